@@ -50,7 +50,11 @@ _COMMANDS = {
 @click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kms-schema")
 def program() -> None:
-    """Create, validate and operate the database of a key-management system."""
+    """Create, validate and operate the database of a key-management system.
+
+    Begin with `upgrade`, which creates the tables, and `validate`, which compares them. Then `keys create` makes keys.
+    The page "quickstart" of the documentation shows the first steps, and "operations" all exit statuses.
+    """
 
 
 def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> NoReturn:

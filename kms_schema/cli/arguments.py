@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import click
+from click.core import ParameterSource
 
 _OPTION = "--database-url"
 _PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
@@ -25,9 +26,20 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
             f"unexpected extra arguments: quote a value with blanks, and give a database URL after {_OPTION}",
             error.ctx,
         )
+    if type(error) is click.BadParameter and isinstance(error.param, click.Option) and error.param_hint is None:
+        error.param_hint = f"'{name_given(error.param, error.ctx)}'"  # click names the variable in any case
+        shown = error.format_message()
     if any(piece in shown for argument in _misplaced(arguments) for piece in _pieces(argument)):
         return click.UsageError(_NOT_REPEATED, getattr(error, "ctx", None))
     return error
+
+
+def name_given(option: click.Option, context: click.Context | None) -> str:
+    """Return the name of what gives an option its value in a context: the variable, or the option."""
+    source = context.get_parameter_source(option.name) if context and option.name else None
+    if source is ParameterSource.ENVIRONMENT and isinstance(option.envvar, str):
+        return option.envvar
+    return max(option.opts, key=len)
 
 
 def codes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:

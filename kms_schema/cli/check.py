@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isfinite, nan
 from typing import Any
 
 import click
@@ -86,9 +87,12 @@ def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | No
         if name not in NAMES:
             raise click.UsageError(f"{option} {name}: there is no such condition; there are {', '.join(NAMES)}")
         try:
-            yield name, None if text == _OFF else float(text)
+            value = None if text == _OFF else float(text)
         except ValueError:
-            raise click.UsageError(f"{option} {name}: give a number or {_OFF}, as in {name}=1") from None
+            value = nan
+        if value is not None and not isfinite(value):  # nothing reaches it, as with `off`
+            raise click.UsageError(f"{option} {name}: give a number or {_OFF}, as in {name}=1")
+        yield name, value
 
 
 def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:

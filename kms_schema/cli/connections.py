@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.error_hints import with_hint
+from kms_schema.cli.error_hints import at, with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_sources import find_source
@@ -179,8 +179,9 @@ def _errors_reported(target: DatabaseUrl, refusals: tuple[type[Exception], ...])
             raise
         first = error.diag.message_primary or str(error).partition("\n")[0]
         message = target.without_secrets(" ".join(first.split()))
+        place = at(target.shown, message) if error.sqlstate is None else target.shown
         message = with_hint(message, error.sqlstate, of_server=error.diag.message_hint)
-        raise CannotConnect(in_a_line(f"{target.shown}: {message}")) from None
+        raise CannotConnect(in_a_line(f"{place}: {message}")) from None
 
 
 @contextmanager

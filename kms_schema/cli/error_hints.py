@@ -45,7 +45,6 @@ MEMBERSHIP = "kms-schema roles --apply makes the roles, GRANT adds a member"
 """The advice for a role that lacks a privilege."""
 _ROLES: Mapping[str, str] = {
     "audit": "kms_auditor",
-    "audit append": "kms_app",
     "audit retain": "kms_retention and of kms_sealer",
     "audit seal": "kms_sealer",
     "check": "kms_auditor",
@@ -69,6 +68,7 @@ _ROLES: Mapping[str, str] = {
 """The group roles whose members may run a command, by the beginning of its name."""
 
 _OTHERS: Mapping[str, str] = {
+    "audit append": "another login, in kms_rotator or kms_admin: a member of kms_auditor only reads",
     "harden": "a superuser",
     "roles": "a superuser, or as the owner of the tables with CREATEROLE",
     "stamp": "the owner of the tables",
@@ -79,6 +79,11 @@ def with_hint(message: str, sqlstate: str | None = None, *, of_server: str | Non
     """Return the message, with what to do if that is known; `of_server` is the hint that came with it."""
     hint = _hint(message, sqlstate) or of_server
     return f"{message}; {hint}" if hint else message
+
+
+def at(shown: str, message: str) -> str:
+    """Return how an error at a database begins: `cannot connect to URL` if its message is about the connection."""
+    return f"cannot connect to {shown}" if _CONNECTING.search(message) else shown
 
 
 def _hint(message: str, sqlstate: str | None) -> str | None:
@@ -98,6 +103,7 @@ def _privilege() -> str:
     while context is not None and context.parent is not None:
         words.insert(0, context.command.name or "")
         context = context.parent
-    role = _ROLES.get(" ".join(words)) or _ROLES.get(words[0] if words else "")
-    other = _OTHERS.get(words[0] if words else "")
+    name = " ".join(words)
+    role = _ROLES.get(name) or _ROLES.get(words[0] if words else "")
+    other = _OTHERS.get(name) or _OTHERS.get(words[0] if words else "")
     return f"run this as {other}" if other else f"run this as a member of {role or 'a role that may'}: {MEMBERSHIP}"

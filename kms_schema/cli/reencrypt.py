@@ -82,8 +82,8 @@ def reencrypt_command(
     """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
 
     The application may run meanwhile: a row is replaced only if it is unchanged. Run this again after an
-    interruption. The login needs kms_app, may read the column and the primary key, and update the column; with
-    --from-revoked, kms_rotator.
+    interruption. Streams, which `keys encrypt` makes, are named, counted as left, and not replaced. The login needs
+    kms_app, may read the column and the primary key, and update the column; with --from-revoked, kms_rotator.
 
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.
@@ -109,7 +109,16 @@ def reencrypt_command(
         click.echo(json.dumps(dataclasses.asdict(done), indent=2))
     else:
         _print(done, dry_run=dry_run)
+        if done.unopened and not (row and bound_as):
+            messages.note("Note: if the column is bound to its row or to other names, give --row or --bound-as")
     return 1 if done.left and not dry_run else 0
+
+
+def _name(what: str, rows: "list[str]") -> None:
+    for each in rows[:_NAMED]:
+        click.echo(in_a_line(f"{what}: {each}"), err=True)
+    if len(rows) > _NAMED:
+        click.echo(f"{what}: {len(rows) - _NAMED} more, which --format json names", err=True)
 
 
 def _print(done: "Reencryption", *, dry_run: bool) -> None:
@@ -118,10 +127,10 @@ def _print(done: "Reencryption", *, dry_run: bool) -> None:
     else:
         counts = f"{done.replaced} replaced, {done.tried_again} tried again, {done.left} left"
         click.echo(in_a_line(f"{done.column}: {counts}"))
-    for each in done.unopened[:_NAMED]:
-        click.echo(in_a_line(f"does not open: {each}"), err=True)
-    if len(done.unopened) > _NAMED:
-        click.echo(f"does not open: {len(done.unopened) - _NAMED} more, which --format json names", err=True)
+    _name("does not open", done.unopened)
+    _name("is a stream, which this does not replace", done.streams)
+    if done.streams:
+        messages.note("Note: give these rows a new stream: `keys decrypt`, `keys encrypt`, then UPDATE")
     if done.index is not None:
         messages.note(in_a_line(f"Note: with an index this finds rows at once: {done.index}"))
         if done.index_bytes is not None:

@@ -10,7 +10,7 @@ from kms_schema.cli import connections
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto.rewrapping import Outcome
@@ -116,5 +116,7 @@ def _print_outcome(outcome: "Outcome", source: str, style: str, *, dry_run: bool
     if len(stay) > _SHOWN:
         click.echo(f"… and {len(stay) - _SHOWN} more; --format json names all", err=True)
     verb = "would be rewrapped" if dry_run else "rewrapped"
-    click.echo(f"{outcome.versions} key versions and {outcome.configurations} HSM configurations {verb}")
-    click.echo(in_a_line(f"{source} has {outcome.remaining} dependents{'' if dry_run else ' left'}"))
+    click.echo(
+        f"{counted(outcome.versions, 'key version')} and {counted(outcome.configurations, 'HSM configuration')} {verb}"
+    )
+    click.echo(in_a_line(f"{source} has {counted(outcome.remaining, 'dependent')}{'' if dry_run else ' left'}"))

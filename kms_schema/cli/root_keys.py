@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from kms_schema import crypto
+from kms_schema.cli.arguments import name_given
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
 from kms_schema.printable import in_a_line
@@ -65,8 +66,15 @@ def pairs_of(given: Sequence[str]) -> dict[str, str]:
     for each in given:
         reference, uri = roots_of_trust.split_option(each)
         if not reference.strip() or not uri:
-            raise click.UsageError("--root-key takes REF=URI, such as kms://root-2026=root-2026.key")
+            raise click.UsageError(f"{_given_by()} takes REF=URI, such as kms://root-2026=root-2026.key")
         if reference in pairs:
-            raise click.UsageError(f"--root-key names {reference!r} twice")
+            raise click.UsageError(f"{_given_by()} names {reference!r} twice")
         pairs[reference] = uri
     return pairs
+
+
+def _given_by() -> str:
+    """Return KMS_ROOT_KEYS if the root keys of this command are from there, else the option."""
+    context = click.get_current_context(silent=True)
+    option = next((each for each in context.command.params if each.name == "roots"), None) if context else None
+    return name_given(option, context) if isinstance(option, click.Option) else "--root-key"

@@ -10,6 +10,9 @@ class CryptoError(KmsSchemaError):
 class OpeningRefusedError(CryptoError):
     """An envelope does not open: it was changed, moved to another row, or made under another key."""
 
+    reason: str | None = None
+    """The message without its advice, if it has some."""
+
 
 class CheckValueError(OpeningRefusedError):
     """An envelope opens, but its key does not have the check value of the row."""

@@ -114,10 +114,12 @@ class RootKeys:
             try:
                 return ciphers.decrypt_row(row_key, envelope, associated_data)
             except OpeningRefusedError as error:
-                raise OpeningRefusedError(
+                refused = OpeningRefusedError(
                     f"{error}. The root key {reference!r} is {_place(self._roots[reference])} here; to try it on"
                     " every row, run kms-schema roots check"
-                ) from None
+                )
+                refused.reason = str(error)
+                raise refused from None
 
     def _row_key(self, reference: str, form: EnvelopeFormat, associated_data: bytes) -> Secret:
         root = self._roots.get(reference)

@@ -18,7 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 """The columns; `record` is `document`, `root key`, `hsm`, `version`, or `key` for a key without versions."""
 
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001  (wide forms begin formulas, too)
 
 
 def write(inventory: Inventory, output: Output) -> None:
@@ -102,4 +102,4 @@ def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = in_a_line(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text

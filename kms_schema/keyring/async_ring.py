@@ -65,10 +65,10 @@ class RingInGreenlets(KeyRing):
                 continue  # the error of the value says so
             self._versions.open_for_decrypting(key_id, tag)
 
-    def refuse(self, key_id: str) -> NoReturn:
+    def refuse(self, key_id: str, hint: str | None) -> NoReturn:
         """Raise the error of a ciphertext that does not open; the refusal is written to the audit log."""
         self._check_open()
-        raise self._versions.does_not_open(key_id)
+        raise self._versions.does_not_open(key_id, hint)
 
     def _after_fork(self) -> None:
         self._waits.forget()
@@ -264,11 +264,13 @@ class AsyncKey:
             check_bytes(blob=blob, aad=aad)
         try:
             at_once = self._ring.decrypt_at_once(self.key_id, blob, aad)
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
         else:
             return at_once if at_once is not None else await greenlet_spawn(self._key.decrypt, blob, aad=aad)
-        return await greenlet_spawn(self._ring.refuse, self.key_id)  # outside of `except`: it shows no other error
+        return await greenlet_spawn(
+            self._ring.refuse, self.key_id, hint
+        )  # outside of `except`: it shows no other error
 
     async def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return a ciphertext of the same plaintext under the live version. Raises as `Key.reencrypt` does."""

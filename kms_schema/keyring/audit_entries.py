@@ -7,6 +7,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kms_schema.keyring.errors import DatabaseUnavailableError
+from kms_schema.models import KeyAuditLog
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel, UseEvent
 
 KEY_IMPORTED = "KEY_IMPORTED"
@@ -25,6 +30,19 @@ def use_entry(
         "additional_metadata": details,
     }
     return values if actor is None else {**values, "user_id": actor}
+
+
+def append(session: Session, entry: Mapping[str, Any], key_id: str) -> None:
+    """Append the entry without which what it is about must not be done.
+
+    Raises `DatabaseUnavailableError` if a trigger or a rule discards it, which is no error of the database.
+    """
+    statement = sa.insert(KeyAuditLog).values(**entry).inline().execution_options(preserve_rowcount=True)
+    if session.connection().execute(statement).rowcount != 1:
+        raise DatabaseUnavailableError(
+            "a trigger or rule discards entries of the audit log: nothing was done; run kms-schema validate",
+            key_id=key_id,
+        )
 
 
 def import_entry(key: uuid.UUID, key_id: str, since: dt.datetime, used: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
-from kms_schema.keyring.audit_entries import import_entry, use_entry
+from kms_schema.keyring.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
@@ -34,7 +34,7 @@ from kms_schema.keyring.key_rows import (
 from kms_schema.keyring.same_root import require_same_root
 from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
-from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion, current_time
+from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KEY_LIFECYCLE, KeyStatus, KeyType, UseEvent
 
 _ADMIN = "kms_admin, and in kms_rotator for its version"
@@ -146,11 +146,11 @@ class Registry:
                 )  # fmt: skip
             if new.activated_at is not None:
                 entry = import_entry(key.id, new.key_id, new.activated_at, new.used)
-                session.execute(sa.insert(KeyAuditLog).values(entry))
+                append(session, entry, new.key_id)
             if new.origin is not None:
                 description = f"key taken over: {new.key_id}, from {new.origin['from_key']}"
                 entry = use_entry(UseEvent.KEY_TAKEN_OVER, key.id, description, new.origin, actor)
-                session.execute(sa.insert(KeyAuditLog).values(entry))
+                append(session, entry, new.key_id)
             return KeyDescription(new.key_id, key.key_type, key.algorithm, KeyStatus.ACTIVE, version.version_number)
 
     def _first_version(self, session: Session, key: KeyMaster, new: NewKey) -> KeyVersion:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.audit_entries import process, use_entry
+from kms_schema.keyring.audit_entries import append, process, use_entry
 from kms_schema.keyring.errors import (
     StatusChangeError,
     UnknownKeyError,
@@ -21,7 +21,7 @@ from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import does_not_open
-from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion
+from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyStatus, UseEvent
 
 _ROTATOR = "kms_rotator"
@@ -42,9 +42,9 @@ class RevokedKey:
         check_bytes(blob=blob, aad=aad)
         try:
             return self._cipher(read_message_prefix(blob)).decrypt(blob, aad=aad)
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
-        raise does_not_open(self.key_id)  # outside of `except`: the error shows no other one
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        raise does_not_open(self.key_id, hint)  # outside of `except`: the error shows no other one
 
     def decrypt_stream(self, source: Source, *, aad: BytesLike) -> Iterator[bytes]:
         """Yield the plaintext of a stream, as `Key.decrypt_stream` does, but for the status of the key."""
@@ -53,9 +53,9 @@ class RevokedKey:
             tag = read_stream_tag(source)
             parts = decrypt_stream(source, self._cipher(tag).material, tag=tag, aad=aad)
             return self._with_error_of_the_ring(parts)
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
-        raise does_not_open(self.key_id)
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        raise does_not_open(self.key_id, hint)
 
     def _with_error_of_the_ring(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         try:
@@ -128,5 +128,5 @@ class RevokedKeyMethods(ABC):
             details = {"reason": reason, "process": process()}
             description = f"revoked key opened: {key_id}: {reason}"
             entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, details, actor)
-            session.execute(sa.insert(KeyAuditLog).values(entry))
+            append(session, entry, key_id)
         return RevokedKey(self._storage, self._opener, key_id)

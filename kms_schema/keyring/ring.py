@@ -16,7 +16,7 @@ from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
-from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.formats.prefix import Form, read_message_prefix, read_prefix
 from kms_schema.keyring.handover.ring_methods import HandoverMethods
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
@@ -148,14 +148,16 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         return described
 
     def inspect(self, blob: BytesLike) -> CiphertextDescription:
-        """Return which version made a ciphertext. No root key is needed: nothing is opened.
+        """Return which version made a ciphertext, a message or a stream. No root key is needed: nothing is opened.
 
         Raises `UnknownCiphertextError` for bytes that are no ciphertext, or of no version of this database.
         """
         self._check_open()
         check_bytes(blob=blob)
         try:
-            tag = read_message_prefix(blob)
+            form, tag = read_prefix(blob)
+            if form is Form.MESSAGE:
+                read_message_prefix(blob)  # its length
         except NotACiphertextError:
             raise UnknownCiphertextError("these bytes are no ciphertext of a key ring") from None
         state = self._storage.read_tag(tag)
@@ -201,9 +203,9 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         try:
             opened = self._versions.for_decrypting(key_id, read_message_prefix(blob))
             return opened.cipher.decrypt(blob, aad=aad), opened.version.is_live
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
-        raise self._versions.does_not_open(key_id)  # outside of `except`: the error shows no other one
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        raise self._versions.does_not_open(key_id, hint)  # outside of `except`: the error shows no other one
 
     def _for_rotations(self) -> RingParts:
         self._check_open()

@@ -1,5 +1,6 @@
 """The methods of a ring that change the status of a key."""
 
+import shlex
 from abc import ABC, abstractmethod
 
 from kms_schema.keyring.columns.declarations import Declarations
@@ -55,7 +56,10 @@ class StatusChanges(ABC):
         if not reason.strip():
             raise ValueError("give the reason of the revocation: it is stored with the key")
         if not now:
-            advice = "Re-encrypt these columns with another key, or revoke it now and lose them"
+            advice = (
+                f"Re-encrypt these columns (kms-schema reencrypt TABLE.COLUMN --key {shlex.quote(key_id)} --to OTHER),"
+                " or revoke it now and lose them (--now)"
+            )
             self._declarations.refuse_if_used(key_id, "revoked", advice)
         return self._change(key_id, KeyStatus.REVOKED, actor, reason)
 

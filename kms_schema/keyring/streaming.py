@@ -61,9 +61,9 @@ class KeyStreams(ABC):
             reader = _Reader(self, source, opened, counts=False)
             parts = decrypt_stream(reader, opened.cipher.material, tag=opened.version.tag, aad=aad)
             return self._with_error_of_the_ring(parts)
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
-        raise versions.does_not_open(self.key_id)  # outside of `except`: the error shows no other one
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        raise versions.does_not_open(self.key_id, hint)  # outside of `except`: the error shows no other one
 
     def _with_error_of_the_ring(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         try:

@@ -182,9 +182,9 @@ class Versions:
             opened.bytes += size
             opened.tally.read(size)
 
-    def does_not_open(self, key_id: str) -> DecryptionError:
+    def does_not_open(self, key_id: str, hint: str | None = None) -> DecryptionError:
         """Return the error of a ciphertext that does not open; the refusal is written to the audit log."""
-        error = does_not_open(key_id)
+        error = does_not_open(key_id, hint)
         self.uses.refused(key_id, error)
         return error
 
@@ -286,8 +286,13 @@ def _of_key(opened: Opened, key_id: str) -> Opened:
     return opened
 
 
-def does_not_open(key_id: str) -> DecryptionError:
-    """Return the one error of ciphertexts that do not open. It says nothing about the reason."""
+def does_not_open(key_id: str, hint: str | None = None) -> DecryptionError:
+    """Return the one error of ciphertexts that do not open. It says nothing about the reason.
+
+    hint: what the first byte of the ciphertext says, which is public.
+    """
+    if hint is not None:
+        return DecryptionError(f"the ciphertext does not open with key {key_id!r}: {hint}", key_id=key_id)
     return DecryptionError(
         f"the ciphertext does not open with key {key_id!r}: it was changed or is incomplete, or its key or associated"
         " data is another",

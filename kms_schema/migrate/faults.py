@@ -68,7 +68,8 @@ _NOT_ALLOWED = {
     ),
     "database is locked": "another process holds the file's lock: run it again when that has ended",
     "42501": (
-        "migrate as the role that owns the schema, or grant it CREATE on the schema and privileges on alembic_version;"
+        "migrate as the role that owns the schema, or as a member of it, such as after GRANT kms_owner TO kms_migrator;"
+        " or grant this role CREATE on the schema and privileges on alembic_version;"
         " to read the revision, a member of kms_auditor is enough"
     ),
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",

@@ -92,12 +92,12 @@ def _until_expiration(snapshot: Snapshot) -> float | None:
 
 
 def _unpublished(snapshot: Snapshot) -> float | None:
-    """Return the age of the last publication while a newer seal exists."""
+    """Return the age of the last publication unless it is of the last seal: a record may name one that is not there."""
     published = snapshot.value("kms_audit_published_seal_number")
     sealed = snapshot.value("kms_audit_seal_number")
     if published is None or sealed is None:
         return None
-    return 0 if sealed <= published else _age("kms_audit_publication_timestamp_seconds")(snapshot)
+    return 0 if sealed == published else _age("kms_audit_publication_timestamp_seconds")(snapshot)
 
 
 def _hsms(status: str) -> Callable[[Snapshot], float | None]:

@@ -24,15 +24,19 @@ LOCK_SECONDS = 1
 # Plans are made for few rows, and compiling one takes longer than all queries together.
 _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC';"
+    " SET LOCAL DateStyle = 'ISO';"
     f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
-    " SET LOCAL row_security = off"
+    # Others may create functions and operators in a schema of the path, and row security would leave rows out.
+    " SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
 )
-TABLES = (
-    "key_masters", "key_versions", "key_rotations", "hsm_configurations", "key_view_refreshes", "key_audit_logs",
-    "key_audit_seals", "key_audit_leaves", "key_audit_tombstones", "key_operation_records",
+_TABLES = (
+    "hsm_configurations", "key_audit_daily_totals", "key_audit_leaves", "key_audit_logs", "key_audit_seals",
+    "key_audit_tombstones", "key_masters", "key_operation_records", "key_rotation_causes", "key_rotations",
+    "key_versions", "key_view_refreshes", "rotation_policies",
 )  # fmt: skip
-"""The tables that the parts read. If a policy hides rows of one from this role, a query that it affects fails."""
+"""The tables that the parts read. A part fails if row security would leave out rows of its tables."""
 _FORBIDDEN = "42501"
+"""The SQLSTATE of a missing privilege, and of row security that would leave rows out."""
 _INDEXED = re.compile(r"\{by (\w+)\}")
 _EPOCH = re.compile(r"\{epoch (\w+)\}")
 _SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -64,7 +68,7 @@ class Reader:
         self.connection.execute("BEGIN" if self.on_sqlite else _BEGIN)
         try:
             if not self.on_sqlite:
-                self.connection.execute(going_by_policies(self.name, TABLES).encode())
+                self.connection.execute(going_by_policies(self.name, _TABLES).encode())
             clock = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'" if self.on_sqlite else "now()"
             [(now,)] = self.rows(f"SELECT {clock}")
             self.now = time_of(now)

@@ -34,6 +34,7 @@ _FILL = 1.2
 _SIZES = sa.text(query_beside(__file__, "relation_sizes"))
 _EXISTING = sa.text(query_beside(__file__, "existing_names"))
 _SERVER = sa.text(query_beside(__file__, "server"))
+_GROUP_OWNER = sa.text(query_beside(__file__, "group_owner"))
 _VERSION_TABLE = sa.text(query_beside(__file__, "version_table_privileges"))
 _TRANSACTIONS = sa.text(query_beside(__file__, "old_transactions"))
 _COLUMNS = sa.text(query_beside(__file__, "table_columns"))
@@ -45,7 +46,10 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
 
     `connection` has a read-only transaction; `plan` and `options` are those of the upgrade.
     """
+    table = f"{options.schema}.{options.version_table}"
     server = connection.execute(_SERVER, {"schema": options.schema}).one()
+    owner = connection.scalar(_GROUP_OWNER, {"table": table})
+    member = f" (GRANT {owner} TO {server.role})" if owner else ""
     if server.major < OLDEST:
         yield f"PostgreSQL {server.version} is too old: upgrade the server to {OLDEST} or later"
     if server.standby or server.read_only:
@@ -53,16 +57,15 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
     if not server.may_create:
         place = f"SCHEMA {options.schema}" if server.schema_exists else f"DATABASE {server.database}"
         yield (
-            f"role {server.role} may not create in {place.lower()}: GRANT CREATE ON {place} TO {server.role}, "
-            "or migrate as its owner"
+            f"role {server.role} may not create in {place.lower()}: migrate as its owner{member}, or "
+            f"GRANT CREATE ON {place} TO {server.role}"
         )
     if plan.revisions and is_hardened(connection, options.schema):
         yield hardened_hint(options.schema)
     if not server.may_program:
         yield f"role {server.role} may not use plpgsql: GRANT USAGE ON LANGUAGE plpgsql TO {server.role}"
-    table = f"{options.schema}.{options.version_table}"
     if connection.scalar(_VERSION_TABLE, {"table": table}) is False:
-        yield f"role {server.role} may not read and write {table}: migrate as its owner"
+        yield f"role {server.role} may not read and write {table}: migrate as its owner{member}"
     for relation in _existing(connection, plan).values():
         if not relation.owned:
             yield f"{relation.relation} belongs to another role: migrate as its owner, or as a member of that role"

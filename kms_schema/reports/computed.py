@@ -1,6 +1,7 @@
 """The claims that a computation decides, where no single query can."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
 from kms_schema.inventory.strengths import rate
 from kms_schema.reports import queries
-from kms_schema.reports.outcomes import State, Table
+from kms_schema.reports.outcomes import LISTED, State, Table
 from kms_schema.reports.reading import Reading
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.rules import RULES, Scope, Severity
@@ -113,8 +114,10 @@ def entries_unchanged(reading: Reading) -> Computed:
     before, after = reading.neighbour(first, "before"), reading.neighbour(last, "after")
     verification.verify(max(before or 0, verification.after), last if after is None else after - 1)
     query = f"kms-schema audit verify; sequences {first} to {last}"
-    problems = [(each.sequence, each.message) for each in result.faults]
-    problems += [(None, f"{result.more_faults} more")] if result.more_faults else []
+    # A user who changes an entry can change its leaf, but not the signed root over the leaves.
+    problems = [(each.sequence, each.message) for each in (*result.faults, *reading.seals.faults)]
+    more = result.more_faults + reading.seals.more_faults
+    problems += [(None, f"{more} more")] if more else []
     counts = [(result.entries, result.removed, result.unsealed)]
     figures = Table.of("Entries whose hash was recomputed", query, ("unchanged", "removed", "unsealed"), counts)
     found = _decided(Table.of("Entries that differ from what was sealed", query, ("sequence", "problem"), problems))
@@ -127,8 +130,15 @@ def entries_unchanged(reading: Reading) -> Computed:
     return found._replace(tables=(figures,))
 
 
+def sealed(reading: Reading) -> Computed:
+    """Decide from the unsealed entries, the unsigned seals, and the verification of all seals."""
+    found = reading.table("Rows against the claim", queries.NOT_SEALED)
+    forged = tuple((f"seal {each.seal}", each.message) for each in reading.seals.faults if each.seal is not None)
+    return _decided(replace(found, rows=(*forged, *found.rows)[:LISTED], count=len(forged) + found.count))
+
+
 def sealed_monthly(reading: Reading) -> Computed:
-    """Decide from the entries and seals of each month."""
+    """Decide from the entries and seals of each month. A seal that was changed or forged is no seal of a month."""
     entries = dict(reading.table("", queries.ENTRIES_BY_MONTH).rows)
     columns, seals = reading.rows(queries.SEALS_BY_MONTH)
     signed = {row[0]: row[2] for row in seals}
@@ -138,10 +148,12 @@ def sealed_monthly(reading: Reading) -> Computed:
     if not any(row[1] for row in rows):
         return Computed(State.NOT_APPLICABLE, reason="no month of the period that is over has entries")
     names = ("month", "entries", "signed_seals")
-    return _decided(
+    found = _decided(
         Table.of("Months without a signed seal", query, names, [row for row in rows if row[1] and not row[2]]),
         (Table.of("Entries and seals by month", query, names, rows), Table.of("Seals by month", query, columns, seals)),
     )
+    forged = next((each.message for each in reading.seals.faults if each.seal is not None), None)
+    return found if forged is None else found._replace(state=State.NOT_SATISFIED, reason=forged)
 
 
 def _kept(days: int) -> Callable[[Reading], Computed]:
@@ -149,7 +161,7 @@ def _kept(days: int) -> Callable[[Reading], Computed]:
         every = reading.table("Shortest retention by event", queries.ENTRIES_BY_RETENTION)
         if not every.count:
             return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
-        short = [row for row in every.rows if row[1] < days]
+        short = [row for row in reading.rows(queries.ENTRIES_BY_RETENTION)[1] if row[1] < days]
         return _decided(Table.of(f"Events kept for less than {days} days", every.query, every.columns, short), (every,))
 
     return decide
@@ -172,7 +184,7 @@ def who(reading: Reading) -> Computed:
     every = reading.table("", queries.ENTRIES_BY_LOGIN)
     if not every.count:
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
-    blank = [row for row in every.rows if not str(row[0] or "").strip()]
+    blank = [row for row in reading.rows(queries.ENTRIES_BY_LOGIN)[1] if not str(row[0] or "").strip()]
     return _decided(Table.of("Entries without a login", every.query, every.columns, blank))
 
 
@@ -183,6 +195,7 @@ COMPUTED: Mapping[str, Callable[[Reading], Computed]] = MappingProxyType(
         "no-drift": no_drift,
         "privileges": privileges,
         "entries-unchanged": entries_unchanged,
+        "sealed": sealed,
         "sealed-monthly": sealed_monthly,
         "kept-a-year": _kept(YEAR),
         "kept-seven-years": _kept(SEVEN_YEARS),

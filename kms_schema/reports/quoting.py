@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,8 @@ _COLUMNS = (
     "sequence", "id", "timestamp", "event_type", "security_level", "risk_score", "recorded_by", "user_id",
     "event_description", "leaf_index",
 )  # fmt: skip
+_QUOTED = [name for name in _COLUMNS if name not in {"id", "leaf_index"}]
+"""The columns that a proof has in the same form."""
 _COMPRESSION = 3
 
 
@@ -31,7 +34,7 @@ class Attachments:
 
     def path(self, name: str) -> Path:
         """Return the path of an attachment."""
-        return self._report.with_name(f"{self._report.stem}.{name}")
+        return self._report.with_name(f"{self._report.name}.{name}")
 
     def write(self, claim: str, line: bytes) -> None:
         """Add a proof to the file of a claim."""
@@ -109,10 +112,20 @@ def _add(
                 continue
             of = quoted[name]
             of.count += 1
-            if proven is None or proven.line is None:
+            fault = "no signed seal" if proven is None else proven.fault
+            line = None if proven is None else proven.line
+            if line is not None and len(of.rows) < LISTED and not _is_about(line, row):
+                line, fault = None, "key_audit_trail shows other values than key_audit_logs: run kms-schema validate"
+            if line is None:
                 of.unproven += 1
             else:
-                attachments.write(name, proven.line)
+                attachments.write(name, line)
             if len(of.rows) < LISTED:
-                fault = "no signed seal" if proven is None else proven.fault
                 of.rows.append({**row, **({"without_proof": fault} if fault else {})})
+
+
+def _is_about(line: bytes, row: Mapping[str, Any]) -> bool:
+    """Return whether a proof is about the entry as it is quoted: a view that was replaced may show another one."""
+    entry = json.loads(line)["entry"]
+    same_id = entry["id"].replace("-", "") == row["id"].replace("-", "")  # SQLite has 32 digits
+    return same_id and all(entry[name] == row[name] for name in _QUOTED)

@@ -12,6 +12,8 @@ from kms_schema.audit.proofs.many import Prover
 from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.verification.result import VerificationResult
+from kms_schema.audit.verification.verify_leaves import Expected, LeafVerification
 from kms_schema.reports import queries
 from kms_schema.reports.outcomes import LISTED, Table
 from kms_schema.reports.queries import Dialect
@@ -58,6 +60,8 @@ class Reading:
 
     def rows(self, query: str) -> tuple[list[str], Rows]:
         """Return the columns and rows of a query, with values as JSON has them; it runs once."""
+        if (summed := self._of_summary(query)) is not None:
+            return summed
         text = self.dialect.render(query)
         if text not in self._tables:
             columns, rows = self.snapshot.table(text)
@@ -99,6 +103,18 @@ class Reading:
                 else:
                     _add(rest.setdefault((month.name, group["security_level"]), {**group, **_REST}), group)
         return [*found, *rest.values()]
+
+    @cached_property
+    def seals(self) -> VerificationResult:
+        """The verification of the signatures of all seals, and of the leaves since the last seal before the period."""
+        result = VerificationResult()
+        number = self.rows(queries.SEAL_BEFORE)[1][0][0]
+        try:
+            start = None if number is None else self.snapshot.seals.get(number)
+        except SealError:  # a fault of the result
+            start = None
+        LeafVerification(self.snapshot, result, Expected(start), lambda *_: None).verify()
+        return result
 
     def _of_summary(self, query: str) -> tuple[list[str], Rows] | None:
         """Return the result of a query of entries that the summary has: it reads the log a second time otherwise."""

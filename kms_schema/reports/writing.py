@@ -99,7 +99,7 @@ def write_report(
         content = FORMATS[style](document).encode()
         attachments = [path.with_name(name) for name in _attached(document)]
         if document["checkpoint"] is not None:
-            attachments.insert(0, path.with_name(f"{path.stem}.checkpoint.txt"))
+            attachments.insert(0, path.with_name(f"{path.name}.checkpoint.txt"))
             note = files.enter_context(replaced_file(attachments[0], FOR_OTHERS))
             note.write(document["checkpoint"]["note"].encode())
         files.enter_context(replaced_file(path)).write(content)

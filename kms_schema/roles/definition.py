@@ -258,6 +258,7 @@ _NOT_DESTROYED = "(destroyed_at IS NULL)"
 
 _VALIDATIONS = "((operation)::text = 'VALIDATION'::text)"
 _CHECKPOINTS = "((operation)::text <> 'VALIDATION'::text)"
+_PUBLICATIONS = "((operation)::text = 'PUBLICATION'::text)"
 
 POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
@@ -272,11 +273,14 @@ POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.REMOVER,), using="true"),
     Policy("key_audit_logs", "key_audit_logs_read_own", "SELECT", _WRITERS, using=_OWN_ENTRIES),
     Policy(
+        "key_operation_records", "key_operation_records_add_checkpoints", "INSERT", (Role.SEALER,), check=_CHECKPOINTS
+    ),
+    Policy(
         "key_operation_records",
-        "key_operation_records_add_checkpoints",
+        "key_operation_records_add_publications",
         "INSERT",
-        (Role.SEALER, Role.RETENTION),
-        check=_CHECKPOINTS,
+        (Role.RETENTION,),
+        check=_PUBLICATIONS,
     ),
     Policy(
         "key_operation_records", "key_operation_records_add_validations", "INSERT", (Role.AUDITOR,), check=_VALIDATIONS

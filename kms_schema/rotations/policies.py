@@ -85,6 +85,8 @@ def _written(session: Session, policy: RotationPolicy) -> RotationPolicy:
     try:
         session.flush()
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
-        raise PolicyRefusedError(f"the database refuses the policy: {str(error.orig).splitlines()[0]}") from None
+        reason = str(error.orig).splitlines()[0]
+        advice = ". Set another limit first, or disable the policy" if "nothing that makes a key due" in reason else ""
+        raise PolicyRefusedError(f"the database refuses the policy: {reason}{advice}") from None
     session.refresh(policy)
     return policy

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from kms_schema.identifiers import quoted
 from kms_schema.rotations.queue import Row
-from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
+from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
 
 _LIVE_VERSION = (
     f"(SELECT live.version_number FROM {{schema}}.key_versions AS live WHERE live.key_id = {{key}} AND {LIVE})"
@@ -112,6 +112,45 @@ STATEMENTS = {
         ) AS rotation
         JOIN {{schema}}.key_masters AS master ON master.id = rotation.of_key
     """,
+    "list_first": f"""
+        SELECT {LISTED}
+        FROM (
+            SELECT * FROM {{schema}}.key_rotations WHERE status = %(status)s
+            ORDER BY scheduled_at LIMIT %(limit)s
+        ) AS rotation
+        CROSS JOIN LATERAL (
+            SELECT key_id FROM {{schema}}.key_masters WHERE id = rotation.key_id OFFSET 0
+        ) AS master
+        LEFT JOIN {{schema}}.rotation_policies AS policy ON policy.id = rotation.policy_id
+        ORDER BY rotation.scheduled_at, rotation.id
+    """,
+    "list_last": f"""
+        SELECT {LISTED}
+        FROM (
+            SELECT * FROM {{schema}}.key_rotations WHERE status = %(status)s
+            ORDER BY scheduled_at DESC LIMIT %(limit)s
+        ) AS rotation
+        CROSS JOIN LATERAL (
+            SELECT key_id FROM {{schema}}.key_masters WHERE id = rotation.key_id OFFSET 0
+        ) AS master
+        LEFT JOIN {{schema}}.rotation_policies AS policy ON policy.id = rotation.policy_id
+        ORDER BY rotation.scheduled_at DESC, rotation.id
+    """,
+    "pending": f"""
+        SELECT {OF_POLICY}, waiting.retried, waiting.count, waiting.earliest
+        FROM (
+            SELECT policy_id, scheduled_at > clock_timestamp() AS later, 0 AS retried, count(*) AS count,
+                min(scheduled_at) AS earliest
+            FROM {{schema}}.key_rotations WHERE status = 'SCHEDULED' GROUP BY 1, 2
+            UNION ALL
+            SELECT NULL, TRUE, 1, count(*), min(next_retry_at)
+            FROM {{schema}}.key_rotations WHERE {PENDING} AND next_retry_at > clock_timestamp()
+        ) AS waiting
+        LEFT JOIN {{schema}}.rotation_policies AS policy ON policy.id = waiting.policy_id
+        WHERE waiting.count > 0
+        ORDER BY waiting.retried, waiting.earliest, policy.policy_name
+    """,
+    "now": "SELECT clock_timestamp() AS now",
     "renew": """
         UPDATE {schema}.key_rotations SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
         WHERE id = %(id)s AND {claimed}

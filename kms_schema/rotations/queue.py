@@ -6,11 +6,12 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
+from kms_schema.rotations.listing import ListedRotation, Pending, sentences_of
 from kms_schema.rotations.windows import Window
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
@@ -21,6 +22,13 @@ INDEX_BOUNDS_A_ROUND = 1_000
 
 _LONGEST_NAME = 83
 """Characters of a worker's name: `key_rotations.claimed_by` has 100, and `#` with 16 hexadecimal digits is added."""
+
+_LISTS = (
+    ("RUNNING", "list_first"), ("SCHEDULED", "list_first"), ("FAILED", "list_last"), ("COMPLETED", "list_last"),
+)  # fmt: skip
+"""The statement that lists the rotations of each status."""
+_TIMES = ("scheduled_at", "ended_at", "next_retry_at", "lease_expires_at")
+_STORED = {each.name for each in fields(ListedRotation)} - {"id", "window", *_TIMES}
 
 Row = Mapping[str, Any]
 
@@ -68,6 +76,36 @@ class RotationQueue:
         """Return the rows of `rotations_due` by column name: overdue keys first, then by `due_at`."""
         with self.transaction():
             return self._storage.rows("due")
+
+    def rotations(self, limit: int = 20, status: str | None = None) -> list[ListedRotation]:
+        """Return rotations: up to `limit` of each status, or of `status` only.
+
+        First the running and the scheduled ones, the earliest first; then the failed and the completed ones, the latest
+        first. A scheduled rotation whose window is closed waits for that, and a failed one with `next_retry_at` is
+        tried again then. The privileges of `kms_auditor` suffice on PostgreSQL. Example::
+
+            [each.key_id for each in open_queue(connection).rotations(status="FAILED")]
+        """
+        found: list[Row] = []
+        with self.transaction():
+            for each, statement in _LISTS:
+                if status in (None, each):
+                    found += self._storage.rows(statement, status=each, limit=limit)
+        return [self._listed(row) for row in found]
+
+    def pending(self, *, at_any_time: bool = False) -> list[str]:
+        """Return what the rotations wait for that cannot be claimed now, such as `1 waits for its window 22:00-04:00`.
+
+        `at_any_time`: include policies whose rotation window is closed in what can be claimed, as for `claim`. Raises
+        `RotationError` if the time zone of a policy is unknown on this machine.
+        """
+        with self.transaction():
+            now = self._storage.decode_time(self._storage.rows("now")[0]["now"])
+            groups = [
+                Pending(row["count"], bool(row["retried"]), self._storage.decode_time(row["earliest"]), _window_of(row))
+                for row in self._storage.rows("pending")
+            ]
+        return list(sentences_of(groups, now, at_any_time=at_any_time))
 
     def schedule_due(self, limit: int = DEFAULT_ROUND) -> Scheduled:
         """Plan rotations of keys that are due and of failed rotations whose time of retry has come.
@@ -188,16 +226,19 @@ class RotationQueue:
         """Return the policies whose window is closed by the database's clock, and the unknown time zones."""
         closed, faults = [], []
         for row in self._storage.rows("windows"):
-            window = Window(
-                row["policy_name"], row["rotation_window_start"], row["rotation_window_end"], row["timezone"]
-            )
+            window = _window_of(row)
             try:
-                if window.is_open(self._storage.decode_time(row["now"])):
+                if window is None or window.is_open(self._storage.decode_time(row["now"])):
                     continue
             except RotationError as error:
                 faults.append(error)
             closed.append(_uuid(row["id"]))
         return closed, faults
+
+    def _listed(self, row: Row) -> ListedRotation:
+        values: dict[str, Any] = {name: row[name] for name in _STORED}
+        times: dict[str, Any] = {name: row[name] and self._storage.decode_time(row[name]) for name in _TIMES}
+        return ListedRotation(id=_uuid(row["id"]), window=_window_of(row), **times, **values)
 
     def _claim_of(self, row: Row, taken_over_from: str | None) -> Claim:
         details = row["trigger_details"]
@@ -216,6 +257,13 @@ class RotationQueue:
             taken_over_from=taken_over_from,
             new_version=row["new_version"],
         )
+
+
+def _window_of(row: Row) -> Window | None:
+    """Return the window of the policy in a row; None without one."""
+    if row["rotation_window_start"] is None:
+        return None
+    return Window(row["policy_name"], row["rotation_window_start"], row["rotation_window_end"], row["timezone"])
 
 
 def _uuid(value: Any) -> uuid.UUID:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kms_schema.rotations.queue import Row
-from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
+from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
 _LATER = "strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || :seconds || ' seconds') || '000Z'"
@@ -91,6 +91,41 @@ STATEMENTS = {
         FROM key_rotations AS rotation JOIN key_masters AS master ON master.id = rotation.key_id
         WHERE rotation.id = :id
     """,
+    "list_first": f"""
+        SELECT {LISTED}
+        FROM (
+            SELECT * FROM key_rotations WHERE status = :status
+            ORDER BY scheduled_at LIMIT :limit
+        ) AS rotation
+        JOIN key_masters AS master ON master.id = rotation.key_id
+        LEFT JOIN rotation_policies AS policy ON policy.id = rotation.policy_id
+        ORDER BY rotation.scheduled_at, rotation.id
+    """,
+    "list_last": f"""
+        SELECT {LISTED}
+        FROM (
+            SELECT * FROM key_rotations WHERE status = :status
+            ORDER BY scheduled_at DESC LIMIT :limit
+        ) AS rotation
+        JOIN key_masters AS master ON master.id = rotation.key_id
+        LEFT JOIN rotation_policies AS policy ON policy.id = rotation.policy_id
+        ORDER BY rotation.scheduled_at DESC, rotation.id
+    """,
+    "pending": f"""
+        SELECT {OF_POLICY}, waiting.retried, waiting.count, waiting.earliest
+        FROM (
+            SELECT policy_id, scheduled_at > {_NOW} AS later, 0 AS retried, count(*) AS count,
+                min(scheduled_at) AS earliest
+            FROM key_rotations WHERE status = 'SCHEDULED' GROUP BY 1, 2
+            UNION ALL
+            SELECT NULL, TRUE, 1, count(*), min(next_retry_at)
+            FROM key_rotations INDEXED BY idx_key_rotations_retry_partial WHERE {PENDING} AND next_retry_at > {_NOW}
+        ) AS waiting
+        LEFT JOIN rotation_policies AS policy ON policy.id = waiting.policy_id
+        WHERE waiting.count > 0
+        ORDER BY waiting.retried, waiting.earliest, policy.policy_name
+    """,
+    "now": f"SELECT {_NOW} AS now",
     "renew": f"UPDATE key_rotations SET lease_expires_at = {_LATER} WHERE id = :id AND {_CLAIMED}",
     "record_version": f"UPDATE key_rotations SET new_version = :new_version WHERE id = :id AND {_CLAIMED}",
     "complete": f"""

@@ -23,6 +23,10 @@ class Window:
     timezone: str
     """A name of the IANA database, such as `Europe/Berlin`."""
 
+    def __str__(self) -> str:
+        """Return `22:00-04:00 Europe/Berlin`."""
+        return f"{self.start}-{self.end} {self.timezone}"
+
     def is_open(self, at: dt.datetime) -> bool:
         """Return True if `at`, an aware time, is in the window. Raises `RotationError` if the time zone is unknown."""
         try:

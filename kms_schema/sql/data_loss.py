@@ -43,7 +43,8 @@ class DataLoss:
         with declaring(reading):
             found = op.get_bind().scalar(sa.text(count))
         if found:
-            raise CommandError(f"{self._would_destroy}: {found} {self.unit}; {self._advice}")
+            one = "entry" if self.unit == "entries" else self.unit.removesuffix("s")
+            raise CommandError(f"{self._would_destroy}: {found} {one if found == 1 else self.unit}; {self._advice}")
 
     @property
     def _would_destroy(self) -> str:

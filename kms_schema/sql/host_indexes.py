@@ -26,7 +26,7 @@ def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> 
         return
     present = _columns(table)
     if not present:
-        log.info("%s: there is no table %s here, so there is nothing to index", revision, table)
+        log.info("%s: there is no table %s of an application here, so there is nothing to index", revision, table)
     for index in indexes:
         missing = [column for column in index.columns if column not in present]
         if not missing:

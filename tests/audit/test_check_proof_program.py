@@ -42,6 +42,13 @@ def test_the_file_imports_the_standard_library_and_cryptography_alone() -> None:
     assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"cryptography"}
 
 
+def test_the_help_fits_into_80_columns(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("--help", program=in_folder / "check.py").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-2].startswith("exit status: 0 the proof holds")
+
+
 def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
     """A file of that name stands for a package that cannot be imported."""
     (in_folder / "cryptography.py").write_text("raise ImportError", encoding="utf-8")

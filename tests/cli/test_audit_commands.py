@@ -38,6 +38,32 @@ def test_what_is_printed_as_text_cannot_write_over_a_terminal(trail: Trail) -> N
     assert "user_id: ü\n" in done.out
 
 
+def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(trail: Trail) -> None:
+    with closing(trail.database.connect()) as connection:
+        insert(connection, "key_masters", **key_master(key_id="orders-2026"))
+    for key in ((), ("--key-id", "orders-2026"), ("--key-id", "orders-2026"), ()):
+        last = trail.told("append", *ENTRY, *key)
+    trail.seal()
+    listed = trail.told("list")
+    sequences = [each["sequence"] for each in listed]
+    assert sequences == sorted(sequences, reverse=True)
+    assert (listed[0]["id"], listed[0]["sequence"], listed[0]["key_id"]) == (last["id"], last["sequence"], None)
+    of_key = trail.told("list", "--key", "orders-2026", "--event-type", ENTRY[1])
+    assert [each["sequence"] for each in of_key] == sequences[1:3]
+    assert {each["key_id"] for each in of_key} == {"orders-2026"}
+    assert trail.told("list", "--event-type", "NOTHING") == []
+    said = trail.audit("list", "--limit", 2)
+    assert (said.status, said.err) == (0, "")
+    assert [line.split()[0] for line in said.out.splitlines()] == ["SEQUENCE", *map(str, sequences[:2])]
+    assert [line[54:] for line in said.out.splitlines()] == ["ABOUT", "Root key taken out of the…", "orders-2026"]
+    assert max(map(len, said.out.splitlines())) <= 80
+    proof = json.loads(trail.audit("prove", sequences[1]).out)
+    assert json.dumps(sequences[1]) in json.dumps(proof)
+    missing = trail.audit("list", "--key", "nobody")
+    assert (missing.status, "there is no key named 'nobody'" in missing.error) == (1, True)
+    assert "audit list shows them" in trail.audit("prove", "KEY_ROTATED").error
+
+
 @pytest.mark.parametrize(
     ("given", "status", "says"),
     [

@@ -129,7 +129,7 @@ def refusals(prepared: Prepared) -> dict[str, tuple[list[Any], int, str]]:
         "no folder": (["--archive", prepared.folder / "nowhere", *with_key], 2, "does not exist"),
         "a file": (["--archive", prepared.key, *with_key], 2, "is a file"),
         "nothing given": (with_key, 2, "--archive"),
-        "another key": (["--archive", prepared.archive, "--key", other], 3, " signs, but this is "),
+        "another key": (["--archive", prepared.archive, "--key", other], 1, " signs, but this is "),
     }
 
 

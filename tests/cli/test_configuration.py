@@ -117,3 +117,14 @@ def test_quiet_leaves_notes_out_and_verbose_says_where_values_are_from() -> None
     assert "that of KMS_DATABASE_URL: sqlite:///kms.db" in said.err
     assert "--format is from a variable\n" in said.err
     assert kms_schema("current", "--quiet", url="sqlite:///no.db").error.startswith("Error: there is no file")
+
+
+def test_an_error_names_what_gave_the_value() -> None:
+    words = ("keys", "list", "--database-url", "sqlite:///none.db")
+    of_variable = kms_schema(*words, environment={"KMS_KEYS_LIST_TYPE": "x"}).error
+    of_option = kms_schema(*words, "--type", "x").error
+    assert "Invalid value for 'KMS_KEYS_LIST_TYPE'" in of_variable
+    assert ("Invalid value for '--type'" in of_option, "KMS_" in of_option) == (True, False)
+    create = ("keys", "create", "k", "--under", "kms://r", "--database-url", "sqlite:///none.db")
+    assert "KMS_ROOT_KEYS takes REF=URI" in kms_schema(*create, environment={"KMS_ROOT_KEYS": "root.key"}).error
+    assert "--root-key takes REF=URI" in kms_schema(*create, "--root-key", "root.key").error

@@ -27,7 +27,7 @@ def test_go_exits_0_with_the_verdict_last(empty_database: Database) -> None:
     assert lines[-1] == "GO"
     assert f"from nothing to {revisions()[-1]}" in lines
     assert "003_optimize_audit_indexes: nothing to do here" in lines
-    assert "there is no table audit_logs here" in done.stderr
+    assert "there is no table audit_logs of an application here" in done.stderr
 
 
 def test_no_go_exits_1_and_says_what_is_in_the_way(empty_database: Database) -> None:

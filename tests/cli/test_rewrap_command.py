@@ -231,7 +231,7 @@ def test_a_root_key_moves_with_its_credentials(
     database: Database, session: Session, tree: Tree, files: dict[str, Path]
 ) -> None:
     said = kms_schema("rewrap", "--from", ROOT, "--to", NEXT_ROOT, *given(files), url=database.url)
-    assert said.out == f"2 key versions and 1 HSM configurations rewrapped\n{ROOT} has 0 dependents left\n"
+    assert said.out == f"2 key versions and 1 HSM configuration rewrapped\n{ROOT} has 0 dependents left\n"
     assert held(session, tree.wrapping) == tree.keys
 
 

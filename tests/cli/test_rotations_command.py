@@ -100,11 +100,32 @@ def test_a_window_is_kept_unless_any_time_is_asked_for(database: Database, conne
     assert rotations(database, "claim", "--worker", "night-1", "--any-time").status == 0
 
 
+def test_a_list_has_what_waits_and_what_is_tried_again(database: Database, connection: Connection) -> None:
+    start, end = (f"{smallest.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
+    policy = a_policy(connection, rotation_window_start=start, rotation_window_end=end)
+    waiting, failing = a_key(connection), a_key(connection)
+    a_rotation(connection, waiting, policy_id=policy["id"])
+    a_rotation(connection, failing)
+    claim = told(database, "claim", "--worker", "night-1")
+    running = rotations(database, "list", "--status", "RUNNING").out
+    assert running.startswith(f"{failing['key_id']}: running, claimed by {claim['claimed_by']} until ")
+    again = told(database, "fail", claim["id"], claim["claimed_by"], "--error", "no quorum")["next_retry_at"]
+    listed = rotations(database, "list").out.splitlines()
+    of_window = [line for line in listed if line.startswith(f"{waiting['key_id']}: scheduled for ")]
+    assert len(of_window) == 1
+    assert of_window[0].endswith(f"UTC, in the window {start}-{end} UTC")
+    failed = next(line for line in listed if line.startswith(failing["key_id"]))
+    assert f"tried again at {again[:19].replace('T', ' ')} UTC: no quorum" in failed
+    (document,) = [each for each in told(database, "list", "--status", "FAILED") if each["id"] == claim["id"]]
+    assert (document["next_retry_at"], document["window"], document["status"]) == (again, None, "FAILED")
+    assert len(told(database, "list", "--limit", "1", "--status", "SCHEDULED")) == 1
+
+
 def test_versions_are_caught_up_with(database: Database, connection: Connection) -> None:
     a_key(connection)
     assert told(database, "backfill") == {"looked_at": 0}
     a_policy(connection, max_operations=3)
-    assert rotations(database, "backfill").out == "1 versions checked\n"
+    assert rotations(database, "backfill").out == "1 version checked\n"
 
 
 @pytest.mark.parametrize(

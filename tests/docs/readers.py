@@ -22,7 +22,7 @@ from tests.support.statements import execute
 
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
-LOGINS = ("kms_migrator", "keeper", "sealer", "shop", "trail_auditor")
+LOGINS = ("kms_migrator", "keeper", "sealer", "auditor", "shop", "trail_auditor")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ def addresses(database: Database) -> dict[str, str]:
         return {}
     address = sa.make_url(database.url)
     names = {f"localhost/{name}": address.set(database=name) for name in ("postgres", "kms_quickstart")}
-    for login, name in [("postgres", "postgres"), *((each, "kms") for each in ("postgres", *LOGINS))]:
+    for login, name in [
+        ("postgres", "postgres"),
+        *((each, "kms") for each in ("postgres", *LOGINS)),
+        *((each, "kms_trail") for each in ("postgres", "trail_auditor")),
+    ]:
         user = address.username if login == "postgres" else login
         names[f"{login}@db.example.com/{name}"] = address.set(username=user, database=name)
     return {f"postgresql://{shown}": shlex.quote(psycopg_url(here)) for shown, here in names.items()}
@@ -76,9 +80,9 @@ def addresses(database: Database) -> dict[str, str]:
 def forget(database: Database) -> None:
     """Drop the databases and roles that the pages create on a server."""
     with closing(database.connect()) as connection:
-        for name in ("kms", "kms_restored", "kms_quickstart"):
+        for name in ("kms", "kms_restored", "kms_quickstart", "kms_trail"):
             execute(connection, f"DROP DATABASE IF EXISTS {name}")
-        for name in (*LOGINS, *Role):
+        for name in (*LOGINS, "shop_owner", *Role):
             execute(connection, f"DROP ROLE IF EXISTS {name}")
 
 

@@ -1,5 +1,6 @@
 """The documents in the order of a reader, from an empty folder: each page sets up what it starts from."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,19 +59,24 @@ def test_the_pages_from_the_first_to_the_last(server: Database, tmp_path: Path) 
         assert "\nno drift" in said
     (tmp_path / "quickstart").mkdir()
     reader = Reader(tmp_path / "quickstart", here)
-    said = reader.types([*section("quickstart.md", SHELL[server.dialect]), *section("quickstart.md", "From Python")])
-    assert said.endswith("\nsound\nDE89 3704\n")
+    titles = (SHELL[server.dialect], "Prove one entry", "From Python")
+    said = reader.types(block for title in titles for block in section("quickstart.md", title))
+    assert said.endswith("\nthe proof holds\nDE89 3704\n")
+    assert json.loads((reader.folder / "proof.json").read_text("utf-8"))["entry"]["event_description"] == (
+        "version activated: customers version 2"
+    )
     if server.dialect == "sqlite":
         (tmp_path / "deployed").mkdir()
         keeper = Reader(tmp_path / "deployed")
         keeper.types(section("operations.md", "SQLite")[:1])
-        owner = auditor = f"sqlite:///{tmp_path / 'deployed' / 'kms.db'}"
+        owner = auditor = f"sqlite:///{tmp_path / 'trail.db'}"
     else:
         keeper = Reader(tmp_path, here)
         deploy(keeper, here["postgresql://shop@db.example.com/kms"].strip("'"))
         keeper.types([Block("sh", "export KMS_DATABASE_URL=postgresql://keeper@db.example.com/kms\n")])
-        owner = here["postgresql://postgres@db.example.com/kms"].strip("'")
-        auditor = here["postgresql://trail_auditor@db.example.com/kms"].strip("'")
+        keeper.types([Block("sh", "psql \"$ADMIN_URL\" -c 'CREATE DATABASE kms_trail'\n")])
+        owner = here["postgresql://postgres@db.example.com/kms_trail"].strip("'")
+        auditor = here["postgresql://trail_auditor@db.example.com/kms_trail"].strip("'")
     rotation = [block for block in page("key-rotation.md") if block.language in ("sh", "python")]
     # On SQLite test_key_rotation_page.py types the others, from the same start; on PostgreSQL it has no roles.
     keeper.types(rotation if server.dialect == "postgresql" else rotation[:1])
@@ -80,6 +86,8 @@ def test_the_pages_from_the_first_to_the_last(server: Database, tmp_path: Path) 
     kinds = ("sh",) if server.dialect == "sqlite" else ("sh", "sql")
     set_up, *blocks = [block for block in page("verifying.md") if block.language in kinds]
     verifier.types([set_up])
+    if server.dialect == "postgresql":
+        verifier.types([Block("sh", "kms-schema roles --apply\n")])
     shown = {Block("sh", text): output for text, output in BLOCKS}
     for block in sorted(
         blocks, key=lambda block: block.language != "sql"

@@ -63,7 +63,7 @@ def test_a_database_moves_from_a_file_to_a_token_and_on(database: Database, hsm:
     before = dump(database)
     token, switch, use = section("roots.md", "Move from a file to a token")
     reader.types([token])
-    opened = "2026 (pkcs11:token=kms;object=root-2026): 1 key versions and 1 HSM configurations open, 0 do not"
+    opened = "2026 (pkcs11:token=kms;object=root-2026): 1 key version and 1 HSM configuration open, 0 do not"
     assert opened in reader.types([switch])
     assert dump(database) == before, "the move changed the database"
     (folder / "root-2026.key").unlink()
@@ -74,7 +74,7 @@ def test_a_database_moves_from_a_file_to_a_token_and_on(database: Database, hsm:
     (onward,) = section("roots.md", "Move from a token to another key")
     said = reader.types([onward])
     assert (
-        "kms://root-2027 (pkcs11:token=kms-2027;object=root-2027): 1 key versions and 1 HSM configurations open" in said
+        "kms://root-2027 (pkcs11:token=kms-2027;object=root-2027): 1 key version and 1 HSM configuration open" in said
     )
     assert (folder / "iban-2027.txt").read_text() == "DE89 3704\n"
     assert rows(database, "SELECT DISTINCT wrapping_key_ref FROM hsm_configurations") == [("kms://root-2027",)]
@@ -104,13 +104,13 @@ def test_a_database_moves_from_a_file_to_the_cloud(
     imported = providers.hmac_key("EXTERNAL")
     providers.set_material(imported, KEY)
     (same_key,) = run(importing, imported, database)
-    assert "1 key versions and 1 HSM configurations open, 0 do not" in same_key
+    assert "1 key version and 1 HSM configuration open, 0 do not" in same_key
     assert dump(database) == before
 
     rewrapped, checked = run(rewrapping, providers.hmac_key(), database)
-    assert "1 key versions and 1 HSM configurations rewrapped" in rewrapped
+    assert "1 key version and 1 HSM configuration rewrapped" in rewrapped
     assert "kms://root-aws" in checked
-    assert "1 key versions and 1 HSM configurations open, 0 do not" in checked
+    assert "1 key version and 1 HSM configuration open, 0 do not" in checked
 
 
 def run(block: Block, arn: str, database: Database) -> list[str]:

@@ -1,6 +1,8 @@
 """The sources of the site, and the check of what a built page requests. `tools/build-site` in .ci/run builds it all."""
 
+import io
 import re
+import tarfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +16,7 @@ from tools.entity_diagram import entity_diagram
 from tools.site.diagram import drawn
 from tools.site.docstrings import to_rst
 from tools.site.external import requested_by
-from tools.site.pages import generated, without_outside_links, write_sources
+from tools.site.pages import ARCHIVE, examples, generated, without_outside_links, write_sources
 from tools.site.public_names import INTERNAL, PUBLIC, names_of
 
 GROUPS = ("tutorial", "how-to", "reference", "explanation")
@@ -103,6 +105,15 @@ def test_a_link_out_of_the_documentation_becomes_text() -> None:
     assert without_outside_links("See [a test](../tests/a.py) and [b](b.md).") == (
         "See a test (`tests/a.py` in the repository) and [b](b.md)."
     )
+
+
+def test_the_examples_are_downloads() -> None:
+    text = "[examples/](../examples), [a](../examples/compose/compose.yaml)"
+    assert without_outside_links(text) == "[examples/](examples.tar.gz), [a](examples/compose/compose.yaml)"
+    files = dict(examples())
+    with tarfile.open(fileobj=io.BytesIO(files.pop(ARCHIVE))) as archive:
+        assert {entry.name for entry in archive} == files.keys()
+        assert archive.getmember("examples/postgresql/make-secrets").mode == 0o755
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import kms_schema
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
@@ -40,3 +41,10 @@ def test_a_message_is_in_the_code(message: str, texts: str) -> None:
     """Up to its last value, which the code may add in another place."""
     fixed = message.removesuffix("…").strip()
     assert fixed in texts
+
+
+@pytest.mark.parametrize("command", ["upgrade", "validate", "audit status", "keys list", "keys show orders"])
+def test_a_connection_that_fails_has_one_wording(command: str) -> None:
+    url = "postgresql://alice@127.0.0.1:1/kms"
+    said = kms_schema(*command.split(), url=url)
+    assert (said.status, said.error.startswith(f"Error: cannot connect to {url}: connection failed")) == (3, True)

@@ -30,8 +30,9 @@ def handed_over(database: Database, tmp_path: Path) -> Trail:
     """The files of an auditor on the page: a checkpoint, a key, the checker, and a trail that has grown since."""
     trail = trail_of(database, tmp_path)
     shutil.copy(CHECKER, tmp_path / "check_proof.py")
+    shutil.copy(trail.trusted, tmp_path / "seal.key.pub")
     trail.write(3)
-    trail.seal()
+    trail.seal(name="checkpoint.txt")
     trail.write(1)
     trail.seal(name="made-later.txt")
     return trail

@@ -38,7 +38,11 @@ def fill(database: Database) -> None:
             _version(connection, _key(connection, name))
             for status in statuses:
                 change = "UPDATE key_masters SET status = :status, status_reason = :reason WHERE key_id = :name"
-                execute(connection, change, {"status": status, "reason": "leaked by mallory", "name": name})
+                execute(
+                    connection,
+                    change,
+                    {"status": status, "reason": " \N{FULLWIDTH EQUALS SIGN}leaked by mallory", "name": name},
+                )
         _key_in_an_hsm(connection)
         _version(connection, _key(connection, "=1+2", key_type="tls", algorithm="RSA-2048", key_size_bits=9728))
         seal_all(connection)

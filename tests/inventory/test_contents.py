@@ -72,7 +72,11 @@ def test_csv_has_a_row_for_each_version_and_no_formula(stocked: Database) -> Non
     rows = write_csv(stocked)
     assert [row["record"] for row in rows].count("version") == len(STATES)
     assert {(row["name"].lstrip("'"), int(row["version"])): row["state"] for row in rows if row["version"]} == STATES
-    assert not any(value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
+    assert not any(
+        value.strip().startswith(("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}"))
+        for row in rows
+        for value in row.values()
+    )
     assert (rows[0]["record"], "tree size" in rows[0]["note"]) == ("document", True)
     assert [row["name"] for row in rows if row["record"] in {"key", "hsm", "root key"}] == [ROOT, "vault-3", "empty"]
 

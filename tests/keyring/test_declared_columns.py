@@ -80,6 +80,7 @@ def test_a_key_is_not_revoked_while_a_column_holds_its_ciphertexts(
         ring.revoke(orders, reason="leaked")
     said = keys("revoke", orders, "--reason", "leaked")
     assert (said.status, "still holds ciphertexts" in said.error) == (1, True)
+    assert f"reencrypt TABLE.COLUMN --key {orders} --to OTHER), or revoke it now and lose them (--now)" in said.error
     ring.expire(orders)
     with pytest.raises(KeyInUseError, match="is not archived"):
         ring.archive(orders)

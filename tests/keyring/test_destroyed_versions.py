@@ -100,7 +100,7 @@ def test_a_version_of_a_data_key_is_kept_while_a_column_holds_its_ciphertexts(
         ring.rotate(name)
         change(database, ENDED, ended=(now() - 2 * DAY).isoformat().replace("+00:00", "Z"), key=name)
         done, said = run(ring)
-        assert (done.destroyed, "still has 1 ciphertexts" in said[0]) == (0, True)
+        assert (done.destroyed, "still has 1 ciphertext " in said[0]) == (0, True)
         assert is_destroyed(database, name) == [False, False]
         with sql_engine.begin() as connection:
             connection.execute(table.delete())

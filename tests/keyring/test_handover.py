@@ -88,6 +88,8 @@ def test_a_version_goes_to_another_database(
     assert (private.stat().st_mode & 0o777, made["public_key_file"]) == (0o600, public)
     assert run("show", public).out == f"fingerprint: {made['fingerprint']}\n"
     to = ("--to", public, "--output", str(file), "--database-url", database.url)
+    missing = run("send", f"{orders}:9", *to, "--reason", "moves to shop 2", *root)
+    assert (missing.status, f"has no version 9; kms-schema keys show {orders} lists them" in missing.error) == (1, True)
     sent = run("send", f"{orders}:1", *to, "--reason", "moves to shop 2", "--actor", "alice", *root, "--format", "json")
     assert sent.status == 0, sent
     told = json.loads(sent.out)
@@ -113,7 +115,7 @@ def test_a_version_goes_to_another_database(
     assert run(*opening).status == 0
     assert (raw.stat().st_mode & 0o777, raw.stat().st_size) == (0o600, 32)
     ring.create(unique("again"), under=ROOT, material=raw.read_bytes())
-    assert (run(*opening).status, "is never overwritten" in run(*opening).error) == (2, True)
+    assert (run(*opening).status, f"{raw} exists, and is never overwritten" in run(*opening).error) == (2, True)
 
 
 def test_a_file_is_imported_once_with_the_use_so_far(

@@ -36,9 +36,9 @@ def test_a_key_from_its_creation_to_the_archive(
     assert ring.key(name).decrypt(blob, aad=AAD) == DATA
     refused = keys("archive", name)
     assert (refused.status, "it cannot become archived" in refused.error) == (1, True)
-    assert keys("expire", name).out == f"key '{name}' is expired; version 2 is live\n"
+    assert keys("expire", name).out == f"key '{name}' is expired; it decrypts only\n"
     revoked = keys("revoke", name, "--reason", "leaked")
-    assert (revoked.status, revoked.out) == (0, f"key '{name}' is revoked; no live version\n")
+    assert (revoked.status, revoked.out) == (0, f"key '{name}' is revoked; it neither encrypts nor decrypts\n")
     steps = [line.split()[1:3] for line in revoked.err.splitlines() if line.startswith("  kms-schema ")]
     assert steps == [["keys", "create"], ["reencrypt", "TABLE.COLUMN"], ["keys", "decrypt"], ["keys", "archive"]]
     assert value(database, "SELECT status_reason FROM key_masters WHERE key_id = :key", key=name) == "leaked"

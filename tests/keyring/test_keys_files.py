@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.keyring import KeyRing
+from kms_schema.keyring import DecryptionError, KeyRing
 from kms_schema.keyring.formats.streams import SEGMENT_BYTES, stream_bytes
 from kms_schema.roles.definition import Role
 from tests.keyring.conftest import Keys
@@ -136,7 +136,12 @@ def test_other_data_messages_and_keys_are_refused(
     message = encrypted.with_name("message")
     message.write_bytes(ring.key(orders).encrypt(DATA, aad=AAD))
     of_message = keys("decrypt", orders, str(message), "--aad", AAD.decode(), *target, *root)
-    for said in (foreign, data, of_message):
+    assert (of_message.status, "it is a message, as `encrypt` of a key makes" in of_message.error) == (1, True)
+    with pytest.raises(DecryptionError, match="it is a stream, as `keys encrypt` makes") as caught:
+        ring.key(orders).decrypt(encrypted.read_bytes(), aad=b"report")
+    assert caught.value.__context__ is None
+    assert ring.inspect(encrypted.read_bytes()).key_id == orders
+    for said in (foreign, data):
         assert (said.status, NOT_OPEN in said.error) == (1, True), said
     own = keys("decrypt", orders, str(encrypted), "--aad", "report", *target)
     assert (own.status, "cannot be opened: the root key" in own.error) == (1, True)

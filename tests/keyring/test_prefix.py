@@ -43,7 +43,7 @@ def test_a_message_has_its_length() -> None:
     assert read_message_prefix(start + bytes(28)) == 2001
     with pytest.raises(NotACiphertextError, match="none has 32 bytes, the shortest 33"):
         read_message_prefix(start + bytes(27))
-    with pytest.raises(NotACiphertextError, match="of a stream"):
+    with pytest.raises(NotACiphertextError, match="it is a stream"):
         read_message_prefix(write_prefix(Form.STREAM, 2001) + bytes(100))
 
 

@@ -1,6 +1,7 @@
 """Re-encrypting a column of an application: which rows, how, and what stops it."""
 
 import datetime as dt
+import io
 import json
 import uuid
 from collections.abc import Iterator
@@ -77,6 +78,7 @@ def test_the_command_replaces_what_opens_and_names_what_does_not(
     said = reencrypt(database, table, orders, *root, "--batch", "2")
     assert (said.status, said.out) == (1, f"{_shown(database, table)}: 5 replaced, 0 tried again, 1 left\n")
     assert "does not open: id=7" in said.err
+    assert "give --row or --bound-as" in said.err
     assert "CREATE INDEX" in said.err
     assert ("at most 2,704 bytes" in said.err) == (database.dialect == "postgresql")
     after = stored(database, table)
@@ -99,6 +101,27 @@ def test_the_command_replaces_what_opens_and_names_what_does_not(
         missing = kms_schema("reencrypt", *words, "--key", orders, url=database.url)
         assert (missing.status, "there is no table" in missing.error or "has no column" in missing.error) == (1, True)
     assert kms_schema("reencrypt", "iban", "--key", orders, url=database.url).status == 2
+
+
+def test_a_stream_is_named_and_left(
+    *, table: sa.Table, ring: KeyRing, orders: str, root: tuple[str, str], database: Database, sql_engine: sa.Engine
+) -> None:
+    raw = sa.table(table.name, sa.column("id"), sa.column("iban", sa.LargeBinary()))
+    with sql_engine.begin() as connection:
+        connection.execute(table.delete())
+    assert reencrypt(database, table, orders, *root).status == 0
+    blob = b"".join(ring.key(orders).encrypt_stream(io.BytesIO(b"DE89 3704"), aad=b"row/1"))
+    with sql_engine.begin() as connection:
+        connection.execute(raw.insert(), [{"id": 1, "iban": blob}])
+    assert reencrypt(database, table, orders, *root).status == 0  # of the live version
+    ring.rotate(orders)
+    for words, status, out in ((("--dry-run",), 0, "0 to replace"), ((), 1, "0 replaced, 0 tried again, 1 left")):
+        said = reencrypt(database, table, orders, *root, *words)
+        assert (said.status, said.out) == (status, f"{_shown(database, table)}: {out}\n")
+        assert "is a stream, which this does not replace: id=1" in said.err
+    assert stored(database, table) == {1: blob}
+    job = ring.reencrypt_column(f"{table.name}.iban", orders)
+    assert (job.rows, job.left, job.streams) == (0, 1, ["id=1"])
 
 
 def _shown(database: Database, table: sa.Table) -> str:

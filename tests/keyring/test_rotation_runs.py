@@ -228,7 +228,9 @@ def test_a_closed_window_in_another_zone_is_kept(ring: KeyRing, kek: str, databa
     # Kolkata is 5:30 ahead of UTC: in UTC this window would be open.
     around = {"start": f"{now() - HOUR:%H:%M}", "end": f"{now() + HOUR:%H:%M}"}
     change(database, window, zone="Asia/Kolkata", **around)
-    assert (ring.run_rotations(worker="night-1").completed, live(database, name)) == (0, [1])
+    kept = ring.run_rotations(worker="night-1")
+    assert (kept.completed, live(database, name)) == (0, [1])
+    assert f"1 waits for its window {around['start']}-{around['end']} Asia/Kolkata" in kept.pending
     change(database, window, zone="UTC", **around)
     assert (ring.run_rotations(worker="night-1").completed, live(database, name)) == (1, [2])
     change(database, window, zone="UTC", start=None, end=None)

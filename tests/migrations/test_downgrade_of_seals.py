@@ -19,7 +19,7 @@ from tests.support.statements import execute
 
 COUNT = "SELECT count(*) FROM key_audit_seals"
 ALLOWED = ("-x", "allow-audit-loss=yes")
-SAID = r"below 006 would destroy the seals of the audit trail: 1 seals; keep a checkpoint .*-x allow-audit-loss=yes"
+SAID = r"below 006 would destroy the seals of the audit trail: 1 seal; keep a checkpoint .*-x allow-audit-loss=yes"
 
 
 @pytest.fixture

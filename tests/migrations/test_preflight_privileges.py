@@ -33,8 +33,8 @@ def test_missing_privileges_are_reported_with_the_grant(empty_database: Database
     with login(empty_database) as other_role:
         role = sa.make_url(other_role.url).username
         assert only_problem(preflight(other_role.url)) == (
-            f"role {role} may not create in schema public: GRANT CREATE ON SCHEMA public TO {role}, "
-            "or migrate as its owner"
+            f"role {role} may not create in schema public: migrate as its owner, or "
+            f"GRANT CREATE ON SCHEMA public TO {role}"
         )
         assert f"GRANT CREATE ON DATABASE {name} TO {role}" in only_problem(
             preflight(other_role.url, options=MigrationOptions(schema="kms"))
@@ -58,6 +58,17 @@ def test_tables_of_another_role_are_a_problem(empty_database: Database) -> None:
             for table in sorted([*tables, "key_audit_logs"])
         ]
         assert f"role {role} may not read and write public.alembic_version: migrate as its owner" in problems
+        group = f"{role}_owner"
+        with closing(empty_database.connect()) as connection:
+            execute(connection, f"CREATE ROLE {group}; ALTER TABLE alembic_version OWNER TO {group}")
+        problems = preflight(other_role.url).problems
+        with closing(empty_database.connect()) as connection:
+            execute(
+                connection,
+                f"ALTER TABLE alembic_version OWNER TO CURRENT_USER; DROP OWNED BY {group}; DROP ROLE {group}",
+            )
+        table = "public.alembic_version"
+        assert f"role {role} may not read and write {table}: migrate as its owner (GRANT {group} TO {role})" in problems
 
 
 @pytest.mark.only_on("postgresql")

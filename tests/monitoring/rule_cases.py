@@ -166,6 +166,8 @@ CASES = (
          "The audit trail has no seal.", "warning"),
     Case("KmsNoPublication", _published(25 * HOUR, 6), _published(25 * HOUR, 7),
          "The last checkpoint was published 1d 1h 0m 0s ago.", "warning"),
+    Case("KmsNoPublication", _published(25 * HOUR, 99), _published(25 * HOUR, 7),  # no such seal is there
+         "The last checkpoint was published 1d 1h 0m 0s ago.", "warning"),
     Case("KmsNoCosignature", _cosigned(49 * HOUR), _cosigned(47 * HOUR),
          "The last cosignature of a witness is 2d 1h 0m 0s old.", "warning"),
     Case("KmsRetentionLate", _one("kms_audit_retention_end_timestamp_seconds", ago(8 * DAY)),

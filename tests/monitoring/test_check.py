@@ -1,16 +1,24 @@
 """`kms-schema check`: the convention of Nagios plugins, in status, line and performance data."""
 
 import re
+import time
 from contextlib import closing
 
 import pytest
 
-from kms_schema.monitoring.conditions import CONDITIONS
+from kms_schema.audit.storage.operation_records import record_operation
+from kms_schema.monitoring import take_snapshot
+from kms_schema.monitoring.conditions import CONDITIONS, judge
 from kms_schema.monitoring.names import Part
+from kms_schema.vocabulary import RecordedOperation
+from tests.audit.trails import seal_all
 from tests.monitoring.states import fill
+from tests.rotations.setups import DAY
 from tests.support.engines import Database
 from tests.support.programs.commands import Said, kms_schema
+from tests.support.rows.smallest import insert, now
 from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 DATA = re.compile(r"[a-z-]+=-?[0-9.e+]+s?;(@[~0-9.e+]*:[0-9.e+]*)?;(@[~0-9.e+]*:[0-9.e+]*)?")
 
@@ -59,6 +67,8 @@ def test_what_cannot_be_read_is_unknown_and_never_ok(database: Database) -> None
         assert "hsm-offline=" not in said.out
         execute(connection, "ALTER TABLE elsewhere RENAME TO hsm_configurations")
         assert check(database).status == 0
+        for limit in ("nan", "inf"):
+            assert check(database, f"--crit=unsealed={limit}").status == 3
 
 
 @pytest.mark.only_on("sqlite")
@@ -80,6 +90,26 @@ def test_every_error_is_status_3_without_a_secret(arguments: list[str]) -> None:
     assert said.status == 3, said.all
     assert "k3pt-to-myself" not in said.all
     assert "Traceback" not in said.all
+
+
+def test_a_record_of_a_seal_that_is_not_there_is_no_publication_of_the_last_one(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        seal_all(connection)
+        for seal, late in ((1, False), (2**63 - 1, True)):
+            record_operation(connection, RecordedOperation.PUBLICATION, f"kms.example/{seal}", seal_number=seal)
+            time.sleep(0.01)  # SQLite counts milliseconds
+            found = {each.condition.name: each.value for each in judge(take_snapshot(connection))}["unpublished"]
+            assert found is not None
+            assert (found > 0) is late
+
+
+def test_a_record_from_the_future_is_not_the_newest(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        record_operation(connection, RecordedOperation.VALIDATION, "catalog", findings=(3, 0, 0))
+        with triggers_disabled(connection):
+            ahead = {"operation": "VALIDATION", "subject": "catalog", "errors": 0, "warnings": 0, "infos": 0}
+            insert(connection, "key_operation_records", **ahead, recorded_at=now() + 9000 * DAY)
+        assert take_snapshot(connection).value("kms_validation_findings", "error") == 3
 
 
 def test_each_condition_names_parts_of_the_snapshot() -> None:

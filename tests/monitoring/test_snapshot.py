@@ -8,13 +8,15 @@ import pytest
 
 from kms_schema.monitoring import Snapshot, take_snapshot
 from kms_schema.monitoring.names import BY_NAME, METRICS, Part
-from kms_schema.monitoring.parts import single_keys
+from kms_schema.monitoring.parts import keys, single_keys, trail
 from kms_schema.validator import Severity, validate
 from kms_schema.vocabulary import KeyType
 from tests.cli.audit_trails import trail_of
 from tests.monitoring.states import fill
+from tests.rotations.setups import DAY, HOUR, a_key
 from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema
+from tests.support.rows.smallest import audit_entry, hsm_configuration, insert, now
 from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -24,14 +26,14 @@ NEVER_HERE = {"kms_slow_statements", "kms_slowest_statement_average_seconds"}
 
 
 def test_every_metric_shows_what_the_database_has(database: Database, tmp_path: Path) -> None:
-    trail = trail_of(database, tmp_path)
+    log = trail_of(database, tmp_path)
     with closing(database.connect()) as connection:
         state = fill(connection)
-        trail.seal("--publish", "cat > /dev/null")
-        assert trail.audit("record", "--witness", "witness.example").status == 0
+        log.seal("--publish", "cat > /dev/null")
+        assert log.audit("record", "--witness", "witness.example").status == 0
         assert kms_schema("validate", "--record", "--select", "KMS1", url=database.url).status == 0
         report = validate(connection)
-        trail.write()
+        log.write()
         snapshot = take_snapshot(connection)
     assert snapshot.failures() == {}
     value = snapshot.value
@@ -141,8 +143,8 @@ def test_the_number_of_series_is_bounded_and_what_is_left_out_is_counted(
             )
         snapshot = take_snapshot(connection)
         names = [each.labels[1] for each in snapshot.by_name["kms_key_expiration_timestamp_seconds"]]
-        assert (len(names), names[0]) == (2, state.expired["key_id"]), "the earliest first"
-        assert snapshot.value("kms_collector_omitted_series", "expiry") == 3
+        assert (len(names), names[0]) == (3, state.expired["key_id"]), "two of each state, the earliest first"
+        assert snapshot.value("kms_collector_omitted_series", "expiry") == 2
         assert snapshot.value("kms_keys_expiring", "dek") == 4
         anonymous = take_snapshot(connection, names=False)
     assert anonymous.failures() == {}
@@ -154,6 +156,38 @@ def test_the_number_of_series_is_bounded_and_what_is_left_out_is_counted(
     earliest = anonymous.value("kms_key_expiration_timestamp_seconds", "", "", "dek")
     assert earliest == pytest.approx(state.soon["expires_at"].timestamp())
     assert anonymous.value("kms_collector_omitted_series", "expiry") == 0
+
+
+def test_many_expired_keys_hide_none_that_expires(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single_keys, "MOST_SERIES", 2)
+    at = now()
+    with closing(database.connect()) as connection:
+        for number in range(3):
+            a_key(connection, age=9 * DAY, expires_at=at - (number + 1) * DAY)
+        last = a_key(connection, age=9 * DAY, expires_at=at + HOUR)
+        snapshot = take_snapshot(connection)
+    listed = {each.labels[1] for each in snapshot.by_name["kms_key_expiration_timestamp_seconds"]}
+    assert (len(listed), last["key_id"] in listed) == (3, True)
+
+
+def test_many_hsms_hide_none_that_is_offline(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MOST_SERIES", 1)
+    with closing(database.connect()) as connection:
+        for name, status in (("a", "HEALTHY"), ("b", "OFFLINE")):
+            found = {"configuration_name": name, "health_status": status, "last_health_check": now()}
+            insert(connection, "hsm_configurations", **hsm_configuration(**found))
+        snapshot = take_snapshot(connection)
+    assert {each.labels[0] for each in snapshot.by_name["kms_hsm_active"]} == {"b"}
+
+
+def test_many_entries_of_one_level_hide_none_of_another(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail, "MOST_COUNTED", 2)
+    with closing(database.connect()) as connection:
+        for level in ("CRITICAL", "HIGH", "HIGH", "HIGH"):
+            insert(connection, "key_audit_logs", **audit_entry(security_level=level))
+        snapshot = take_snapshot(connection)
+    found = [snapshot.value("kms_audit_high_risk_entries", "1h", level) for level in ("CRITICAL", "HIGH", "LOW")]
+    assert found == [1, 2, 0]
 
 
 @pytest.mark.only_on("postgresql")

@@ -24,3 +24,13 @@ def populated(engines: Engines, engine_name: str) -> Iterator[Database]:
 def connection(populated: Database) -> Iterator[Connection]:
     with closing(populated.connect()) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def changed(engines: Engines, engine_name: str) -> Iterator[Connection]:
+    engine = engines[engine_name]
+    database = engine.create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        populate(connection)
+        yield connection
+    engine.drop(database)

@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,12 @@ def test_a_report_says_what_it_is_about_and_has_a_proof_of_each_entry(connection
         proofs = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
         rows = [(row["sequence"], row["leaf_index"], row["event_type"]) for row in entries["rows"]]
         assert rows == [(each["entry"]["sequence"], each["leaf_index"], each["entry"]["event_type"]) for each in proofs]
-    assert {path.name.split(".")[1] for path in files} >= {"revocations", "destructions", "high-risk", "administration"}
+    assert {path.name.split(".")[2] for path in files} >= {"revocations", "destructions", "high-risk", "administration"}
 
 
 def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp_path: Path) -> None:
     written = write(connection, tmp_path)
-    path = tmp_path / "report.revocations.jsonl.gz"
+    path = tmp_path / "report.json.revocations.jsonl.gz"
     line = gzip.decompress(path.read_bytes())
     changed = tmp_path / "changed.jsonl"
     for content, says in (
@@ -83,6 +84,11 @@ def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp
     with pytest.raises(check_proof.Refused, match="not signed by a key that you trust"):
         check_proofs.check(path, [check_proof.read_key(str(FORGER.verifier))])
     assert VerifierKey.parse(written.document["checkpoint"]["verifier_key"]) == KEY.verifier
+
+
+def test_a_report_in_another_format_leaves_the_files_of_the_first(connection: Connection, tmp_path: Path) -> None:
+    first = write(connection, tmp_path)
+    assert not {*first.attachments} & {*write(connection, tmp_path, style="html").attachments}
 
 
 def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_path: Path) -> None:
@@ -198,12 +204,14 @@ def test_the_archive_that_a_report_names_proves_the_entries_of_the_period(
 ) -> None:
     database = engines[engine_name].create(engines.migrated(engine_name, "template"))
     with closing(database.connect()) as connection:
-        seal_all(connection)
+        (first,) = seal_all(connection)
+        at = now() - dt.timedelta(days=30)
+        signed = replace(first, sealed_at=f"{at:%Y-%m-%dT%H:%M:%S.%fZ}").signed_by(KEY)
+        with triggers_disabled(connection):  # the first seal is of a month before the period
+            earlier = "UPDATE key_audit_seals SET sealed_at = :at, signature = :signature"
+            execute(connection, earlier, {"at": at, "signature": signed.signature})
         insert(connection, "key_audit_logs", **audit_entry())
         seal_all(connection)
-        with triggers_disabled(connection):  # the first seal is of a month before the period
-            earlier = "UPDATE key_audit_seals SET sealed_at = :at WHERE seal_number = 1"
-            execute(connection, earlier, {"at": now() - dt.timedelta(days=30)})
         written = write(connection, tmp_path)
     unchanged = claim(written, "entries-unchanged")
     command = unchanged["proof"].removeprefix("provable offline with an archive: ")

@@ -15,7 +15,7 @@ from kms_schema import vocabulary
 from kms_schema.reports.claims import CLAIMS
 from tests.audit.aged import age
 from tests.audit.trails import seal_all
-from tests.reports.populated import not_satisfied, now, populate, write
+from tests.reports.populated import not_satisfied, now, write
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import active_key_master, audit_entry, insert, key_master, key_rotation
@@ -159,6 +159,8 @@ BY_CLIENTS = (
         updated("hsm_configurations SET health_status = 'OFFLINE'", "hsm_configurations SET health_status = 'HEALTHY'"),
     ),
 )  # fmt: skip
+
+
 BY_OWNER = (
     Wrong("an entry was removed", {"entries-unchanged", "recorded"}, removed),
     Wrong(
@@ -185,16 +187,6 @@ BY_OWNER = (
         updated(f"key_audit_logs SET recorded_by = '' {ENTRY}", f"key_audit_logs SET recorded_by = 'x' {ENTRY}"),
     ),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def changed(engines: Engines, engine_name: str) -> Iterator[Connection]:
-    engine = engines[engine_name]
-    database = engine.create(engines.migrated(engine_name, "template"))
-    with closing(database.connect()) as connection:
-        populate(connection)
-        yield connection
-    engine.drop(database)
 
 
 @contextmanager

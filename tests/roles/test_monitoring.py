@@ -1,14 +1,9 @@
 """A scrape as a member of each role: a part is read in full, or it fails. Rows that are hidden never count as 0."""
 
-import re
-from pathlib import Path
-
 import pytest
 
-from kms_schema.monitoring import parts as parts_package
 from kms_schema.monitoring import take_snapshot
 from kms_schema.monitoring.names import Part
-from kms_schema.monitoring.reader import TABLES
 from kms_schema.roles.definition import GRANTEES, Role
 from kms_schema.vocabulary import RecordedOperation
 from tests.roles.granted import Granted
@@ -55,11 +50,3 @@ def test_check_says_which_role_is_needed(common: Granted) -> None:
     assert said.status == 3
     assert "run this as a member of kms_auditor" in said.out
     assert "high-risk=" not in said.out
-
-
-def test_each_table_that_is_read_is_asked_for_its_policies() -> None:
-    (folder,) = parts_package.__path__
-    text = "".join(path.read_text(encoding="utf-8") for path in Path(folder).glob("*.py"))
-    views = {"key_management_dashboard", "key_audit_unsealed", "rotations_due"}
-    read = set(re.findall(r"\{+s\}+\.(\w+)", text)) - {"alembic_version", "sqlite_master"}
-    assert read - views == set(TABLES)

@@ -66,6 +66,7 @@ NOT_FOR = {
         f"{ENTRY}, retention_period_days) VALUES ('X', 'SECURITY', 'x', 1)",
         "UPDATE key_audit_tombstones SET leaf_count = 1",
         "DELETE FROM key_audit_retention_policies",
+        f"{RECORD}) VALUES ('COSIGNATURE', 'x', 1)",
         SEAL,
     ),
     Role.REMOVER: (

@@ -59,3 +59,13 @@ def test_no_other_role_claims(granted: Granted, role: Role) -> None:
     a_rotation(granted.superuser)
     with granted.session(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         open_queue(connection).claim("worker-1")
+
+
+@pytest.mark.parametrize("role", [Role.ROTATOR, Role.AUDITOR])
+def test_a_rotator_and_an_auditor_list_rotations(granted: Granted, role: Role) -> None:
+    key = a_key(granted.superuser)
+    a_rotation(granted.superuser, key)
+    with granted.session(role) as connection:
+        queue = open_queue(connection)
+        assert key["key_id"] in [each.key_id for each in queue.rotations(status="SCHEDULED")]
+        assert queue.pending() == []

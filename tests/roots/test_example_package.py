@@ -51,5 +51,5 @@ def test_a_package_provides_roots(environment: dict[str, str], tmp_path: Path) -
         done = subprocess.run(
             [sys.executable, "-m", "kms_schema", *words], env=environment, capture_output=True, text=True, check=True
         )
-    assert "1 key versions and 0 HSM configurations open, 0 do not" in done.stdout
+    assert "1 key version and 0 HSM configurations open, 0 do not" in done.stdout
     assert "read from its file at each use" in done.stderr

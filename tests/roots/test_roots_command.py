@@ -70,8 +70,9 @@ def test_every_row_under_a_root_is_opened_and_nothing_is_written(
     said = check(database, wrong)
     assert said.status == 1
     assert said.err.count("does not open version 1 of key") == 3
+    assert "run kms-schema roots check" not in said.err
     assert "does not open the credentials of 'luna'" in said.err
-    assert "1 HSM configurations name no root" in said.err
+    assert "that name no root, and do not open with it: 1" in said.err
     document = json.loads(check(database, wrong, "--format", "json").out)
     assert [len(each["refused"]) for each in document["roots"]] == [4]
 
@@ -94,7 +95,7 @@ def test_a_check_value_that_is_not_the_rows_is_found(
     said = check(database, file)
     assert said.status == 1
     assert "check value" in said.err
-    assert "1 key versions and 0 HSM configurations open, 1 do not" in said.out
+    assert "1 key version and 0 HSM configurations open, 1 does not" in said.out
 
 
 def test_a_ring_uses_a_database_of_a_file_under_a_token(database: Database, file: Path, hsm: SoftHsm) -> None:

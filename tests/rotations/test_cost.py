@@ -135,6 +135,18 @@ def test_the_cost_of_claiming_is_independent_of_the_number_of_keys(
     assert many <= WITHIN * few + 10
 
 
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [("list_first", {"status": "SCHEDULED"}), ("list_last", {"status": "COMPLETED"}), ("pending", {})],
+)
+def test_the_cost_of_a_list_is_independent_of_the_number_of_rotations(
+    databases: tuple[Database, Database], statement: str, values: dict[str, Any]
+) -> None:
+    text, values = spelled(databases[0], statement, **(values and {"limit": 20, **values}))
+    few, many = both(databases, text, values)
+    assert many <= WITHIN * few + 10
+
+
 def spelled(database: Database, statement: str, **values: Any) -> tuple[str, dict[str, Any]]:
     if database.dialect == "sqlite":
         return ON_SQLITE[statement], values

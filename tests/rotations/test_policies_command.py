@@ -66,7 +66,9 @@ def test_a_policy_is_changed_and_the_rest_of_it_stays(policies: Policies) -> Non
     assert (changed["rotation_window_start"], changed["rotation_window_end"]) == (None, None)
     assert document(policies("disable", "quarterly", "--format", "json"))["is_active"] is False
     assert policies("list").out.splitlines()[1].split() == ["quarterly", "dek", "disabled", "90", "-", "5", "-"]
-    assert "is_active: true" in policies("enable", "quarterly").out.splitlines()
+    enabled = policies("enable", "quarterly").out.splitlines()
+    assert {"status: active", "interval-days: 90", "max-uses: 5", "on-incident: true", "type: dek"} <= {*enabled}
+    assert "window: 22:00-04:00" in policies("update", "quarterly", "--window", "22:00-04:00").out.splitlines()
 
 
 def test_a_list_fits_into_80_columns(policies: Policies) -> None:
@@ -80,7 +82,7 @@ def test_a_list_fits_into_80_columns(policies: Policies) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (CREATE, 1, "has nothing that makes a key due"),
+        (CREATE, 2, "give one of --interval-days, --max-age-days, --max-uses, --max-volume-mb or --on-compliance"),
         ((*CREATE, "--interval-days", "0"), 2, "0 is not in the range"),
         ((*CREATE, "--interval-days", "9", "--window", "22:00"), 2, "two times of day"),
         ((*CREATE, "--interval-days", "9", "--window", "25:00-26:00"), 1, "is_hh_mm"),
@@ -90,7 +92,7 @@ def test_a_list_fits_into_80_columns(policies: Policies) -> None:
         (("create", "known", "--type", "dek", "--interval-days", "9"), 1, "there is a policy named 'known'"),
         (("update", "known"), 2, "name what to change"),
         (("update", "known", "--window", "22:00-04:00", "--remove", "window"), 2, "exclude each other"),
-        (("update", "known", "--remove", "interval-days"), 1, "has nothing that makes a key due"),
+        (("update", "known", "--remove", "interval-days"), 1, "due. Set another limit first, or disable the policy"),
         (("update", "unknown", "--interval-days", "9"), 1, "there is no policy named 'unknown'"),
         (("show", "unknown"), 1, "there is no policy named 'unknown'"),
         (("enable", "known", "--actor", " "), 2, "is empty"),

@@ -1,7 +1,10 @@
 """The sources of the site: the pages of docs/ as they are, those of site/, and pages that are generated from code."""
 
+import gzip
 import inspect
+import io
 import re
+import tarfile
 import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -14,6 +17,8 @@ from tools.site.docstrings import to_rst
 from tools.site.public_names import PUBLIC, RESULTS, documented_here, names_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+EXAMPLES = REPOSITORY / "examples"
+ARCHIVE = "examples.tar.gz"
 SOURCES = (REPOSITORY / "docs", REPOSITORY / "site")
 
 CHECKED: Mapping[Scope, str] = {
@@ -44,7 +49,7 @@ def write_sources(folder: Path) -> None:
     Raises `ValueError` if two sources have the same name, and `OSError` if the folder cannot be written.
     """
     wanted: dict[Path, bytes] = {}
-    for name, content in (*_files(), *((name, text.encode()) for name, text in generated())):
+    for name, content in (*_files(), *examples(), *((name, text.encode()) for name, text in generated())):
         if Path(name) in wanted:
             raise ValueError(f"two sources of the site are called {name}: rename one")
         wanted[Path(name)] = content
@@ -69,6 +74,20 @@ def _files() -> Iterator[tuple[str, bytes]]:
                 yield name, file.read_bytes()
 
 
+def examples() -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the content of each example, then the archive of all, which is the same in each build."""
+    files = [file for file in sorted(EXAMPLES.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for file in files:
+            name, content = str(file.relative_to(REPOSITORY)), file.read_bytes()
+            yield name, content
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755 if file.stat().st_mode & 0o100 else 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    yield ARCHIVE, packed.getvalue()
+
+
 def _diagram(svg: str) -> str:
     """Return the block of a drawn diagram, in a box that scrolls where it is wider than the page."""
     return f'```{{raw}} html\n<div class="diagram" tabindex="0">\n{svg}\n</div>\n```'
@@ -77,11 +96,15 @@ def _diagram(svg: str) -> str:
 def without_outside_links(text: str) -> str:
     """Replace links to files outside docs/ with the text and the path: the site does not have these files.
 
+    It has the examples: each file is a download, and a link to a folder leads to the archive of all.
+
     without_outside_links("[a test](../tests/a.py)") == "a test (`tests/a.py` in the repository)"
     """
 
     def replaced(link: re.Match[str]) -> str:
         words, path = link["text"], link["path"]
+        if path.split("/")[0] == EXAMPLES.name:
+            return f"[{words}]({path if (REPOSITORY / path).is_file() else ARCHIVE})"
         return f"`{path}` in the repository" if path in words else f"{words} (`{path}` in the repository)"
 
     return OUTSIDE.sub(replaced, text)

@@ -42,6 +42,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "kms_schema.monitoring.alerting.rule_file": ("rule_file",),
     "kms_schema.monitoring.alerting.thresholds": ("Thresholds",),
     "kms_schema.audit": (),
+    "kms_schema.audit.listing": ("ListedEntry", "listed_entries"),
     "kms_schema.inventory": (),
     "kms_schema.validator.rules": (),
     "kms_schema.validator": (),

@@ -98,8 +98,3 @@ def anomaly_of(log: LogReader, rule: RuleName, group: Group, summary: Callable[[
         entry_count=max(len(group), first.total),
         entries=entries,
     )
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a number and a noun that ends with `y`, in the plural if need be."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun.removesuffix('y')}ies"

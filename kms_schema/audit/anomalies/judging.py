@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from kms_schema.audit.anomalies import rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
-from kms_schema.audit.anomalies.groups import DAY, Group, Period, Row, anomaly_of, count_of, groups_of, rows_of
+from kms_schema.audit.anomalies.groups import DAY, Group, Period, Row, anomaly_of, groups_of, rows_of
 from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.policy_windows import PolicyChange, PolicyWindows
 from kms_schema.audit.anomalies.rules import RuleName
+from kms_schema.printable import counted
 
 
 def new_actors(log: LogReader, period: Period) -> list[Anomaly]:
@@ -29,7 +30,7 @@ def _used_first(group: Group) -> str:
 
 def _changed_first(group: Group) -> str:
     row = group[0]
-    return f"{row.actor} changed keys for the first time in {rules.KNOWN_DAYS} days: {count_of(row.total, 'entry')}"
+    return f"{row.actor} changed keys for the first time in {rules.KNOWN_DAYS} days: {counted(row.total, 'entry')}"
 
 
 def _new_changers(log: LogReader, period: Period, changes: Sequence[Row]) -> Iterator[Group]:
@@ -65,7 +66,7 @@ def _used_late(group: Group) -> str:
     row = group[0]
     if opened == len(group):
         return f"{row.actor} opened the revoked key {row.about}"
-    return f"{row.actor} used key {row.about} or a version of it after its end: {count_of(len(group), 'entry')}"
+    return f"{row.actor} used key {row.about} or a version of it after its end: {counted(len(group), 'entry')}"
 
 
 def outside_windows(log: LogReader, period: Period) -> list[Anomaly]:
@@ -107,5 +108,5 @@ def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:
 
 
 def _looks_recorded(group: Group) -> str:
-    row, written = group[0], count_of(len(group), "entry")
+    row, written = group[0], counted(len(group), "entry")
     return f"{row.actor} wrote {written} that neither the database nor a key ring writes so: {row.about}"

@@ -19,6 +19,10 @@ BATCH = 65_536
 PAGE_LEAVES = 256
 
 
+class SealRefusedError(TrailError):
+    """Another key signs this trail, or it has another origin."""
+
+
 class NothingToSealError(TrailError):
     """Every entry is sealed already, by another sealer."""
 
@@ -135,14 +139,16 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
 
 
 def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> None:
-    """Raise `TrailError` for a key, or none, if another key signs after the seal before."""
+    """Raise `SealRefusedError` for a key, or none, if another key signs after the seal before."""
     if before is None or before.leads_to is None:
         return
     expected = before.leads_to
     if signer is None:
-        raise TrailError(f"after seal {before.number} the key {expected} signs: give it with --key, or in KMS_SEAL_KEY")
+        raise SealRefusedError(
+            f"after seal {before.number} the key {expected} signs: give it with --key, or in KMS_SEAL_KEY"
+        )
     if str(signer.verifier) != expected:
-        raise TrailError(
+        raise SealRefusedError(
             f"after seal {before.number} the key {expected} signs, but this is {signer.verifier}: give that"
             " key; to change it, announce the new key first, in a seal that it signs, with --next-key"
         )
@@ -157,7 +163,7 @@ def _sealed(
 ) -> tuple[_Growth, StoredSeal] | None:
     """Return the additions of a seal, and the seal without its signature; None if there is nothing to seal."""
     if before and origin not in (None, before.origin):
-        raise TrailError(f"the origin of the trail is {before.origin} since its first seal: leave --origin out")
+        raise SealRefusedError(f"the origin of the trail is {before.origin} since its first seal: leave --origin out")
     last, gaps = (before.last_sequence, before.open_gaps) if before else (0, ())
     growth = _Growth(CompactRange(before.tree_size, before.subtree_hashes) if before else CompactRange())
     horizon = transaction.horizon()

@@ -262,7 +262,7 @@ def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("archive", type=Path, help="the compressed JSON lines")
     check_proof.add_options(parser, "archive")
     parser.add_argument(

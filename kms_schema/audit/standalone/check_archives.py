@@ -86,7 +86,7 @@ def _sha256(path: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("archives", type=Path, nargs="+", help="the files with compressed JSON lines, in any order")
     check_proof.add_options(parser, "archives")
     parser.add_argument(

@@ -319,7 +319,7 @@ def keys_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("proof", type=Path, help="the JSON document")
     add_options(parser, "proof")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="your checkpoint that it must be about")

@@ -76,7 +76,7 @@ def check(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("files", type=Path, nargs="+", help="files of proofs, one a line")
     check_proof.add_options(parser, "proofs")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="your checkpoint that they must be about")

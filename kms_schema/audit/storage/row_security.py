@@ -27,9 +27,9 @@ _OF_THE_TRAIL = (
 
 
 def going_by_policies(schema: str, tables: Sequence[str] = _OF_THE_TRAIL) -> str:
-    """Return the statement that turns row security on for a transaction, if it leaves nothing of these tables out.
+    """Return the statement that turns row security on for a transaction, if it leaves out no row of these tables.
 
-    For a transaction with `row_security = off`. tables: those of the trail by default, in `schema`.
+    For a transaction with `row_security = off`, in `schema`. The tables are those of the trail by default.
     """
     return f"SELECT set_config('row_security', 'on', true) WHERE {_shows_all(schema, tables)}"
 

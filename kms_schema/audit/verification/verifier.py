@@ -115,7 +115,7 @@ def _start(seals: SealReader, number: int, checkpoints: Sequence[Checkpoint]) ->
     if start is None:
         raise TrailError(f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}")
     for checkpoint in checkpoints:
-        if checkpoint.size < start.tree_size:
+        if checkpoint.origin == start.origin and checkpoint.size < start.tree_size:
             raise TrailError(
                 f"the checkpoint of {checkpoint.size} leaves is older than seal {number}, which is over"
                 f" {start.tree_size}: start from an older seal, or leave --since out"

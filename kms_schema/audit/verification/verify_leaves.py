@@ -40,6 +40,7 @@ class LeafVerification:
             self._awaited.setdefault(checkpoint.size, []).append(checkpoint)
         self._keys = {str(key) for key in expected.trusted} if expected.trusted else None
         self._start = expected.start
+        self._origin = None if expected.start is None else expected.start.origin
         self._tombstone: Tombstone | None = None
         self._tree = _tree_of(expected.start)
         begun = self._tree.size
@@ -71,7 +72,7 @@ class LeafVerification:
                 self._result.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
             for checkpoint in self._awaited.pop(seal.tree_size, ()):
                 self._compare_checkpoint(checkpoint, seal)
-            before = seal
+            before, self._origin = seal, seal.origin
             self._tell("leaves", self._tree.size)
         self._result.tree_size = self._tree.size
         self._report_rest()
@@ -134,8 +135,7 @@ class LeafVerification:
 
     def _compare_checkpoint(self, checkpoint: Checkpoint, seal: StoredSeal) -> None:
         if checkpoint.origin != seal.origin:
-            message = f"the checkpoint is of the trail {checkpoint.origin}, but this one is {seal.origin}"
-            self._result.add(Fault(message, seal=seal.number))
+            self._result.add(Fault(_other_origin(checkpoint, seal.origin), seal=seal.number))
         elif checkpoint.root != self._tree.root():
             message = f"the checkpoint of {checkpoint.size} leaves has another root: its leaves were rewritten"
             self._result.add(Fault(message, seal=seal.number))
@@ -147,14 +147,23 @@ class LeafVerification:
 
     def _report_rest(self) -> None:
         """Report checkpoints without a seal, pages after the last seal, and subtrees that the tree does not have."""
-        for size in self._awaited:
+        for size, checkpoints in self._awaited.items():
+            others = [each for each in checkpoints if self._origin not in (None, each.origin)]
+            for each in others:
+                self._result.add(Fault(_other_origin(each, self._origin)))
+            if len(others) == len(checkpoints):
+                continue
             cut = "the trail was cut" if size > self._tree.size else "the trail was rewritten and sealed again"
-            message = f"a checkpoint is of {size} leaves, but none of the {self._result.seals} seals here is: {cut}"
+            message = f"a checkpoint is of {size} leaves, but none of the seals here is: {cut}"
             self._result.add(Fault(message))
         for page in self._pages:
             self._result.add(Fault(f"the leaves from {page.first_leaf} on belong to no seal"))
         for subtrees in self._subtrees.values():
             subtrees.end()
+
+
+def _other_origin(checkpoint: Checkpoint, origin: str | None) -> str:
+    return f"the checkpoint is of the trail {checkpoint.origin}, but this one is {origin}"
 
 
 class _Subtrees:

@@ -11,6 +11,7 @@ _COMMANDS = {
     "consistency": Lazy("kms_schema.cli.audit.proofs:consistency_command", "Prove that a trail continues another"),
     "export": Lazy("kms_schema.cli.audit.retention:export_command", "Write sealed entries to an archive"),
     "keygen": Lazy("kms_schema.cli.audit.signing:keygen_command", "Generate a key that signs seals"),
+    "list": Lazy("kms_schema.cli.audit.listing:list_command", "List the newest entries"),
     "prove": Lazy("kms_schema.cli.audit.proofs:prove_command", "Prove that an entry is in the audit trail"),
     "record": Lazy("kms_schema.cli.audit.records:record_command", "Record a publication or a cosignature"),
     "retain": Lazy("kms_schema.cli.audit.retention:retain_command", "Archive and remove expired entries"),

@@ -11,6 +11,7 @@ from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import SealKeyError
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.proofs.prover import CannotProveError
+from kms_schema.audit.sealing.sealer import SealRefusedError
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import OpenTrail
@@ -46,7 +47,7 @@ def opened_with_connection(
             only_write_what_is_asked(connection)
         try:
             yield connection, open_trail(connection, schema, lock_wait, immutable=parse_database_url(url).immutable)
-        except CannotProveError as error:
+        except (CannotProveError, SealRefusedError) as error:
             raise click.ClickException(in_a_line(str(error))) from None
         except (EncodingError, SealError, SealKeyError) as error:
             raise click.ClickException(

@@ -24,7 +24,9 @@ def _entry(_context: click.Context, _parameter: click.Parameter, text: str) -> u
     try:
         return _number(text) or uuid.UUID(text)
     except ValueError:
-        raise click.BadParameter("neither the sequence nor the id of an entry") from None
+        raise click.BadParameter(
+            "neither the sequence nor the id of an entry: kms-schema audit list shows them"
+        ) from None
 
 
 def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: str) -> ExternalCheckpoint | int:

@@ -91,8 +91,8 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
     epilog="\b\nExamples:\n  kms-schema audit retain --archive /srv/archive --dry-run"
     "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
     "\n    --publish 'ssh witness@elsewhere.example keep'"
-    "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, 2 usage, 3 could not"
-    " connect or not allowed, 4 removed, not published.",
+    "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, or another key"
+    " signs, 2 usage, 3 could not connect or not allowed, 4 removed, not published.",
 )
 @click.option(
     "--archive", "folder", required=True, metavar="FOLDER",

@@ -43,8 +43,8 @@ class NotPublished(click.ClickException):
     "\n  kms-schema audit seal --key seal.key \\"
     "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n  kms-schema audit seal --key seal.key --next-key new.key.pub"
-    "\n\nExit status: 0 sealed or nothing to seal, 2 usage, 3 could not connect or not allowed, 4 sealed, not"
-    " published.",
+    "\n\nExit status: 0 sealed or nothing to seal, 1 refused: another key or origin, 2 usage, 3 could not connect or"
+    " not allowed, 4 sealed, not published.",
 )
 @click.option(
     "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."

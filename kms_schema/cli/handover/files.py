@@ -31,7 +31,9 @@ def usage_errors(path: Path) -> Iterator[None]:
         raise click.UsageError(in_a_line(str(error))) from None
     except FileExistsError as error:
         raise click.UsageError(
-            in_a_line(f"{error.filename or path} exists, and is never overwritten: name another file")
+            in_a_line(
+                f"{error.filename2 or error.filename or path} exists, and is never overwritten: name another file"
+            )
         ) from None
     except OSError as error:
         raise click.UsageError(in_a_line(f"{error.filename or path}: {error.strerror}")) from None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]"
 def list_command(
     *, key_type: str | None, status: str | None, database_url: str | None, schema: str, style: str
 ) -> None:
-    """List the keys by their names, with the live version and its counted uses.
+    """List the keys by their names, with the live version. USES are those of the live version: 0 after a rotation.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
@@ -58,8 +59,9 @@ def list_command(
         if style == "json":
             _print_json(found)
             return
+        first = next(found, None)  # before the header: a database without the schema is an error
         click.echo(f"{'KEY':<{_NAME}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
-        for key in found:
+        for key in () if first is None else itertools.chain((first,), found):
             _print_key(key)
 
 
@@ -80,6 +82,8 @@ def _print_key(key: "ListedKey") -> None:
 def show_command(*, key_id: str, database_url: str | None, schema: str, style: str) -> None:
     """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
 
+    Processes reserve uses and bytes in advance, so the numbers may be higher than what was encrypted.
+
     `encrypted_columns` are the columns that are stored with the key; `*` stands for ciphertexts anywhere else.
 
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
@@ -95,7 +99,7 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
             _print_properties(key)
             if columns:
                 click.echo(in_a_line(f"encrypted_columns: {', '.join(columns)}"))
-            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE").rstrip())
+            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "RESERVED BYTES", "SINCE").rstrip())
             for each in versions:
                 _print_version(each)
     except keyring.UnknownKeyError as error:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.error_hints import MEMBERSHIP, with_hint
+from kms_schema.cli.error_hints import MEMBERSHIP, at, with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
@@ -18,6 +19,7 @@ from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
 from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import KeyStatus
 
 if TYPE_CHECKING:
     from kms_schema import keyring
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 else:
     keyring = on_use("kms_schema.keyring")
 
+_USES: Mapping[str, str] = {
+    KeyStatus.ROTATED: "it decrypts only", KeyStatus.EXPIRED: "it decrypts only",
+    KeyStatus.ARCHIVED: "it neither encrypts nor decrypts", KeyStatus.REVOKED: "it neither encrypts nor decrypts",
+}  # fmt: skip
+"""The uses of a key that no longer encrypts, by its status."""
 _LONGEST = 64
 """The length of `key_masters.key_id`."""
 
@@ -79,13 +86,15 @@ def _refusals(url: str) -> Iterator[None]:
     except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
         message = " ".join(target.without_secrets(str(error)).split())
         permitted = isinstance(error, keyring.DatabaseUnavailableError)
+        place = at(target.shown, message)
         message = with_hint(message) if permitted else f"{message}; {MEMBERSHIP}"
-        raise CannotConnect(in_a_line(f"{target.shown}: {message}")) from None
+        raise CannotConnect(in_a_line(f"{place}: {message}")) from None
     except keyring.DecryptionError as error:
         hint = "name the key, the whole file and the --aad that it was encrypted with, and discard what was written"
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     except keyring.UnknownKeyError as error:
-        raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
+        hint = "list shows the names" if error.version is None else f"show {shlex.quote(error.key_id or '')} lists them"
+        raise click.ClickException(in_a_line(f"{error}; kms-schema keys {hint}")) from None
     except keyring.KeyRingError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor, reason or time
@@ -100,4 +109,5 @@ def print_change(described: "KeyDescription", style: str) -> None:
         click.echo(json.dumps(document, indent=2))
     else:
         live = "no live version" if described.version is None else f"version {described.version} is live"
-        click.echo(in_a_line(f"key {described.key_id!r} is {described.status}; {live}"))
+        then = _USES.get(described.status, live)
+        click.echo(in_a_line(f"key {described.key_id!r} is {described.status}; {then}"))

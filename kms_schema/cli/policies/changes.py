@@ -7,7 +7,7 @@ import click
 
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, together, where
-from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
+from kms_schema.cli.policies.sessions import COLUMNS, document_of, name_argument, opened, print_policy
 from kms_schema.vocabulary import KeyType
 
 if TYPE_CHECKING:
@@ -15,19 +15,8 @@ if TYPE_CHECKING:
 else:
     policies = on_use("kms_schema.rotations.policies")
 
-_COLUMNS = {
-    "interval_days": "rotation_interval_days",
-    "max_age_days": "max_key_age_days",
-    "max_uses": "max_operations",
-    "max_volume_mb": "max_data_volume_mb",
-    "on_incident": "rotate_on_security_incident",
-    "on_compliance": "rotate_on_compliance_requirement",
-    "window": "window",
-    "timezone": "timezone",
-    "notify_hours": "notify_before_rotation_hours",
-    "channels": "notification_channels",
-}
-"""The columns of the options."""
+_REASONS = ("interval_days", "max_age_days", "max_uses", "max_volume_mb", "on_compliance")
+"""The options of which a policy needs one."""
 _REMOVABLE = ("interval-days", "max-age-days", "max-uses", "max-volume-mb", "window", "channels")
 _DAYS = click.IntRange(1, 699_999)
 """The view `rotations_due` takes a longer time for one that never comes."""
@@ -111,6 +100,9 @@ def create_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
+    if not any(limits[each] for each in _REASONS):
+        *most, last = (f"--{each.replace('_', '-')}" for each in _REASONS)
+        raise click.UsageError(f"the policy makes no key due: give one of {', '.join(most)} or {last}")
     values = _values(limits) | {"is_active": not disabled}
     if created_by or actor:
         values["created_by"] = created_by or actor
@@ -194,5 +186,5 @@ def _values(options: dict[str, Any], *, given: bool = False) -> dict[str, Any]:
         if option == "window":
             values["rotation_window_start"], values["rotation_window_end"] = value or (None, None)
         else:
-            values[_COLUMNS[option]] = value
+            values[COLUMNS[option]] = value
     return values

@@ -24,6 +24,22 @@ else:
     engines = on_use("kms_schema.engine")
     models = on_use("kms_schema.models")
 
+COLUMNS = {
+    "interval_days": "rotation_interval_days",
+    "max_age_days": "max_key_age_days",
+    "max_uses": "max_operations",
+    "max_volume_mb": "max_data_volume_mb",
+    "on_incident": "rotate_on_security_incident",
+    "on_compliance": "rotate_on_compliance_requirement",
+    "timezone": "timezone",
+    "notify_hours": "notify_before_rotation_hours",
+    "channels": "notification_channels",
+}
+"""The columns of the options; `window` has two."""
+_WORDS = {column: option.replace("_", "-") for option, column in COLUMNS.items()} | {
+    "policy_name": "name", "key_type": "type", "rotation_window_start": "window",
+}  # fmt: skip
+"""The words of the options for columns."""
 _LONGEST = 100
 """The length of `rotation_policies.policy_name`."""
 
@@ -67,14 +83,19 @@ def document_of(policy: "models.RotationPolicy") -> dict[str, Any]:
 
 
 def print_policy(document: dict[str, Any], style: str) -> None:
-    """Print a policy: a column a line without those that are empty, or JSON."""
+    """Print a policy: a value a line in the words of the options, without empty ones; or the columns as JSON."""
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
+    status = "active" if document["is_active"] else "disabled"
     for name, value in document.items():
-        if value is not None and name != "id":
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            click.echo(in_a_line(f"{name}: {shown}"))
+        if value is None or name in ("id", "rotation_window_end"):
+            continue
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if name == "rotation_window_start":
+            shown = f"{value}-{document['rotation_window_end']}"
+        line = f"status: {status}" if name == "is_active" else f"{_WORDS.get(name, name)}: {shown}"
+        click.echo(in_a_line(line))
 
 
 def _spelled(value: Any) -> Any:

@@ -12,7 +12,7 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import roots as roots_of_trust
@@ -79,11 +79,14 @@ def _print(checked: "list[Checked]", missing: list[str], style: str) -> None:
         for warning in each.warnings:
             click.echo(in_a_line(f"{each.reference}: {warning}"), err=True)
         if each.unnamed:
-            click.echo(in_a_line(f"{each.unnamed} HSM configurations name no root, and do not open with it"), err=True)
+            click.echo(
+                in_a_line(f"HSM configurations that name no root, and do not open with it: {each.unnamed}"), err=True
+            )
         click.echo(
             in_a_line(
-                f"{each.reference} ({each.key}): {each.versions} key versions and {each.configurations} HSM"
-                f" configurations open, {len(each.refused)} do not"
+                f"{each.reference} ({each.key}): {counted(each.versions, 'key version')} and"
+                f" {counted(each.configurations, 'HSM configuration')} open,"
+                f" {len(each.refused)} {'does' if len(each.refused) == 1 else 'do'} not"
             )
         )
     for reference in missing:

@@ -12,6 +12,7 @@ _COMMANDS = {
     "complete": Lazy("kms_schema.cli.rotations.claims:complete_command", "Mark a claimed rotation completed"),
     "due": Lazy("kms_schema.cli.rotations.scheduling:due_command", "List the keys that are due for rotation"),
     "fail": Lazy("kms_schema.cli.rotations.claims:fail_command", "Mark a claimed rotation failed"),
+    "list": Lazy("kms_schema.cli.rotations.listing:list_command", "List open and recent rotations"),
     "renew": Lazy("kms_schema.cli.rotations.claims:renew_command", "Extend the lease of a rotation"),
     "run": Lazy("kms_schema.cli.rotations.running:run_command", "Rotate the keys that are due"),
     "schedule": Lazy(

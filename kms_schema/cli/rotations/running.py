@@ -125,4 +125,5 @@ def _print_counts(done: "keyring.RotationRun", style: str) -> None:
         click.echo(json.dumps(dataclasses.asdict(done), indent=2))
         return
     counts = [f"{getattr(done, name)} {text}" for name, text in _LINES if getattr(done, name) or name == "completed"]
-    click.echo(", ".join(counts))
+    for line in [", ".join(counts), *done.pending]:
+        click.echo(in_a_line(line))

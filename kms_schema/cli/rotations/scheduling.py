@@ -9,7 +9,7 @@ import click
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 from kms_schema.rotations.queue import DEFAULT_ROUND
 
 _LISTS = ("reasons",)
@@ -87,4 +87,4 @@ def backfill_command(database_url: str | None, schema: str, style: str) -> None:
             done += found
             show(f"{done} versions")
     clear()
-    print_result({"looked_at": done}, f"{done} versions checked", style)
+    print_result({"looked_at": done}, f"{counted(done, 'version')} checked", style)

@@ -85,9 +85,9 @@ class ColumnMethods(ABC):
         Rows are read in pages by primary key and replaced in a transaction a page. A row is replaced only if it still
         has the bytes that were read and is not locked; others are tried again. The column is stored with the key that
         encrypts. Needs kms_app, SELECT on the column and the primary key and UPDATE on the column. Start it again after
-        an interruption. `left` and `unopened` of the result say what remains. Raises `HostColumnError` for a column
-        that is not there or not to be changed, `UnknownKeyError`, `ValueError` for a name that is not valid, and
-        otherwise as `Key.encrypt` does. Example::
+        an interruption. `left`, `unopened` and `streams` of the result say what remains: streams are never replaced.
+        Raises `HostColumnError` for a column that is not there or not to be changed, `UnknownKeyError`, `ValueError`
+        for a name that is not valid, and otherwise as `Key.encrypt` does. Example::
 
             ring.rotate("orders")
             assert not ring.reencrypt_column(Invoice.iban).left
@@ -109,9 +109,14 @@ class ColumnMethods(ABC):
         tags = tags_of(self._storage, key_id, below=below, live=to not in (None, key_id))
         job = Job(self._storage, found, key_id, tags, bound_as or (name.table, name.column), batch)
         if dry_run:
-            count = job.count()
+            count, (streams, named) = job.count(), job.streams()
             return Reencryption(
-                str(found.name), rows=count, left=count, index=found.index(), index_bytes=found.index_bytes
+                str(found.name),
+                rows=count,
+                left=count + streams,
+                streams=named,
+                index=found.index(),
+                index_bytes=found.index_bytes,
             )
         if from_revoked is not None and to in (None, key_id):
             raise ValueError("a revoked key does not encrypt: name another one with `to`")

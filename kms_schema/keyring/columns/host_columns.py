@@ -173,6 +173,22 @@ class HostColumn:
             query = query.where(sa.tuple_(*self._keys()) > sa.tuple_(*(sa.literal(part, RawType()) for part in after)))
         return list(connection.execute(query))
 
+    def streams(self, connection: sa.Connection, tags: Sequence[int], most: int) -> tuple[int, list[RowKey]]:
+        """Return how many rows have streams of versions, and the primary keys of at most `most` of them."""
+        column, total, keys = self.table.c[self.name.column], 0, list[RowKey]()
+        for start in range(0, len(tags), RANGES):
+            ranges = (prefix_range(tag, Form.STREAM) for tag in tags[start : start + RANGES])
+            are_streams = sa.or_(*(sa.and_(column >= low, column < high) for low, high in ranges))
+            query = sa.select(*self._keys()).where(are_streams).order_by(*self._keys()).limit(most)
+            found = [tuple(row) for row in connection.execute(query)]
+            keys += found[: most - len(keys)]
+            if len(found) == most:
+                query = sa.select(sa.func.count()).select_from(self.table).where(are_streams)
+                total += connection.execute(query).scalar_one()
+            else:
+                total += len(found)
+        return total, keys
+
     def locked(self, connection: sa.Connection, keys: Sequence[RowKey]) -> list[sa.Row[Any]]:
         """Return the rows with these primary keys, locked; without those that another session has locked."""
         query = self._rows().where(self._among(keys)).order_by(*self._keys())

@@ -43,12 +43,14 @@ class Reencryption:
 
     column: str
     rows: int = 0
-    """Rows with ciphertexts of old versions, as they were counted before."""
+    """Rows with messages of old versions, as they were counted before."""
     replaced: int = 0
     tried_again: int = 0
     """Rows that other sessions had locked, or had changed since they were read."""
     left: int = 0
-    """Rows with ciphertexts of old versions, as they were counted afterwards."""
+    """Rows with messages and streams of old versions, as they were counted afterwards."""
+    streams: list[str] = field(default_factory=list)
+    """The primary keys of rows with streams of old versions, at most 1,000. Streams are not replaced."""
     unopened: list[str] = field(default_factory=list)
     """The primary keys of rows whose ciphertext does not open, at most 1,000."""
     index: str | None = None
@@ -73,6 +75,12 @@ class Job:
         with self.storage.transaction(self.key_id, READS) as connection:
             return sum(count_of(connection, self.column.name, tag) for tag in self.tags)
 
+    def streams(self) -> tuple[int, list[str]]:
+        """Return how many rows have streams of these versions, and the primary keys of the first ones."""
+        with self.storage.transaction(self.key_id, READS) as connection:
+            total, keys = self.column.streams(connection, self.tags, _NAMED)
+        return total, [self.column.described(key) for key in keys]
+
     def run(self, ciphers: Ciphers, progress: Callable[[int], None]) -> Reencryption:
         """Replace them. `progress` is called with the rows that are done."""
         done = Reencryption(
@@ -86,7 +94,8 @@ class Job:
             if done.tried_again == before:
                 break
             self.storage.waits.pause(0.1 * 2**attempt)
-        done.left = self.count()
+        streams, done.streams = self.streams()
+        done.left = self.count() + streams
         done.unopened = [self.column.described(key) for key in sorted(unopened, key=repr)]
         return done
 

@@ -6,9 +6,21 @@ from kms_schema.crypto.errors import CryptoError
 class CiphertextError(CryptoError):
     """The base class of the errors about ciphertexts."""
 
+    hint: str | None = None
+    """The form of the bytes, by their first one, which is public: they are a stream or a message, and not the other."""
+
 
 class NotACiphertextError(CiphertextError, ValueError):
     """The bytes have no prefix of a ciphertext. They may be plaintext, so no message quotes them."""
+
+
+class OtherFormError(NotACiphertextError):
+    """The bytes begin as a ciphertext of the other form does: a stream for a message, or a message for a stream."""
+
+    def __init__(self, hint: str) -> None:
+        """Take what the bytes are, and which call opens them."""
+        super().__init__(hint)
+        self.hint = hint
 
 
 class DoesNotOpenError(CiphertextError):

@@ -3,10 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.keyring.audit_entries import process, use_entry
+from kms_schema.keyring.audit_entries import append, process, use_entry
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     CiphertextTagError,
@@ -25,7 +24,7 @@ from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import NewKey, Registry, require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
-from kms_schema.models import KeyAuditLog, KeyVersion
+from kms_schema.models import KeyVersion
 from kms_schema.vocabulary import KeyStatus, KeyType, UseEvent
 
 if TYPE_CHECKING:
@@ -176,4 +175,4 @@ def _append(session: Session, event: UseEvent, version: KeyVersion, details: dic
     words = "handover started" if event is UseEvent.KEY_HANDOVER_STARTED else "key handed over"
     description = f"{words}: {version.key.key_id} version {version.version_number} to {details['receiver'][:16]}"
     entry = use_entry(event, version.key.id, description, details, actor)
-    session.execute(sa.insert(KeyAuditLog).values(entry))
+    append(session, entry, version.key.key_id)

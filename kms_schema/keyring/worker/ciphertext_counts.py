@@ -19,6 +19,7 @@ from kms_schema.keyring.errors import HostColumnError, KeyInUseError
 from kms_schema.keyring.states import ENCRYPTING
 from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
+from kms_schema.printable import counted
 
 LEAST = dt.timedelta(hours=24)
 """The least time between the end of a version and its destruction."""
@@ -86,6 +87,6 @@ def refuse_data_loss(session: Session, version: KeyVersion, also: Sequence[Colum
         if count is None:
             reason = "may have ciphertexts anywhere: no column is stored with the key, name those that hold them"
         elif count:
-            reason = f"still has {count} ciphertexts in columns of applications: re-encrypt them first"
+            reason = f"still has {counted(count, 'ciphertext')} in columns of applications: re-encrypt first"
     if reason is not None:
         raise KeyInUseError(f"version {number} of key {key_id!r} {reason}", key_id=key_id, version=number)

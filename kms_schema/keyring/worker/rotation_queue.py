@@ -53,6 +53,11 @@ class RingQueue:
         with self.transaction() as (_, queue):
             return queue.claim(options.worker, options.lease, at_any_time=options.at_any_time)
 
+    def pending(self, options: RunOptions) -> list[str]:
+        """Return what the rotations wait for that are not to be claimed now."""
+        with self.transaction() as (_, queue):
+            return queue.pending(at_any_time=options.at_any_time)
+
     def renew(self, claim: Claim, lease: dt.timedelta) -> None:
         """Extend the lease."""
         with self.transaction(claim.key_id) as (_, queue):

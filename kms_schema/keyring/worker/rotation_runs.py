@@ -37,6 +37,8 @@ class RotationRun:
     """Versions of KEKs whose material was destroyed."""
     waiting: int = 0
     """Rotations of KEKs that a later run completes."""
+    pending: list[str] = field(default_factory=list)
+    """With `once`: what further rotations wait for, such as `1 waits for its window 22:00-04:00 UTC`."""
     errors: list[str] = field(default_factory=list)
     """Why a round could not be finished, such as an unknown time zone of a policy."""
 
@@ -67,6 +69,8 @@ class RotationWorker:
             if rest is None or options.stop.wait(rest):
                 break
         self._run.waiting = len(self._ready)
+        if options.once and not self._run.errors:
+            self._run.pending = self._queue.pending(options)
         return self._run
 
     def _rest(self) -> float | None:

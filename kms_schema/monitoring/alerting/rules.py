@@ -64,7 +64,7 @@ def _trail(limits: Thresholds) -> tuple[Alert, ...]:
         Alert("KmsNoSeal", WARNING, f"{sealed} == 0", "The audit trail has no seal.", limits.unsealed, soon=False),
         Alert("KmsNoPublication", WARNING,
               f"{last_known('kms_audit_publication_timestamp_seconds')} > {limits.unpublished}\n"
-              f"  and on (job) {sealed} > {published}",
+              f"  and on (job) {sealed} != {published}",
               f"The last checkpoint was published {AGE} ago.", soon=False),
         Alert("KmsNoCosignature", WARNING,
               f"{cosigned} > {limits.not_cosigned}\n  and on (job) {seal_age} < {cosigned}",

@@ -41,8 +41,8 @@ WHERE status = 'active' AND expires_at <= %(until)s"""
 def expiry(reader: Reader) -> Read:
     """List active keys that expire within 30 days or have expired."""
     until = reader.now + dt.timedelta(days=EXPIRY_DAYS)
-    found = Found(reader, _EXPIRING, greatest_first=False, now=reader.now, until=until)
-    abouts: dict[str, tuple[str, ...]] = {"expiring": (), "expired": ()}
+    abouts: dict[str, tuple[str, ...]] = {"expired": (), "expiring": ()}
+    found = Found(reader, _EXPIRING, greatest_first=False, apart=[*abouts], now=reader.now, until=until)
     samples = found.series("kms_key_expiration_timestamp_seconds", abouts, seconds)
     if not reader.names:  # both have a series without a name: the earlier one counts
         first: dict[tuple[str, ...], Sample] = {}
@@ -85,7 +85,8 @@ def usage(reader: Reader) -> Read:
 
 
 _HSMS = """SELECT configuration_name, provider, is_active, health_status, last_health_check, response_time_ms
-FROM {s}.hsm_configurations ORDER BY is_active DESC, configuration_name"""
+FROM {s}.hsm_configurations
+ORDER BY is_active DESC, CASE WHEN health_status = 'HEALTHY' THEN 1 ELSE 0 END, configuration_name"""
 _OPERATIONS = """SELECT hsm_provider, sum(key_count * average_usage) FROM {s}.key_management_dashboard
 WHERE section = 'keys' AND hsm_provider IS NOT NULL GROUP BY hsm_provider"""
 _OPERATIONS_ON_SQLITE = """SELECT hsm_provider, sum(usage_count) FROM {s}.key_masters

@@ -1,6 +1,6 @@
 """Metrics of single keys, which are bounded: the counts of all, and a series for each of the first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kms_schema.monitoring.names import MOST_SERIES
@@ -10,7 +10,8 @@ from kms_schema.monitoring.samples import Sample
 _LISTED = """
 UNION ALL
 SELECT * FROM (
-    SELECT key_type, about, id, key_id, 1, measure FROM found WHERE shown ORDER BY measure {order}, key_id LIMIT {most}
+    SELECT key_type, about, id, key_id, 1, measure FROM found WHERE shown{of}
+    ORDER BY measure {order}, key_id LIMIT {most}
 ) AS listed"""
 _COUNTED = """
 WITH found AS MATERIALIZED ({query})
@@ -21,14 +22,18 @@ FROM found GROUP BY key_type, about"""
 class Found:
     """Keys that a query found: their number by type, and the first of them."""
 
-    def __init__(self, reader: Reader, query: str, *, greatest_first: bool, **values: object) -> None:
+    def __init__(
+        self, reader: Reader, query: str, *, greatest_first: bool, apart: Sequence[str] = (), **values: object
+    ) -> None:
         """Run a query with the columns id, key_id, key_type, about, measure and shown.
 
         about: what is counted apart. measure: by which the keys are in order, the greatest or the smallest first.
-        shown: whether the key may have a series.
+        shown: whether the key may have a series. apart: the values of `about` that are listed apart, each up to the
+        limit, so that many keys in one state leave out none of another.
         """
         order, extreme = ("DESC", "max") if greatest_first else ("ASC", "min")
-        parts = _COUNTED + (_LISTED if reader.names else "")
+        listed = [_LISTED.replace("{of}", f" AND about = '{each}'") for each in apart] or [_LISTED.replace("{of}", "")]
+        parts = _COUNTED + ("".join(listed) if reader.names else "")
         if not reader.on_sqlite:  # text costs the driver less than UUIDs; the first SELECT decides the types
             parts = parts.replace("NULL AS id", "NULL::text AS id").replace("NULL AS key_id", "NULL::varchar AS key_id")
             parts = parts.replace("about, id,", "about, id::text,")

@@ -85,16 +85,22 @@ FROM subjects
 INNER JOIN {s}.key_operation_records AS record ON record.subject = subjects.subject
 WHERE record.operation = %(operation)s AND record.recorded_at = (
     SELECT max(newest.recorded_at) FROM {s}.key_operation_records AS newest
-    WHERE newest.operation = %(operation)s AND newest.subject = subjects.subject
+    WHERE newest.operation = %(operation)s AND newest.subject = subjects.subject AND newest.recorded_at <= %(latest)s
 )
 LIMIT 100"""
-"""The newest record of each subject: two look-ups in the primary key for each, whatever the number of records."""
+"""The newest record of each subject: two look-ups in the primary key for each, whatever the number of records.
+
+A record from the future, of a clock that was wrong, would be the newest until then.
+"""
+CLOCK_MINUTES = 5
+"""A record may be so much newer than the snapshot: its transaction began after that of the scrape."""
 
 
 def records(reader: Reader) -> Read:
     """Show the last recorded publication, cosignatures and validation."""
+    latest = reader.now + dt.timedelta(minutes=CLOCK_MINUTES)
     published, cosigned, validated = (
-        reader.rows(_NEWEST, operation=str(operation))
+        reader.rows(_NEWEST, operation=str(operation), latest=latest)
         for operation in (
             RecordedOperation.PUBLICATION, RecordedOperation.COSIGNATURE, RecordedOperation.VALIDATION,
         )
@@ -112,18 +118,24 @@ def records(reader: Reader) -> Read:
     return Read(samples)
 
 
-_HIGH_RISK = f"""SELECT security_level, sum(CASE WHEN written_at >= %(hour)s THEN 1 ELSE 0 END), count(*)
-FROM (
-    SELECT security_level, "timestamp" AS written_at FROM {{s}}.key_audit_logs
+_HIGH_RISK = """SELECT security_level, sum(CASE WHEN written_at >= %(hour)s THEN 1 ELSE 0 END), count(*)
+FROM ({levels}) AS entry GROUP BY security_level"""
+_OF_A_LEVEL = """SELECT * FROM (
+    SELECT security_level, "timestamp" AS written_at FROM {s}.key_audit_logs
     WHERE "timestamp" >= %(day)s AND (risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL'))
-    ORDER BY "timestamp" DESC LIMIT {MOST_COUNTED}
-) AS entry GROUP BY security_level"""
+        AND security_level = '{level}'
+    ORDER BY "timestamp" DESC LIMIT {most}
+) AS {level}"""
+"""Each level has a limit of its own: many entries of one level must not hide one of another."""
 
 
 def security(reader: Reader) -> Read:
     """Count the high-risk entries of the last hour and the last 24 hours."""
     hour, day = (reader.now - dt.timedelta(seconds=WINDOWS[window]) for window in ("1h", "24h"))
-    counts = {row[0]: row[1:] for row in reader.rows(_HIGH_RISK, hour=hour, day=day)}
+    each = _OF_A_LEVEL.replace("{most}", str(MOST_COUNTED))
+    levels = "\nUNION ALL\n".join(each.replace("{level}", level) for level in AuditSecurityLevel)
+    rows = reader.rows(_HIGH_RISK.replace("{levels}", levels), hour=hour, day=day)
+    counts = {row[0]: row[1:] for row in rows}
     return Read(
         [
             Sample("kms_audit_high_risk_entries", int(counts.get(level, (0, 0))[place]), (window, level))

@@ -81,7 +81,7 @@ NIST_SP_800_57 = Standard(
         Control(
             "9-audit",
             "Each handling of keys is recorded with its actor, and the records are protected and reviewed.",
-            ("who", "entries-unchanged", "sealed", "sealed-monthly", "operations", "high-risk"),
+            ("who", "no-drift", "entries-unchanged", "sealed", "sealed-monthly", "operations", "high-risk"),
             "The review.",
         ),
     ),

@@ -1,0 +1,72 @@
+"""`kms-schema rotations list`: open and recent rotations."""
+
+import dataclasses
+import datetime as dt
+import json
+from typing import Any
+
+import click
+
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.rotations.open_queue import opened, timestamp
+from kms_schema.printable import in_a_line
+from kms_schema.rotations import ListedRotation
+from kms_schema.vocabulary import RotationStatus
+
+
+@click.command(
+    "list",
+    epilog="\b\nExamples:\n  kms-schema rotations list\n  kms-schema rotations list --status FAILED --format json",
+)
+@click.option("--status", type=click.Choice([each.value for each in RotationStatus]), help="Of this status only.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, metavar="N",
+    help="Rotations of each status.",
+)  # fmt: skip
+@where
+@style_option
+def list_command(*, status: str | None, limit: int, database_url: str | None, schema: str, style: str) -> None:
+    """List rotations: running and scheduled ones, the earliest first; then failed and completed ones, the latest first.
+
+    It shows the window of a scheduled one and the next attempt of a failed one. The login needs kms_rotator or
+    kms_auditor.
+
+    Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema) as queue:
+        found = queue.rotations(limit, status)
+    if style == "json":
+        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+        return
+    for each in found:
+        click.echo(in_a_line(f"{each.key_id}: {_described(each)}"))
+
+
+def _plain(rotation: ListedRotation) -> dict[str, Any]:
+    plain = {name: _spelled(value) for name, value in dataclasses.asdict(rotation).items()}
+    plain["window"] = rotation.window and str(rotation.window)
+    return plain
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return timestamp(value)
+    return value if isinstance(value, int) or value is None else str(value)
+
+
+def _described(rotation: ListedRotation) -> str:
+    """Return the status of a rotation with what follows from it."""
+    if rotation.status == RotationStatus.SCHEDULED:
+        within = f", in the window {rotation.window}" if rotation.window else ""
+        return f"scheduled for {_second(rotation.scheduled_at)}{within}"
+    if rotation.status == RotationStatus.RUNNING:
+        return f"running, claimed by {rotation.claimed_by} until {_second(rotation.lease_expires_at)}"
+    if rotation.status == RotationStatus.COMPLETED:
+        made = "" if rotation.new_version is None else f", version {rotation.new_version}"
+        return f"completed at {_second(rotation.ended_at)}{made}"
+    again = f"tried again at {_second(rotation.next_retry_at)}" if rotation.next_retry_at else "not tried again"
+    return f"failed at {_second(rotation.ended_at)}, {again}: {rotation.error_message or 'no reason is stored'}"
+
+
+def _second(value: dt.datetime | None) -> str:
+    return "-" if value is None else f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
