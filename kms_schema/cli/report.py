@@ -11,6 +11,7 @@ from kms_schema.cli.options import where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
+from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES
 from kms_schema.validator import ValidationError
@@ -88,6 +89,8 @@ def report_command(
                 record=not no_record,
                 progress=progress.show_count if progress.on_terminal() else no_progress,
             )
+        except PeriodError as error:
+            raise click.BadParameter(str(error), param_hint="--period") from None
         except OSError as error:
             raise click.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from None
     progress.clear()

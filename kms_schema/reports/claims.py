@@ -49,6 +49,8 @@ class Claim:
     selection: Selection | None = None
     computed: bool = False
     """A function of `computed` decides, instead of a query."""
+    of_period: bool = False
+    """It is about all entries of the period: a log that begins later leaves it for review at most."""
     on: str | None = None
     """The only engine that has it."""
 
@@ -81,13 +83,14 @@ _ALL = (
         "rotated-in-time",
         "No key is overdue for rotation under an active policy, or has reached its own limit.",
         violations=queries.OVERDUE,
-        population=queries.ACTIVE_KEYS,
+        population=queries.WITH_LIMIT,
     ),
     Claim(
         "rotations-succeed",
         "No rotation of an active key has failed without a later success or a planned retry.",
         violations=queries.FAILED_ROTATIONS,
         figures=queries.ROTATIONS,
+        population=queries.HAD_ROTATIONS,
         selection=_of("ROTATION_FAILED", "ROTATION_TAKEN_OVER"),
     ),
     Claim(
@@ -95,6 +98,7 @@ _ALL = (
         "Each revoked key has a reason, and no live version.",
         violations=queries.REVOKED_WITHOUT_REASON,
         figures=queries.REVOKED,
+        population=queries.REVOKED_KEYS,
         selection=_of("KEY_REVOKED"),
     ),
     Claim(
@@ -102,12 +106,15 @@ _ALL = (
         "No program reported an encryption with a key more than two hours after the key was retired.",
         violations=queries.USED_AFTER_RETIREMENT,
         figures=queries.USES,
+        population=queries.RETIRED_KEYS,
+        of_period=True,
     ),
     Claim(
         "destructions",
-        "Each version that was destroyed in the period has no handle of an HSM, and wraps nothing.",
-        violations=queries.DESTROYED_WITH_MATERIAL,
+        "Each version that was destroyed in the period has no handle, wraps nothing, and has its entry.",
+        violations=queries.DESTROYED_IN_PART,
         figures=queries.DESTROYED,
+        population=queries.DESTROYED_VERSIONS,
         selection=_of("VERSION_DESTROYED", "VERSION_DELETED", "KEY_DELETED"),
     ),
     Claim(
@@ -153,7 +160,7 @@ _ALL = (
     ),
     Claim(
         "members",
-        "The catalog lists the roles with privileges on whole tables, and their members.",
+        "The catalog lists the roles with privileges on tables and on columns, and their members.",
         figures=queries.MEMBERS,
         on="postgresql",
     ),
@@ -161,14 +168,21 @@ _ALL = (
         "entries-unchanged",
         "Each sealed entry of the period is there, and has the hash that was sealed.",
         computed=True,
+        of_period=True,
     ),
     Claim(
         "sealed",
         "A signed seal covers each entry of the period that is more than a day old.",
         figures=queries.SEALS,
         computed=True,
+        of_period=True,
     ),
-    Claim("sealed-monthly", "Each month with entries that is over has a signed seal of its own.", computed=True),
+    Claim(
+        "sealed-monthly",
+        "Each month with entries that is over has a signed seal of its own.",
+        computed=True,
+        of_period=True,
+    ),
     Claim(
         "operations",
         "Programs recorded publications of checkpoints, cosignatures of witnesses, and validations.",
@@ -179,9 +193,16 @@ _ALL = (
         "Each revocation and destruction in the period has its entry.",
         violations=queries.NOT_RECORDED,
         figures=queries.ENTRIES_BY_EVENT,
+        population=queries.ENDED,
+        of_period=True,
     ),
-    Claim("kept-a-year", "Each entry of the period is to be kept for 365 days or more.", computed=True),
-    Claim("kept-seven-years", "Each entry of the period is to be kept for 2,555 days or more.", computed=True),
+    Claim("kept-a-year", "Each entry of the period is to be kept for 365 days or more.", computed=True, of_period=True),
+    Claim(
+        "kept-seven-years",
+        "Each entry of the period is to be kept for 2,555 days or more.",
+        computed=True,
+        of_period=True,
+    ),
     Claim(
         "retention-ends",
         "No entry is left whose retention period ended more than 31 days ago.",
@@ -201,6 +222,12 @@ _ALL = (
         "Each entry names the login that wrote it.",
         figures=queries.ENTRIES_BY_LOGIN,
         computed=True,
+        of_period=True,
+    ),
+    Claim(
+        "addresses",
+        "The log has the address of the client only where a program gave it.",
+        figures=queries.ADDRESSES,
     ),
     Claim(
         "high-risk",

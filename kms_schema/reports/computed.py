@@ -90,11 +90,27 @@ def no_drift(reading: Reading) -> Computed:
 
 def privileges(reading: Reading) -> Computed:
     """Decide from the errors and warnings of the validator about roles and settings."""
-    return _findings(
-        reading,
-        "Ways around the protections that the validator finds",
-        lambda each: each.severity is not Severity.INFO and RULES[each.code].scope is Scope.POSTURE,
+    found, open_ones = (
+        _findings(
+            reading,
+            title,
+            lambda each, info=info: (
+                (each.severity is Severity.INFO) is info  # type: ignore[misc]
+                and RULES[each.code].scope is Scope.POSTURE
+            ),
+        )
+        for title, info in (
+            ("Ways around the protections that the validator finds", False),
+            ("Ways that stay open, such as superusers", True),
+        )
     )
+    if open_ones.violations is None or not open_ones.violations.count:
+        return found
+    found = found._replace(tables=(open_ones.violations,))
+    if found.state is State.SATISFIED:
+        reason = "the validator lists ways that stay open, such as superusers: a person decides"
+        return found._replace(state=State.FOR_REVIEW, reason=reason)
+    return found
 
 
 def entries_unchanged(reading: Reading) -> Computed:
@@ -134,7 +150,10 @@ def sealed(reading: Reading) -> Computed:
     """Decide from the unsealed entries, the unsigned seals, and the verification of all seals."""
     found = reading.table("Rows against the claim", queries.NOT_SEALED)
     forged = tuple((f"seal {each.seal}", each.message) for each in reading.seals.faults if each.seal is not None)
-    return _decided(replace(found, rows=(*forged, *found.rows)[:LISTED], count=len(forged) + found.count))
+    against = replace(found, rows=(*forged, *found.rows)[:LISTED], count=len(forged) + found.count)
+    if not against.count and not reading.summary:
+        return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
+    return _decided(against)
 
 
 def sealed_monthly(reading: Reading) -> Computed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kms_schema._version import __version__
@@ -58,6 +58,7 @@ def document_of(
             "version": reading.validation.version,
             "schema": reading.validation.schema,
             "revision": reading.validation.compared_with,
+            "log_begins": None if reading.log_begins is None else _time(reading.log_begins.astimezone(UTC)),
             "period_is_over": period.end <= reading.dialect.now,
         },
         "checkpoint": None
@@ -103,10 +104,19 @@ def _table(table: Table) -> Document:
     return {
         "title": table.title,
         "query": table.query,
-        "count": table.count,
+        "row_count": table.count,
         "columns": list(table.columns),
         "rows": [list(row) for row in table.rows],
     }
+
+
+def titled(table: Document) -> str:
+    """Return the title of a table, with its one value or the number of its rows, none for a row of figures."""
+    if len(table["columns"]) == 1 and len(table["rows"]) == 1:
+        return f"{table['title']}: {table['columns'][0].replace('_', ' ')} = {table['rows'][0][0]}"
+    if len(table["rows"]) == 1 and all(isinstance(each, int | None) for each in table["rows"][0]):
+        return str(table["title"])
+    return f"{table['title']}: {table['row_count']} {'row' if table['row_count'] == 1 else 'rows'}"
 
 
 def _quoted(quoted: Quoted) -> Document:

@@ -1,17 +1,10 @@
-"""The queries of reports, the same on both engines, and their form for one engine and period.
+"""The queries of reports, the same on both engines; `Dialect` has their form for one engine and period.
 
 `{p}` is the schema with its dot; `{start}`, `{end}`, `{now}` and `{day_ago}` are times. `shifted(…)`, `json_text(…)`,
 `month_of(…)` and `text_of(…)` stand for what the engines write differently. Each query can be run as it stands in a
 report. No query reads key material or credentials, so the role kms_auditor may run all of them.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from kms_schema.identifiers import quoted
-from kms_schema.reports.periods import Period
 from kms_schema.roles.definition import RELATIONS
 
 HIGH_LEVELS = ("HIGH", "CRITICAL")
@@ -42,14 +35,16 @@ ACTIVE_KEYS = "SELECT count(*) AS active_keys FROM {p}key_masters WHERE status =
 
 POLICIES = """SELECT policy_name, key_type, rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb
 FROM {p}rotation_policies WHERE is_active ORDER BY policy_name"""
-WITHOUT_CRYPTOPERIOD = """SELECT master.key_id, master.key_type, master.activated_at
-FROM {p}key_masters AS master
-WHERE master.status = 'active' AND master.expires_at IS NULL AND master.max_usage_count IS NULL AND NOT EXISTS (
+_WITHOUT_LIMIT = """master.expires_at IS NULL AND master.max_usage_count IS NULL AND NOT EXISTS (
     SELECT 1 FROM {p}rotation_policies AS policy
     WHERE policy.is_active AND policy.key_type = master.key_type AND coalesce(policy.rotation_interval_days,
         policy.max_key_age_days, policy.max_operations, policy.max_data_volume_mb) IS NOT NULL
-)
+)"""
+WITHOUT_CRYPTOPERIOD = f"""SELECT master.key_id, master.key_type, master.activated_at
+FROM {{p}}key_masters AS master WHERE master.status = 'active' AND {_WITHOUT_LIMIT}
 ORDER BY master.key_id"""
+WITH_LIMIT = f"""SELECT count(*) AS active_keys_with_a_limit
+FROM {{p}}key_masters AS master WHERE master.status = 'active' AND NOT ({_WITHOUT_LIMIT})"""
 EXPIRED_BUT_ACTIVE = """SELECT key_id, key_type, expires_at
 FROM {p}key_masters WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= {now}
 ORDER BY expires_at, key_id"""
@@ -71,6 +66,13 @@ WHERE rotation.status = 'FAILED' AND master.status = 'active'
     )
 ORDER BY rotation.failed_at, master.key_id"""
 
+HAD_ROTATIONS = """SELECT count(*) AS rotations_of_active_keys
+FROM {p}key_rotations AS rotation JOIN {p}key_masters AS master ON master.id = rotation.key_id
+WHERE master.status = 'active' AND rotation.status IN ('COMPLETED', 'FAILED')"""
+
+REVOKED_KEYS = "SELECT count(*) AS revoked_keys FROM {p}key_masters WHERE revoked_at IS NOT NULL"
+RETIRED_KEYS = """SELECT count(*) AS retired_keys
+FROM {p}key_masters WHERE status IN ('rotated', 'expired', 'revoked', 'archived')"""
 REVOKED = """SELECT key_id, key_type, status, revoked_at, status_reason
 FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end} ORDER BY revoked_at, key_id"""
 REVOKED_WITHOUT_REASON = """SELECT key_id, 'it has no reason' AS problem
@@ -99,16 +101,31 @@ DESTROYED = """SELECT master.key_type, count(*) AS destroyed_versions
 FROM {p}key_versions AS version JOIN {p}key_masters AS master ON master.id = version.key_id
 WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end}
 GROUP BY master.key_type ORDER BY master.key_type"""
-DESTROYED_WITH_MATERIAL = """SELECT master.key_id, version.version_number, 'it still has a handle' AS problem
-FROM {p}key_versions AS version JOIN {p}key_masters AS master ON master.id = version.key_id
-WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end} AND version.hsm_key_id IS NOT NULL
+DESTROYED_VERSIONS = """SELECT count(*) AS destroyed_versions
+FROM {p}key_versions WHERE destroyed_at >= {start} AND destroyed_at < {end}"""
+_DESTROYED_UNRECORDED = """version.destroyed_at >= {start} AND version.destroyed_at < {end}
+    AND version.destroyed_at > version.created_at AND NOT EXISTS (
+        SELECT 1 FROM {p}key_audit_logs AS entry
+        WHERE entry.key_id = version.key_id AND entry.event_type = 'VERSION_DESTROYED'
+            AND json_text(entry.additional_metadata, 'id') = text_of(version.id)
+            AND entry."timestamp" > shifted(version.destroyed_at, '-1 day')
+            AND entry."timestamp" < shifted(version.destroyed_at, '1 day')
+        LIMIT 1 OFFSET 0
+    )"""
+DESTROYED_IN_PART = f"""SELECT master.key_id, version.version_number, 'it still has a handle' AS problem
+FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
+WHERE version.destroyed_at >= {{start}} AND version.destroyed_at < {{end}} AND version.hsm_key_id IS NOT NULL
 UNION ALL
 SELECT master.key_id, version.version_number, 'it still wraps a version'
-FROM {p}key_versions AS version JOIN {p}key_masters AS master ON master.id = version.key_id
-WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end} AND EXISTS (
-    SELECT 1 FROM {p}key_versions AS dependent
+FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
+WHERE version.destroyed_at >= {{start}} AND version.destroyed_at < {{end}} AND EXISTS (
+    SELECT 1 FROM {{p}}key_versions AS dependent
     WHERE dependent.wrapped_by_version_id = version.id AND dependent.destroyed_at IS NULL
 )
+UNION ALL
+SELECT master.key_id, version.version_number, 'it has no entry VERSION_DESTROYED'
+FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
+WHERE {_DESTROYED_UNRECORDED}
 ORDER BY 1, 2"""
 
 VERSIONS = "SELECT count(*) AS versions_with_material FROM {p}key_versions WHERE destroyed_at IS NULL"
@@ -137,7 +154,7 @@ DUAL_CONTROL = """SELECT require_dual_auth, count(*) AS active_hsms
 FROM {p}hsm_configurations WHERE is_active GROUP BY require_dual_auth ORDER BY require_dual_auth"""
 
 _RELATIONS = ", ".join(f"'{each}'" for each in RELATIONS)
-MEMBERS = f"""SELECT grantee.rolname AS "role", grantee.rolcanlogin AS can_log_in,
+MEMBERS = f"""SELECT coalesce(grantee.rolname, 'PUBLIC') AS "role", grantee.rolcanlogin AS can_log_in,
     string_agg(DISTINCT granted.privilege_type, ', ' ORDER BY granted.privilege_type) AS privileges,
     count(DISTINCT relation.oid) AS relations,
     (SELECT string_agg(member.rolname, ', ' ORDER BY member.rolname)
@@ -146,11 +163,17 @@ MEMBERS = f"""SELECT grantee.rolname AS "role", grantee.rolcanlogin AS can_log_i
         WHERE membership.roleid = grantee.oid) AS members
 FROM pg_catalog.pg_class AS relation
 JOIN pg_catalog.pg_namespace AS place ON place.oid = relation.relnamespace
-CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(relation.relacl,
-    pg_catalog.acldefault('r', relation.relowner))) AS granted
-JOIN pg_catalog.pg_roles AS grantee ON grantee.oid = granted.grantee
+CROSS JOIN LATERAL (
+    SELECT given.grantee, given.privilege_type
+    FROM pg_catalog.aclexplode(coalesce(relation.relacl, pg_catalog.acldefault('r', relation.relowner))) AS given
+    UNION ALL
+    SELECT given.grantee, given.privilege_type || ' of columns'
+    FROM pg_catalog.pg_attribute AS attribute CROSS JOIN LATERAL pg_catalog.aclexplode(attribute.attacl) AS given
+    WHERE attribute.attrelid = relation.oid AND attribute.attacl IS NOT NULL AND NOT attribute.attisdropped
+) AS granted
+LEFT JOIN pg_catalog.pg_roles AS grantee ON grantee.oid = granted.grantee
 WHERE place.nspname = {{schema}} AND relation.relname IN ({_RELATIONS})
-GROUP BY grantee.oid, grantee.rolname, grantee.rolcanlogin ORDER BY grantee.rolname"""
+GROUP BY grantee.oid, grantee.rolname, grantee.rolcanlogin ORDER BY 1"""
 
 _WITHIN = '"timestamp" >= {start} AND "timestamp" < {end}'
 SUMMARY = f"""SELECT event_type, security_level, recorded_by, count(*) AS entries,
@@ -180,6 +203,11 @@ SELECTED = f"""SELECT sequence, id, "timestamp", event_type, security_level, ris
     event_description, leaf_index
 FROM {{p}}key_audit_trail WHERE {_WITHIN} AND ({{condition}})"""
 """The entries of a selection."""
+ADDRESSES = f"""SELECT count(*) AS entries, count(client_ip) AS entries_with_address
+FROM {{p}}key_audit_logs WHERE {_WITHIN}"""
+LOG_BEGINS = """SELECT (SELECT "timestamp" FROM {p}key_audit_logs ORDER BY sequence LIMIT 1) AS first_entry,
+    (SELECT sealed_at FROM {p}key_audit_seals ORDER BY seal_number LIMIT 1) AS first_seal"""
+"""Retention removes the first entries, and seals stay."""
 SEALS_BY_MONTH = """SELECT month_of(sealed_at) AS "month", count(*) AS seals, count(signature) AS signed_seals
 FROM {p}key_audit_seals WHERE sealed_at >= {start} AND sealed_at < {end} GROUP BY 1 ORDER BY 1"""
 SEALS = """SELECT count(*) AS seals, count(signature) AS signed_seals, min(seal_number) AS first_seal,
@@ -199,11 +227,14 @@ UNION ALL
 SELECT 'seal ' || seal_number, 'it is not signed'
 FROM {{p}}key_audit_seals WHERE sealed_at >= {{start}} AND sealed_at < {{end}} AND signature IS NULL
 ORDER BY 1"""
-NOT_RECORDED = """SELECT master.key_id, 'revoked without an entry KEY_REVOKED' AS problem
-FROM {p}key_masters AS master
-WHERE master.revoked_at >= {start} AND master.revoked_at < {end} AND master.revoked_at > master.created_at
+ENDED = """SELECT (SELECT count(*) FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end})
+    + (SELECT count(*) FROM {p}key_versions WHERE destroyed_at >= {start} AND destroyed_at < {end})
+    AS revocations_and_destructions"""
+NOT_RECORDED = f"""SELECT master.key_id, 'revoked without an entry KEY_REVOKED' AS problem
+FROM {{p}}key_masters AS master
+WHERE master.revoked_at >= {{start}} AND master.revoked_at < {{end}} AND master.revoked_at > master.created_at
     AND NOT EXISTS (
-        SELECT 1 FROM {p}key_audit_logs AS entry
+        SELECT 1 FROM {{p}}key_audit_logs AS entry
         WHERE entry.key_id = master.id AND entry.event_type = 'KEY_REVOKED'
             AND entry."timestamp" > shifted(master.revoked_at, '-1 day')
             AND entry."timestamp" < shifted(master.revoked_at, '1 day')
@@ -211,16 +242,8 @@ WHERE master.revoked_at >= {start} AND master.revoked_at < {end} AND master.revo
     )
 UNION ALL
 SELECT master.key_id, 'version ' || version.version_number || ' destroyed without an entry VERSION_DESTROYED'
-FROM {p}key_versions AS version JOIN {p}key_masters AS master ON master.id = version.key_id
-WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end} AND version.destroyed_at > version.created_at
-    AND NOT EXISTS (
-        SELECT 1 FROM {p}key_audit_logs AS entry
-        WHERE entry.key_id = version.key_id AND entry.event_type = 'VERSION_DESTROYED'
-            AND json_text(entry.additional_metadata, 'id') = text_of(version.id)
-            AND entry."timestamp" > shifted(version.destroyed_at, '-1 day')
-            AND entry."timestamp" < shifted(version.destroyed_at, '1 day')
-        LIMIT 1 OFFSET 0
-    )
+FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
+WHERE {_DESTROYED_UNRECORDED}
 ORDER BY 1, 2"""
 OPERATIONS = """SELECT operation, subject, count(*) AS records, max(recorded_at) AS last_recorded_at
 FROM {p}key_operation_records WHERE recorded_at >= {start} AND recorded_at < {end}
@@ -231,69 +254,3 @@ OLDEST_ENTRY = """SELECT sequence, "timestamp", retention_period_days, event_typ
 FROM {p}key_audit_logs ORDER BY sequence LIMIT 1"""
 REMOVED = """SELECT tombstone.seal_number, tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256
 FROM {p}key_audit_tombstones AS tombstone ORDER BY tombstone.seal_number"""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """An engine's form of the queries, for one period and one time of the snapshot."""
-
-    engine: str
-    schema: str
-    period: Period
-    now: datetime
-
-    def render(self, query: str, condition: str = "") -> str:
-        """Return a query as it runs on this engine."""
-        values = {
-            "p": "main." if self.engine == "sqlite" else f"{quoted(self.schema)}.",
-            "schema": _literal(self.schema),
-            "start": self.time(self.period.start),
-            "end": self.time(self.period.end),
-            "now": self.time(self.now),
-            "day_ago": self.time(self.now - timedelta(days=1)),
-            "condition": condition,
-        }
-        # Only these: a condition may have braces.
-        found = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], query)
-        for name, write in _FORMS[self.engine].items():
-            pattern = rf"\b{name}\(((?:[^()']|'[^']*'|\((?:[^()]|\([^()]*\))*\))*)\)"
-            while match := re.search(pattern, found):
-                found = found[: match.start()] + write(match[1]) + found[match.end() :]
-        return found
-
-    def time(self, at: datetime) -> str:
-        """Return a time as a literal of SQL."""
-        if self.engine == "sqlite":
-            return f"'{at:%Y-%m-%dT%H:%M:%S.%fZ}'"
-        return f"TIMESTAMPTZ '{at:%Y-%m-%d %H:%M:%S.%f}+00'"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _two(arguments: str) -> tuple[str, str]:
-    first, _, second = arguments.rpartition(", ")
-    return first, second.strip("'")
-
-
-def _shifted_on_sqlite(arguments: str) -> str:
-    time, span = _two(arguments)
-    sign = "" if span.startswith("-") else "+"
-    return f"strftime('%Y-%m-%dT%H:%M:%f', substr({time}, 1, 23), '{sign}{span}')"
-
-
-_FORMS: dict[str, dict[str, Callable[[str], str]]] = {
-    "postgresql": {
-        "shifted": lambda given: "({} + interval '{}')".format(*_two(given)),
-        "json_text": lambda given: "({} ->> '{}')".format(*_two(given)),
-        "month_of": lambda given: f"to_char({given} AT TIME ZONE 'UTC', 'YYYY-MM')",
-        "text_of": lambda given: f"CAST({given} AS text)",
-    },
-    "sqlite": {
-        "shifted": _shifted_on_sqlite,
-        "json_text": lambda given: "json_extract({}, '$.{}')".format(*_two(given)),
-        "month_of": lambda given: f"substr({given}, 1, 7)",
-        "text_of": lambda given: f"CAST({given} AS text)",
-    },
-}

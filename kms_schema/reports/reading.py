@@ -15,8 +15,8 @@ from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_leaves import Expected, LeafVerification
 from kms_schema.reports import queries
+from kms_schema.reports.dialect import Dialect
 from kms_schema.reports.outcomes import LISTED, Table
-from kms_schema.reports.queries import Dialect
 from kms_schema.validator.report import Report
 
 Rows = list[tuple[Any, ...]]
@@ -86,6 +86,12 @@ class Reading:
         sign = "<" if side == "before" else ">"
         query = f"SELECT {chosen} AS sequence FROM {{p}}key_audit_logs WHERE sequence {sign} {sequence:d}"
         return self.rows(query)[1][0][0]  # type: ignore[no-any-return]
+
+    @cached_property
+    def log_begins(self) -> datetime | None:
+        """The time of the first entry, or of the first seal if that is earlier; None for an empty log."""
+        times = [datetime.fromisoformat(at) for at in self.rows(queries.LOG_BEGINS)[1][0] if at is not None]
+        return min(times, default=None)
 
     @cached_property
     def summary(self) -> list[dict[str, Any]]:

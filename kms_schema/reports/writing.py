@@ -12,12 +12,12 @@ from kms_schema import audit
 from kms_schema.audit.storage.open import snapshot_within
 from kms_schema.output_files import FOR_OTHERS, replaced_file
 from kms_schema.reports.claims import CLAIMS
+from kms_schema.reports.dialect import Dialect
 from kms_schema.reports.document import Document, document_of
-from kms_schema.reports.errors import ReportError
+from kms_schema.reports.errors import PeriodError, ReportError
 from kms_schema.reports.evaluating import outcomes
 from kms_schema.reports.formats import html, oscal
 from kms_schema.reports.periods import Period
-from kms_schema.reports.queries import Dialect
 from kms_schema.reports.quoting import Attachments, quote
 from kms_schema.reports.reading import Progress, Reading, no_progress
 from kms_schema.reports.standards import STANDARDS
@@ -72,7 +72,8 @@ def write_report(
         connection: of psycopg or sqlite3, in no transaction; a member of kms_auditor is enough.
         standard: one of `STANDARDS`.
         period: such as `2026-Q3`; see `Period.parse`.
-        path: the file of the report, which is replaced. Its checkpoint and its files of proofs get names beside it.
+        path: the file of the report, which is replaced. Its checkpoint and its files of proofs get names beside
+            it that begin with its whole name: reports of other formats have files of their own.
         style: `html`, `json` or `oscal`.
         schema: the PostgreSQL schema of the tables; ignored on SQLite.
         record: write an entry with the SHA-256 of the file before any file gets its name; the document says if not.
@@ -142,9 +143,15 @@ def _read(
         with snapshot_within(connection, schema) as snapshot:
             now = datetime.fromisoformat(snapshot.now().replace("Z", "+00:00")).astimezone(UTC)
             if now <= period.start:
-                raise ReportError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
+                raise PeriodError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
             dialect = Dialect(validation.engine, schema, period, now)
             reading = Reading.of(snapshot, dialect, validation, progress)
+            begins = reading.log_begins
+            if begins is not None and period.end <= begins and not reading.summary:
+                raise PeriodError(
+                    f"the period {period.name} ended before the log begins, at {begins:%Y-%m-%d %H:%M} UTC:"
+                    " name a later period"
+                )
             quoted = quote(reading, claims, attachments)
             decided = outcomes(reading, claims, quoted)
             found.append(document_of(standard, reading, decided, recorded=recorded, database=validation.database))

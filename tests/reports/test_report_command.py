@@ -94,6 +94,22 @@ def test_a_file_that_cannot_be_written_records_nothing(own: Database, tmp_path: 
     assert [each.name for each in tmp_path.iterdir()] == ["link.html"]
 
 
+def test_a_period_before_the_log_is_wrong_usage(own: Database, tmp_path: Path) -> None:
+    done = report(own, "2015", "--no-record", "--output", str(tmp_path / "q.html"))
+    assert (done.status, "the period 2015 ended before the log begins" in done.error) == (2, True), done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_cryptography_no_proof_is_said_not_to_hold(tmp_path: Path) -> None:
+    (tmp_path / "cryptography.py").write_text("raise ImportError", encoding="utf-8")
+    for name in ("check_proof.py", "check_proofs.py"):
+        copy = tmp_path / name
+        copy.write_bytes((REPOSITORY / "kms_schema" / "audit" / "standalone" / name).read_bytes())
+        words = [sys.executable, str(copy), "none.jsonl", "--key", TRUST.strip()]
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        assert (done.returncode, "pip install cryptography" in done.stderr) == (2, True), done.stderr
+
+
 def test_wrong_usage_and_a_database_without_the_schema(engines: Engines, engine_name: str, tmp_path: Path) -> None:
     database = engines[engine_name].create()
     with closing(database.connect()) as connection:

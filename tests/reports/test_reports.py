@@ -19,6 +19,7 @@ from trestle.oscal.assessment_results import AssessmentResults
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
 from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
+from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.formats import oscal
 from kms_schema.reports.reading import plain
 from tests.audit.trails import FORGER, KEY, seal_all
@@ -98,7 +99,7 @@ def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_
         for table in each["figures"]:
             if table["query"].startswith("SELECT") and table["title"] != "Entries and seals by month":
                 rows = [list(map(plain, row)) for row in connection.execute(table["query"]).fetchall()]
-                assert (rows, len(rows)) == (table["rows"], table["count"]), table["query"]
+                assert (rows, len(rows)) == (table["rows"], table["row_count"]), table["query"]
                 run += 1
         if each["entries"]:
             rows = connection.execute(each["entries"]["query"]).fetchall()
@@ -146,7 +147,7 @@ def test_more_than_a_thousand_entries_are_in_the_file_of_proofs(connection: Conn
         patch.setattr(reading, "LISTED", 1)
         written = write(connection, tmp_path)
     (registry,) = claim(written, "registry")["figures"]
-    assert (len(registry["rows"]), registry["count"]) == (1, 4)
+    assert (len(registry["rows"]), registry["row_count"]) == (1, 4)
     administration = claim(written, "administration")["entries"]
     assert len(administration["rows"]) == 1 < administration["count"]
     assert check_proofs.check(tmp_path / administration["attachment"], KEYS)[0] == administration["count"]
@@ -167,13 +168,61 @@ def test_what_cannot_be_reported_is_said_and_leaves_no_file(connection: Connecti
         write(connection, tmp_path)
 
 
-def test_a_period_without_entries_has_nothing_to_prove(connection: Connection, tmp_path: Path) -> None:
-    written = write(connection, tmp_path, period="1999")
-    states = {each["name"]: each["state"] for each in written.document["claims"]}
-    for name in ("entries-unchanged", "who", "kept-a-year", "sealed-monthly"):
-        assert states[name] == "not applicable"
-    assert states["not-expired"] == "satisfied", "the state is that of the snapshot"
-    assert len(written.attachments) == 1
+def test_a_period_before_the_log_is_refused_and_one_that_begins_before_it_is_for_review(
+    connection: Connection, tmp_path: Path
+) -> None:
+    with pytest.raises(PeriodError, match="the period 1999 ended before the log begins, at 2"):
+        write(connection, tmp_path, period="1999")
+    assert list(tmp_path.iterdir()) == []
+    early = write(connection, tmp_path)
+    assert early.document["snapshot"]["log_begins"] > early.document["period"]["start"]
+    for name in ("entries-unchanged", "who", "kept-a-year", "recorded", "sealed", "retired-not-used"):
+        found = claim(early, name)
+        assert (found["state"], "the log begins at" in (found["reason"] or "")) == ("for review", True), name
+
+
+def test_claims_about_nothing_are_not_applicable(engines: Engines, engine_name: str, tmp_path: Path) -> None:
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        empty = write(connection, tmp_path)
+    engines[engine_name].drop(database)
+    about_nothing = (
+        "rotated-in-time", "rotations-succeed", "revocations", "retired-not-used", "destructions", "recorded",
+    )  # fmt: skip
+    assert {claim(empty, name)["state"] for name in about_nothing} == {"not applicable"}
+
+
+def test_a_heading_has_the_value_or_the_number_of_rows(connection: Connection, tmp_path: Path) -> None:
+    page = write(connection, tmp_path, style="html").path.read_text(encoding="ascii")
+    assert "<h4>What the claim is about: active hsms = 1</h4>" in page
+    assert "<h4>Entries whose hash was recomputed</h4>" in page
+    assert "<h4>Rows against the claim: 0 rows</h4>" in page
+
+
+def test_what_only_a_person_can_decide_is_for_review(
+    engines: Engines, engine_name: str, connection: Connection, tmp_path: Path
+) -> None:
+    document = write(connection, tmp_path, "pci-dss-4.0.1").document
+    states = {each["number"]: each["state"] for each in document["controls"]}
+    assert states["10.2.2"] == "for review", "an entry may have no address"
+    if isinstance(connection, sqlite3.Connection):
+        return
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as own:
+        own.execute("GRANT SELECT (key_id) ON key_masters TO PUBLIC")
+        written = write(own, tmp_path)
+    engines[engine_name].drop(database)
+    (members,) = claim(written, "members")["figures"]
+    (public,) = [row for row in members["rows"] if row[0] == "PUBLIC"]
+    assert public[2] == "SELECT of columns"
+    privileges = claim(written, "privileges")
+    assert privileges["state"] != "satisfied"
+    assert "KMS414" in [row[0] for row in privileges["figures"][0]["rows"]]
+
+
+def test_formats_of_one_name_have_files_of_their_own(connection: Connection, tmp_path: Path) -> None:
+    files = [{each.name for each in write(connection, tmp_path, style=style).attachments} for style in ("html", "json")]
+    assert not files[0] & files[1]
 
 
 def test_texts_that_are_damaged_or_of_very_many_types_do_not_stop_a_report(
@@ -194,7 +243,7 @@ def test_texts_that_are_damaged_or_of_very_many_types_do_not_stop_a_report(
         for style in ("html", "oscal"):
             write(connection, tmp_path, style=style)
     engines[engine_name].drop(database)
-    assert sum(row[-1] for row in claim(written, "recorded")["figures"][0]["rows"]) == 6
+    assert sum(row[-1] for row in claim(written, "who")["figures"][0]["rows"]) == 6
     entries = claim(written, "high-risk")["entries"]
     assert (entries["count"], entries["unproven"]) == (5, int(database.dialect == "sqlite"))
 

@@ -310,6 +310,8 @@ def add_options(parser: argparse.ArgumentParser, what: str) -> None:
 
 def keys_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[list[Key], tuple[str, ...]]:
     """Return the trusted keys, and the checkpoints that announce others."""
+    if Ed25519PublicKey is None:  # status 1 would say that a proof does not hold
+        parser.error("signatures need the package cryptography: pip install cryptography")
     trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []
     texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
     if not texts:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from kms_schema.printable import in_a_line, in_lines
-from kms_schema.reports.document import Document
+from kms_schema.reports.document import Document, titled
 
 # Nothing is loaded or run, whatever text is in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -41,6 +41,7 @@ def _header(document: Document) -> Iterator[str]:
     pairs = [
         ("Period", f"{period['start']} up to, not including, {period['end']}"),
         ("Snapshot", snapshot["time"] + ("" if snapshot["period_is_over"] else " (the period is not over)")),
+        ("Log begins", snapshot["log_begins"] or "it has no entries"),
         ("Database", f"{snapshot['database']}, schema {snapshot['schema']}"),
         ("Engine", f"{snapshot['engine']} {snapshot['version']}, revision {snapshot['revision']}"),
     ]
@@ -100,9 +101,9 @@ def _claims(document: Document) -> Iterator[str]:
 
 
 def _table(table: Document) -> Iterator[str]:
-    yield f"<h4>{_line(table['title'])}: {table['count']}</h4>"
+    yield f"<h4>{_line(titled(table))}</h4>"
     if table["rows"]:
-        yield from _rows(table["columns"], table["rows"], table["count"])
+        yield from _rows(table["columns"], table["rows"], table["row_count"])
     yield f"<pre>{_lines(table['query'])}</pre>"
 
 

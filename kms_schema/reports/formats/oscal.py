@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from kms_schema.reports.document import Document
+from kms_schema.reports.document import Document, titled
 
 OSCAL_VERSION = "1.2.1"
 NAMESPACE = "https://kms-schema.invalid/ns/report"
@@ -127,8 +127,8 @@ def _of_table(table: Document) -> Document:
     for sign in "<>&`":
         rows = rows.replace(sign, f"\\u{ord(sign):04x}")
     return {
-        "description": f"{table['title']}: {table['count']}",
-        "props": _props({"query": table["query"], "count": table["count"]}),
+        "description": titled(table),
+        "props": _props({"query": table["query"], "rows": table["row_count"]}),
         "remarks": f"The first rows:\n\n```json\n{rows}\n```",
     }
 

@@ -27,7 +27,7 @@ GDPR = Standard(
         Control(
             "17(1)",
             "Data are erased on request; here by the destruction of their key.",
-            ("destructions", "recorded"),
+            ("destructions",),
             "Requests, copies in backups, and whether your authority accepts the destruction of a key as erasure.",
         ),
         Control(

@@ -81,7 +81,7 @@ PCI_DSS = Standard(
         Control(
             "10.2.2",
             "Each entry says who did what, when, where from, to what, and with what result.",
-            ("who",),
+            ("who", "addresses"),
             "The person behind a login. Refused actions are rolled back with their entry.",
         ),
         Control(
