@@ -97,7 +97,7 @@ def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | No
 
 def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:
     parts = [
-        f"{_number(each)} {each.condition.text} ({each.condition.name} {each.status.name})"
+        f"{_number(each)} {_meaning(each)} ({each.condition.name} {each.status.name})"
         for wanted in (Status.CRITICAL, Status.WARNING)
         for each in judged
         if each.status is wanted
@@ -107,6 +107,10 @@ def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:
     text = "; ".join(parts) or f"{sum(each.value is not None for each in judged)} conditions are met"
     performance = " ".join(_performance(each) for each in judged if each.value is not None)
     return in_a_line(f"KMS {status.name} - {text.replace('|', '/')} | {performance}")
+
+
+def _meaning(each: Judged) -> str:
+    return each.condition.one if each.value == 1 and each.condition.one else each.condition.text
 
 
 def _number(each: Judged) -> str:

@@ -42,6 +42,8 @@ class Condition:
     value: Callable[[Snapshot], float | None]
     """Returns the value; None if there is nothing to compare."""
     limits: Limits
+    one: str = ""
+    """The meaning of the value 1, for a condition that counts; otherwise `text`."""
     unit: str = ""
     """The unit of performance data: `s` or none."""
     below: bool = False
@@ -113,39 +115,48 @@ def _late_retention(snapshot: Snapshot) -> float | None:
 
 
 _ONE = Limits(1, None)
+_ENTRIES = "kms_audit_high_risk_entries"
 CONDITIONS: tuple[Condition, ...] = (
     Condition("expiry", (Part.EXPIRY,), "until the next active key expires", _until_expiration,
-              Limits(_WEEK * DAY, _DAY * DAY), "s", below=True),
+              Limits(_WEEK * DAY, _DAY * DAY), unit="s", below=True),
     Condition("expired", (Part.EXPIRY,), "active keys have expired", _total("kms_keys_expired_active"),
-              Limits(None, 1)),
-    Condition("overdue", (Part.DUE,), "keys are overdue for rotation", _total("kms_keys_rotation_overdue"), _ONE),
+              Limits(None, 1), "active key has expired"),
+    Condition("overdue", (Part.DUE,), "keys are overdue for rotation", _total("kms_keys_rotation_overdue"), _ONE,
+              "key is overdue for rotation"),
     Condition("failures", (Part.ROTATIONS,), "failed attempts to rotate a key", _most("kms_key_rotation_failures"),
-              Limits(1, _LIMITS.rotation_failures)),
+              Limits(1, _LIMITS.rotation_failures), "failed attempt to rotate a key"),
     Condition("leases", (Part.ROTATIONS,), "rotations have an expired lease", _total("kms_rotation_leases_expired"),
-              _ONE),
+              _ONE, "rotation has an expired lease"),
     Condition("usage", (Part.USAGE,), "of its limit is used by a key", _most("kms_key_usage_ratio"),
               Limits(_LIMITS.usage, 1)),
     Condition("unsealed", (Part.SEALING,), "since the oldest unsealed entry",
-              _age("kms_audit_unsealed_oldest_timestamp_seconds"), Limits(_LIMITS.unsealed / 2, _LIMITS.unsealed), "s"),
+              _age("kms_audit_unsealed_oldest_timestamp_seconds"), Limits(_LIMITS.unsealed / 2, _LIMITS.unsealed),
+              unit="s"),
     Condition("unpublished", (Part.SEALING, Part.RECORDS), "since the last publication, with newer seals", _unpublished,
-              Limits(_LIMITS.unpublished, None), "s"),
+              Limits(_LIMITS.unpublished, None), unit="s"),
     Condition("cosignature", (Part.RECORDS,), "since the last cosignature",
-              _age("kms_audit_cosignature_timestamp_seconds", newest=True), Limits(_LIMITS.not_cosigned, None), "s"),
+              _age("kms_audit_cosignature_timestamp_seconds", newest=True), Limits(_LIMITS.not_cosigned, None),
+              unit="s"),
     Condition("retention", (Part.LOG,), "past the end of the first retention period", _late_retention,
-              Limits(_LIMITS.retention, None), "s"),
+              Limits(_LIMITS.retention, None), unit="s"),
     Condition("critical-entries", (Part.SECURITY,), "CRITICAL entries in the last hour",
-              _total("kms_audit_high_risk_entries", lambda labels: labels == ("1h", "CRITICAL")), Limits(None, 1)),
+              _total(_ENTRIES, lambda labels: labels == ("1h", "CRITICAL")), Limits(None, 1),
+              "CRITICAL entry in the last hour"),
     Condition("high-risk", (Part.SECURITY,), "entries of high risk in the last hour",
-              _total("kms_audit_high_risk_entries", lambda labels: labels[0] == "1h"), _ONE),
-    Condition("anomalies", (Part.ANOMALIES,), "anomalies in the last 24 hours", _total("kms_anomalies"), _ONE),
-    Condition("hsm-offline", (Part.HSMS,), "HSMs in use are OFFLINE", _hsms("OFFLINE"), Limits(None, 1)),
-    Condition("hsm-degraded", (Part.HSMS,), "HSMs in use are DEGRADED", _hsms("DEGRADED"), _ONE),
+              _total(_ENTRIES, lambda labels: labels[0] == "1h"), _ONE, "entry of high risk in the last hour"),
+    Condition("anomalies", (Part.ANOMALIES,), "anomalies in the last 24 hours", _total("kms_anomalies"), _ONE,
+              "anomaly in the last 24 hours"),
+    Condition("hsm-offline", (Part.HSMS,), "HSMs in use are OFFLINE", _hsms("OFFLINE"), Limits(None, 1),
+              "HSM in use is OFFLINE"),
+    Condition("hsm-degraded", (Part.HSMS,), "HSMs in use are DEGRADED", _hsms("DEGRADED"), _ONE,
+              "HSM in use is DEGRADED"),
     Condition("validation", (Part.RECORDS,), "since the last recorded validation",
-              _age("kms_validation_timestamp_seconds"), Limits(_LIMITS.validation, None), "s"),
+              _age("kms_validation_timestamp_seconds"), Limits(_LIMITS.validation, None), unit="s"),
     Condition("validation-errors", (Part.RECORDS,), "errors in the last recorded validation",
-              _total("kms_validation_findings", lambda labels: labels == ("error",)), Limits(None, 1)),
+              _total("kms_validation_findings", lambda labels: labels == ("error",)), Limits(None, 1),
+              "error in the last recorded validation"),
     Condition("dashboard", (Part.KEYS,), "since the last refresh of a view",
-              _age("kms_view_refresh_timestamp_seconds"), Limits(_LIMITS.refresh, None), "s"),
+              _age("kms_view_refresh_timestamp_seconds"), Limits(_LIMITS.refresh, None), unit="s"),
 )  # fmt: skip
 """The conditions, in the order of the output."""
 

@@ -35,6 +35,8 @@ _TABLES = (
     "key_versions", "key_view_refreshes", "rotation_policies",
 )  # fmt: skip
 """The tables that the parts read. A part fails if row security would leave out rows of its tables."""
+_FORBIDDEN = "42501"
+"""The SQLSTATE of a missing privilege, and of row security that would leave rows out."""
 _INDEXED = re.compile(r"\{by (\w+)\}")
 _EPOCH = re.compile(r"\{epoch (\w+)\}")
 _SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -126,7 +128,8 @@ def described(error: Exception) -> str:
     """Return the message of an error in one line; psycopg's without context, which can have values."""
     diagnostic = getattr(error, "diag", None)
     primary = getattr(diagnostic, "message_primary", None)
-    return " ".join(str(primary or error).split()) or type(error).__name__
+    hint = ": run this as a member of kms_auditor" if getattr(error, "sqlstate", None) == _FORBIDDEN else ""
+    return (" ".join(str(primary or error).split()) or type(error).__name__) + hint
 
 
 def time_of(value: Any) -> dt.datetime:

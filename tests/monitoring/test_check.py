@@ -41,13 +41,13 @@ def test_a_new_database_is_ok_and_each_condition_has_its_status(database: Databa
         assert (said.status, said.out[:14]) == (2, "KMS CRITICAL -"), said.out
         for expected in (
             "6.0 days until the next active key expires (expiry WARNING)",
-            "1 active keys have expired (expired CRITICAL)",
-            "1 keys are overdue for rotation (overdue WARNING)",
+            "1 active key has expired (expired CRITICAL)",
+            "1 key is overdue for rotation (overdue WARNING)",
             "3 failed attempts to rotate a key (failures CRITICAL)",
-            "1 rotations have an expired lease (leases WARNING)",
-            "1 HSMs in use are DEGRADED (hsm-degraded WARNING)",
+            "1 rotation has an expired lease (leases WARNING)",
+            "1 HSM in use is DEGRADED (hsm-degraded WARNING)",
             "0.95 of its limit is used by a key (usage WARNING)",
-            "1 CRITICAL entries in the last hour (critical-entries CRITICAL)",
+            "1 CRITICAL entry in the last hour (critical-entries CRITICAL)",
         ):
             assert expected in said.out, expected
         off = [f"--crit={each.name}=off" for each in CONDITIONS]

@@ -40,7 +40,8 @@ class AnomalyRule:
 KNOWN_DAYS = 100
 """Days after which an actor is new again. A quarterly job runs at most 92 days apart, and a week late at times."""
 ESTABLISHED_DAYS = 28
-"""Days of use after which a key has usual actors and a usual amount of use. Before, all of it is new."""
+"""Days of use after which a key has usual actors and a usual amount of use, and days of entries after which a log shows
+what is usual for a login. Before, all of it is new."""
 USUAL_DAYS = 35
 """Days that show what is usual. Four weeks would miss the end of the month before, which is up to 31 days ago, or 34
 with a weekend. A day that is unusual by them is compared with the other days up to `KNOWN_DAYS`, too: the end of a
@@ -86,7 +87,7 @@ ENTRIES: tuple[AnomalyRule, ...] = (
         RuleName.KEY_SWEEP,
         AuditSecurityLevel.HIGH,
         f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day. They are more than {SWEEP_FACTOR} times as"
-        f" many as on any of the {KNOWN_DAYS} days before.",
+        f" many as on any of the {KNOWN_DAYS} days before. The log begins at least {ESTABLISHED_DAYS} days earlier.",
         "entries of use (`KEY_USED` and the like), of handovers, and recorded changes with a key; `recorded_by`",
         "The first run of a batch job, an import of active keys, the rotation of a KEK that wraps many keys.",
     ),

@@ -14,7 +14,7 @@ from kms_schema.cli.keys.open_ring import opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 from kms_schema.rotations import RotationError
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ _MOST_SECONDS = 7 * 86_400
 MAX_AGE, LONGEST_AGE = 60.0, 3600.0
 """Of `kms_schema.keyring.CachePolicy`: `--help` does not import it."""
 _LINES = (
-    ("scheduled", "scheduled"), ("retried", "retries"), ("completed", "completed"), ("failed", "failed"),
-    ("lost", "lost to other workers"), ("waiting", "to be completed later"), ("rewrapped", "versions rewrapped"),
-    ("destroyed", "versions destroyed"),
+    ("scheduled", "scheduled"), ("retried", ""), ("completed", "completed"), ("failed", "failed"),
+    ("lost", "lost to other workers"), ("waiting", "to be completed later"), ("rewrapped", "rewrapped"),
+    ("destroyed", "destroyed"),
 )  # fmt: skip
+_NOUNS = {"retried": "retry", "rewrapped": "version", "destroyed": "version"}
 
 
 @click.command(
@@ -124,6 +125,10 @@ def _print_counts(done: "keyring.RotationRun", style: str) -> None:
     if style == "json":
         click.echo(json.dumps(dataclasses.asdict(done), indent=2))
         return
-    counts = [f"{getattr(done, name)} {text}" for name, text in _LINES if getattr(done, name) or name == "completed"]
+    counts = []
+    for name, text in _LINES:
+        count = getattr(done, name)
+        if count or name == "completed":
+            counts.append(f"{counted(count, _NOUNS[name]) if name in _NOUNS else count} {text}".rstrip())
     for line in [", ".join(counts), *done.pending]:
         click.echo(in_a_line(line))

@@ -69,7 +69,9 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
             scheduled, retried = scheduled + done.scheduled, retried + done.retried
             if done.scheduled < limit and done.retried < limit:
                 break
-    print_result({"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {retried} retries", style)
+    print_result(
+        {"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {counted(retried, 'retry')}", style
+    )
 
 
 @click.command("backfill", epilog="\b\nExample:\n  kms-schema rotations backfill")
