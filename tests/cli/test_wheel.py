@@ -122,7 +122,7 @@ def test_every_command_works(installed: Installed, empty_database: Database, *, 
     assert kms_schema("upgrade", "004") == "the database is at 004_create_key_management_system\n"
     assert kms_schema("upgrade") == f"the database is at {head}\n"
     assert "no drift: " in kms_schema("validate")
-    assert [line.split()[0] for line in kms_schema("history").splitlines()] == list(revisions())
+    assert [line.split()[0] for line in kms_schema("history").splitlines() if line[0] != " "] == list(revisions())
     assert kms_schema("sql") == program.sql(empty_database.url, "head")
     assert kms_schema("downgrade", "base") == "the database is at base\n"
     assert kms_schema("stamp", "004", "--unverified") == "the database is at 004_create_key_management_system\n"
