@@ -20,7 +20,7 @@ class OtherFormError(NotACiphertextError):
     def __init__(self, hint: str) -> None:
         """Take what the bytes are, and which call opens them."""
         super().__init__(hint)
-        self.hint = hint
+        self.hint: str | None = hint
 
 
 class DoesNotOpenError(CiphertextError):
