@@ -8,6 +8,7 @@ import pytest
 from kms_schema.audit.formats.encoding import COLUMNS, EncodingError, columns, identity, leaf_hash
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
+from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from tests.audit.vectors import NEWEST_FIRST, copied, hold_key, newest, numbered, on_engine, restore, restoring
 from tests.support.rows.smallest import audit_entry, insert, key_master
 from tests.support.shared import SharedDatabase
@@ -88,7 +89,7 @@ def test_a_text_that_is_no_utf8_is_hashed_as_it_is(shared: SharedDatabase, store
     connection: Any = shared.connection
     execute(connection, "DROP TRIGGER prevent_key_audit_log_update")
     execute(connection, CHANGED.format(f"user_id = {stored}"))
-    connection.text_factory = sqlite_entries.text_as_stored
+    connection.text_factory = text_as_stored
     row = execute(connection, NEWEST_FIRST.format(sqlite_entries.SELECTED)).fetchone()
     (raw,) = execute(connection, "SELECT CAST(user_id AS BLOB) FROM key_audit_logs WHERE sequence = 2").fetchone()
     assert raw in sqlite_entries.entry_from_row(row)
