@@ -55,7 +55,7 @@ def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
     (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
     for arguments, status, says in (
         (["--help"], 0, "usage:"),
-        (["proof.json", "--key", str(KEY.verifier)], 1, "pip install cryptography"),
+        (["proof.json", "--key", str(KEY.verifier)], 2, "pip install cryptography"),
     ):
         done = subprocess.run(
             [sys.executable, "check.py", *arguments], cwd=in_folder, capture_output=True, text=True, check=False
