@@ -92,7 +92,7 @@ def test_who_holds_the_lock_of_upgrades_is_named(
     said = run(database, command, revision, *SHORT)
     assert said.status == 3
     assert process(stranger) in said.error
-    assert "docs/operations.md" in said.error
+    assert 'page "operations"' in said.error
     assert run(database, "current").out.startswith("007")
 
 
