@@ -117,7 +117,7 @@ STATEMENTS = {
             SELECT policy_id, scheduled_at > {_NOW} AS later, 0 AS retried, count(*) AS count,
                 min(scheduled_at) AS earliest
             FROM key_rotations INDEXED BY idx_key_rotations_scheduling_covering
-            WHERE status = 'SCHEDULED' GROUP BY 1, 2
+            WHERE status = 'SCHEDULED' AND scheduled_at > '' GROUP BY 1, 2 -- else SQLite 3.35 reads the whole index
             UNION ALL
             SELECT NULL, TRUE, 1, count(*), min(next_retry_at)
             FROM key_rotations INDEXED BY idx_key_rotations_retry_partial WHERE {PENDING} AND next_retry_at > {_NOW}
