@@ -42,9 +42,10 @@ BARE = (
     " FOR NO KEY UPDATE",
     "SELECT policy.is_active FROM key_rotations AS rotation JOIN rotation_policies AS policy"
     " ON policy.id = rotation.policy_id WHERE rotation.id = :rotation",
-    "SELECT * FROM key_versions WHERE key_id = :key ORDER BY version_number",
-    "SELECT wrapper.*, master.* FROM key_versions AS wrapper JOIN key_masters AS master ON master.id = wrapper.key_id"
-    " WHERE master.key_id = 'kek'",
+    "SELECT version.*, wrapper.*, master.* FROM key_versions AS version"
+    " LEFT JOIN key_versions AS wrapper ON wrapper.id = version.wrapped_by_version_id"
+    " LEFT JOIN key_masters AS master ON master.id = wrapper.key_id"
+    " WHERE version.key_id = :key ORDER BY version.version_number",
     "UPDATE key_versions SET deactivated_at = greatest(now(), activated_at)"
     " WHERE key_id = :key AND version_number = :old",
     "INSERT INTO key_versions (key_id, version_number, encrypted_key_data, key_checksum, encryption_metadata,"

@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Callable
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from kms_schema.crypto import Wrapper
 from kms_schema.keyring.errors import UnknownKeyError, UnsupportedKeyError, WrapperUnavailableError
@@ -17,22 +18,28 @@ def find_key(session: Session, key_id: str) -> KeyMaster | None:
     return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
 
 
+# Building a statement takes longer than running it, and a loader option builds one for each key.
 _LOCKED = (
     sa.select(KeyMaster)
     .where(KeyMaster.key_id == sa.bindparam("name"))
     # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
     .with_for_update(key_share=True)
-    # One statement more, instead of one for each of these.
-    .options(selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key))
 )
-"""A key whose row is locked, with its versions and what wraps them. Building it takes longer than running it."""
+_VERSIONS = (
+    sa.select(KeyVersion)
+    .where(KeyVersion.key_id == sa.bindparam("key"))
+    .order_by(KeyVersion.version_number)
+    .options(joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key))
+)
+"""Read by a statement of its own: one that waited for the lock would show the versions of before."""
 
 
 def locked_key(session: Session, key_id: str) -> KeyMaster:
-    """Return a key whose row no other transaction changes until the end of this one."""
+    """Return a key, with its versions, whose row no other transaction changes until the end of this one."""
     key = session.scalars(_LOCKED, {"name": key_id}).one_or_none()
     if key is None:
         raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+    set_committed_value(key, "versions", session.scalars(_VERSIONS, {"key": key.id}).all())
     return key
 
 
@@ -67,9 +74,10 @@ def wrapper_named(session: Session, under: str, key_id: str) -> Wrapper:
     return wrapping_version(kek, key_id)
 
 
-def wrapping_version(kek: KeyMaster, key_id: str) -> KeyVersion:
-    """Return the live version of a KEK. Raises `WrapperUnavailableError` if the KEK does not wrap."""
-    live, under = live_version(kek), kek.key_id
+def wrapping_version(kek: KeyMaster, key_id: str, last: KeyVersion | None = None) -> KeyVersion:
+    """Return the live version of a KEK: `last`, or one that is read. Raises `WrapperUnavailableError` without one."""
+    live = last if last is not None and last.is_live else live_version(kek)
+    under = kek.key_id
     if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
         raise WrapperUnavailableError(
             f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"
@@ -83,7 +91,7 @@ def wrapper_of(old: KeyVersion) -> Wrapper:
     """Return what wraps the next version: not the parent of the key, but what wraps the old one decides."""
     key_id = old.key.key_id
     if old.wrapped_by is not None:
-        return wrapping_version(old.wrapped_by.key, key_id)
+        return wrapping_version(old.wrapped_by.key, key_id, old.wrapped_by)
     if old.wrapping_key_ref is None:
         raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
     return old.wrapping_key_ref
