@@ -21,7 +21,6 @@ from tests.support.programs import python
 from tests.support.revisions import revisions
 from tests.support.rows.population import populate
 from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -114,8 +114,8 @@ POSTURE = (
         "passwords",
     ),
     rule("KMS434", "a role bypasses row-level security", INFO, SQL,
-        "no policy applies to it: it sees destroyed versions and the audit entries of other roles; the login that makes "
-        "backups needs this, and no other",
+        "no policy applies to it: it sees destroyed versions and the audit entries of other roles; the login that "
+        "makes backups needs this, and no other",
     ),
     rule("KMS435", "a role may lock every table", WARNING, SQL,
         "it can lock every table and so stop writers, sealing and refreshes; it cannot read or change rows",
