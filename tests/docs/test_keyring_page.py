@@ -40,9 +40,9 @@ def test_the_examples_work(
     blocks = [each for each in re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL) if "hsms=" not in each]
     code, application = sorted(blocks, key=lambda block: "aiosqlite" in block)
     columns, awaited = re.findall(r"```python\n(.*?)```", COLUMNS.text, re.DOTALL)
-    url = sa.make_url(database.url)
-    url = url.set(drivername={"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}[database.dialect])
-    here = {'"sqlite:///kms.db"': database.url, '"sqlite+aiosqlite:///kms.db"': url.render_as_string(hide_password=False)}
+    driver = {"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}[database.dialect]
+    awaiting = sa.make_url(database.url).set(drivername=driver).render_as_string(hide_password=False)
+    here = {'"sqlite:///kms.db"': database.url, '"sqlite+aiosqlite:///kms.db"': awaiting}
     done: dict[str, Any] = {}
 
     def runs(block: str) -> None:

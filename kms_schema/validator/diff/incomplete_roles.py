@@ -14,8 +14,6 @@ from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding, finding_o
 from kms_schema.validator.rules import RULES
 
 _CODE = "KMS310"
-_SHOWN = 5
-"""The number of objects that the finding shows; `also` has all."""
 
 
 def lacking(roles: AppliedRoles, differences: Iterable[Difference]) -> list[Difference]:
@@ -48,13 +46,12 @@ def incomplete(roles: AppliedRoles, differences: Iterable[Difference], schema: s
     keys = sorted({key for each in differences for key in (each.key, *each.also)})
     if not keys:
         return
-    shown = ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
     options = f" --prefix {roles.prefix}" * bool(roles.prefix) + f" --schema {schema}" * (schema != "public")
     yield finding_of(
         _CODE,
         f"roles {roles.prefix}{Role.APP} and others",
         "the owner, privileges and policies of kms-schema roles on each object",
-        f"missing on {len(keys)} of them: {shown}",
+        f"missing on {len(keys)} of them",
         remediation=f"{MANUAL_ACTION}{RULES[_CODE].help}{options}",
         also=tuple(keys),
     )
