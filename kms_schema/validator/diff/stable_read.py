@@ -52,7 +52,7 @@ class Compared:
     version_table_as_written: str
     chain: Sequence[str]
     roles: AppliedRoles | None
-    """The group roles, if the expected objects have their privileges."""
+    """The group roles, if there are any; the expected objects have their privileges unless they fit better without."""
 
     @property
     def empty(self) -> bool:
@@ -129,8 +129,7 @@ def _compared(reader: "Reader", schema: str, version_table: str, *, with_all: bo
                 closest, expected, differences = revision, other, ()
                 break
     catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
-    without = filled_in(closest)
-    roles = AppliedRoles(prefix, without) if prefix is not None and expected != without else None
+    roles = None if prefix is None else AppliedRoles(prefix, filled_in(closest))
     return Compared(catalog, closest, expected, differences, names, owner, table, version_table, chain, roles)
 
 
