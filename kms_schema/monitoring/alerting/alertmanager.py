@@ -53,7 +53,10 @@ def alertmanager_file() -> str:
 
 
 def _inhibitions() -> list[tuple[str, str, tuple[str, ...]]]:
-    """Return pairs of alerts and the labels that both have: while the first one fires, the second is not sent."""
+    """Return pairs of alerts and the labels that both have: while the first one fires, the second is not sent.
+
+    The rules exclude most of these pairs. Of two Prometheus servers one may not have seen yet what the other has.
+    """
     key = ("job", "key_id", "key_type")
     notices = [alert.name for alert in alerts(Thresholds()) if alert.name.startswith("KmsKeyExpiresIn")]
     urgent_first = notices[::-1]
