@@ -7,6 +7,7 @@ from typing import Any
 
 from kms_schema.printable import in_a_line, in_lines
 from kms_schema.reports.document import Document, titled
+from kms_schema.reports.outcomes import NOT_PROVABLE
 
 # Nothing is loaded or run, whatever text is in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -27,6 +28,7 @@ def render(document: Document) -> str:
             f"<title>{_line(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
             *_header(document),
             *_summary(document),
+            *_legend(document),
             *_claims(document),
             f"<footer>{_line(document['tool'])}, <code>kms-schema report</code></footer>\n</body>\n</html>\n",
         ]
@@ -50,7 +52,7 @@ def _header(document: Document) -> Iterator[str]:
         pairs.append(("Checkpoint", f"none, so no entry has a proof: {document['without_proofs']}"))
     else:
         name = f"seal {checkpoint['seal']} of {checkpoint['origin']}, {checkpoint['size']} entries"
-        pairs += [("Checkpoint", f"{name}, sealed at {checkpoint['sealed_at']}"), ("Root", checkpoint["root_sha256"])]
+        pairs += [("Checkpoint", f"{name}, sealed at {checkpoint['sealed_at']}"), ("Root", checkpoint["root"])]
         pairs.append(("Verifier key", str(checkpoint["verifier_key"])))
     for name, value in pairs:
         yield f"<dt>{name}</dt><dd><bdi>{_line(value)}</bdi></dd>"
@@ -78,6 +80,14 @@ def _summary(document: Document) -> Iterator[str]:
     yield "</tbody></table>"
 
 
+def _legend(document: Document) -> Iterator[str]:
+    yield '<h2>Words</h2>\n<dl class="words">'
+    for word, meaning in document["legend"].items():
+        shown = _state(word) if word in _SIGNS else _line(word)
+        yield f"<dt>{shown}</dt><dd>{_line(meaning)}</dd>"
+    yield "</dl>"
+
+
 def _claims(document: Document) -> Iterator[str]:
     yield "<h2>Claims</h2>"
     numbers: dict[str, list[str]] = {}
@@ -89,15 +99,24 @@ def _claims(document: Document) -> Iterator[str]:
         yield f"<p>{_line(claim['claim'])}</p>"
         if claim["reason"]:
             yield f"<p>{_line(_sentence(claim['reason']))}</p>"
-        of = ", ".join(numbers[claim["name"]])
-        yield f'<p class="proof">For {_line(of)}. The claim is {_line(claim["proof"])}.</p>'
+        yield f'<p class="proof">For {_line(", ".join(numbers[claim["name"]]))}.</p>'
         if claim["violations"] is not None:
             yield from _table(claim["violations"])
         for table in claim["figures"]:
             yield from _table(table)
         if claim["entries"] is not None:
             yield from _entries(claim["entries"])
-        yield "</section>"
+        yield f'<p class="proof">{_line(_checking(claim))}</p>\n</section>'
+
+
+def _checking(claim: Document) -> str:
+    """Return how a reader checks a claim, after what it rests on."""
+    if claim["proof"] != NOT_PROVABLE:
+        return f"To check: this claim is {claim['proof']}."
+    again = "run its queries again on the database, or on a copy of the time of the snapshot"
+    if claim["entries"] is None or claim["entries"]["attachment"] is None:
+        return f"To check: {again}. This claim is {NOT_PROVABLE}."
+    return f"To check: the proofs of the quoted entries need no database. The claim is {NOT_PROVABLE}: {again}."
 
 
 def _table(table: Document) -> Iterator[str]:
