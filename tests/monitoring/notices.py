@@ -156,14 +156,6 @@ class Stack:
         alerts = [] if answer is None else json.loads(answer)
         return {each["labels"]["alertname"]: each["updatedAt"] for each in alerts}
 
-    def receive(self, alert: str, **labels: str) -> None:
-        """Send an alert to Alertmanager, as another Prometheus would that is late."""
-        body = json.dumps([{"labels": {"alertname": alert, "job": JOB, **labels}}]).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.alertmanager_url}/api/v2/alerts", body, headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310  (of this machine)
-            pass
-
     def restart(self, server: Server, *, kill: bool = False) -> None:
         """Restart a server, and wait until Alertmanager has received the alerts again that it had before."""
         before = self.active()

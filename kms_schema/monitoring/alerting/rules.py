@@ -18,7 +18,7 @@ def _keys(limits: Thresholds) -> tuple[Alert, ...]:
     left = f"{last_known('kms_key_expiration_timestamp_seconds')} - time()"
     ratio = last_known("kms_key_usage_ratio")
     days = limits.expires_within_days
-    # A key is in one range: after a restart Alertmanager may receive a notice before the one that would inhibit it.
+    # A key is in one range. An inhibition comes late after a restart of Alertmanager, and hides the end of a notice.
     notices = [
         Alert(
             f"KmsKeyExpiresIn{most}Day{'s' if most > 1 else ''}", severity,
