@@ -117,9 +117,14 @@ def _table(table: Table) -> Document:
     }
 
 
+def has_one_value(table: Document) -> bool:
+    """Return whether a table has one row of one column, so that its title has all of it."""
+    return len(table["columns"]) == 1 and len(table["rows"]) == 1
+
+
 def titled(table: Document) -> str:
     """Return the title of a table, with its one value or the number of its rows, none for a row of figures."""
-    if len(table["columns"]) == 1 and len(table["rows"]) == 1:
+    if has_one_value(table):
         return f"{table['title']}: {table['columns'][0].replace('_', ' ')} = {table['rows'][0][0]}"
     if len(table["rows"]) == 1 and all(isinstance(each, int | None) for each in table["rows"][0]):
         return str(table["title"])
