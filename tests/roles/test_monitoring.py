@@ -19,7 +19,9 @@ NOT_COMPARED = {Part.DATABASE, Part.STATEMENTS}
 """Parts that read no table of the schema; they say `unknown` or are skipped where the role may not read."""
 
 
-@pytest.mark.parametrize("roles", [*((role,) for role in GRANTEES), (Role.AUDITOR, Role.APP), (Role.APP, Role.SEALER)])
+@pytest.mark.parametrize(
+    "roles", [*((role,) for role in GRANTEES), (Role.AUDITOR, Role.APP), (Role.APP, Role.SEALER)], ids=" and ".join
+)
 def test_each_part_is_right_or_fails(common: Granted, roles: tuple[Role, ...]) -> None:
     destroyed_version(common.superuser)
     common.superuser.execute(
