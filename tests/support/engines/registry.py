@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol
 
 from kms_schema.snapshots import chain
@@ -20,6 +21,7 @@ TEMPLATE = "template"
 NAME = re.compile(r"sqlite(-\d+\.\d+\.\d+)?|postgresql-\d+")
 
 
+@cache
 def parse_names(option: str) -> tuple[str, ...]:
     """Return the engines that `--engines` names; raises `ValueError` for a name that is none."""
     listed = re.sub(r"\ball\b", ALL_ENGINES, option)
