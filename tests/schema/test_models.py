@@ -232,6 +232,7 @@ REFUSED: dict[str, Callable[[Session, KeyMaster], object]] = {
 }
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.parametrize("rule", REFUSED)
 def test_every_refusal_is_an_integrity_error_that_names_the_rule(session: Session, written: str, rule: str) -> None:
     key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
