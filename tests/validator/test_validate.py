@@ -1,6 +1,5 @@
 """The validator finds nothing on what the package made, and each drift as one finding that names the right object."""
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -18,16 +17,14 @@ from kms_schema.snapshots import Attributes
 from kms_schema.validator import ValidationError
 from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
 from kms_schema.validator.catalog.attributes import kind_and_name
-from kms_schema.validator.diff.findings import Finding
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import ALEMBIC_INI, Connection
 from tests.support.reports import found, report_on, run
 from tests.validator import drifts_postgresql, drifts_sqlite
+from tests.validator.drift_batches import is_run, together
 from tools.snapshot_files import differing, symbolic
 
 CHAIN = snapshots.chain()
-TOGETHER = 6
-"""Drifts that a database has at once, at most."""
 PARTS = 3
 """The drifts are dealt out to as many tests, for as many processes to take."""
 
@@ -135,41 +132,6 @@ def test_each_drift_is_one_finding_and_its_sql_fixes_it(engines: Engines, engine
             connection = None
     assert wrong == {}
     assert len(fixed) > len(drifts) // 4
-
-
-Drift = tuple[str, str, str]
-"""A statement, and the code and the object of its finding."""
-
-
-def together(drifts: Sequence[Drift]) -> list[list[Drift]]:
-    """Return batches of drifts that name no object in common; what drops others with an object is alone."""
-    alone: list[list[Drift]] = []
-    batches: list[tuple[set[str], list[Drift]]] = []
-    for drift in drifts:
-        statement, _, key = drift
-        if "CASCADE" in statement or key == "revision of the database":
-            alone.append([drift])
-            continue
-        names = set(re.findall(r"\b(?!pg_)\w+_\w+", f"{statement} {key}"))
-        room = (each for each in batches if len(each[1]) < TOGETHER and names.isdisjoint(each[0]))
-        taken, batch = next(room, (set[str](), list[Drift]()))
-        if not batch:
-            batches.append((taken, batch))
-        taken |= names
-        batch.append(drift)
-    return [*(batch for _, batch in batches), *alone]
-
-
-def is_run(connection: Connection, finding: Finding, wrong: dict[str, object]) -> bool:
-    """Run the SQL of a finding, if it fixes all of it; say whether it was, and note what it failed for."""
-    if not finding.remediation or finding.remediation.startswith("--") or finding.also:
-        return False
-    try:
-        run(connection, finding.remediation)
-    except (psycopg.Error, sqlite3.Error) as error:
-        wrong[finding.remediation] = str(error)
-        return False
-    return True
 
 
 @pytest.mark.only_on("postgresql")
