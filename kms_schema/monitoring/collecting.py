@@ -76,7 +76,13 @@ def read_part(
 ) -> PartResult:
     """Return one part from a snapshot of its own, for `reused`; its statements may take longer than those of a scrape.
 
-    read_part(connection, "public", Part.ANOMALIES, 60).error
+    - `connection`, `schema`: as for `take_snapshot`
+    - `part`: the part to read
+    - `statement_seconds`: after so many a statement is cancelled, on PostgreSQL
+
+    Raises nothing for a database that fails: the part then has the reason in `error`. Example::
+
+        read_part(connection, "public", Part.ANOMALIES, 60).error
     """
     reader = Reader(connection, schema, statement_seconds=statement_seconds)
     try:
