@@ -52,6 +52,9 @@ def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(trail:
     assert [each["sequence"] for each in of_key] == sequences[1:3]
     assert {each["key_id"] for each in of_key} == {"orders-2026"}
     assert trail.told("list", "--event-type", "NOTHING") == []
+    assert trail.audit("list", "--event-type", "NOTHING").err == "no entries of type NOTHING\n"
+    close = trail.audit("list", "--key", "orders-2026", "--event-type", "version_activate").err
+    assert close.startswith("no entries of type version_activate about key orders-2026; did you mean VERSION_ACTIVATED")
     said = trail.audit("list", "--limit", 2)
     assert (said.status, said.err) == (0, "")
     assert [line.split()[0] for line in said.out.splitlines()] == ["SEQUENCE", *map(str, sequences[:2])]

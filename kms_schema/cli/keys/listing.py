@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import connections
+from kms_schema.cli import connections, messages
 from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
@@ -56,12 +56,15 @@ def list_command(
     """
     with _reading(database_url, schema) as connection:
         found = listing.listed_keys(connection, key_type=key_type, status=status)
-        if style == "json":
-            _print_json(found)
-            return
         first = next(found, None)  # before the header: a database without the schema is an error
+        keys = () if first is None else itertools.chain((first,), found)
+        if first is None:
+            messages.note(f"no keys{key_type and f' of type {key_type}' or ''}{status and f' of status {status}' or ''}")
+        if style == "json":
+            _print_json(keys)
+            return
         click.echo(f"{'KEY':<{_NAME}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
-        for key in () if first is None else itertools.chain((first,), found):
+        for key in keys:
             _print_key(key)
 
 
