@@ -50,8 +50,8 @@ class StatusChanges(ABC):
 
         Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `actor` is the
         user in the entry. While a declared column holds ciphertexts of the key, or cannot be read, it is refused with
-        `KeyInUseError` unless `now`: only `revoked_key` opens them afterwards. Raises `ValueError` for a blank reason, and otherwise
-        as `expire` does.
+        `KeyInUseError` unless `now`: only `revoked_key` opens them afterwards. Raises `ValueError` for a blank reason,
+        and otherwise as `expire` does.
         """
         self._check_open()
         if not reason.strip():

@@ -202,7 +202,9 @@ def test_no_row_is_hidden_from_the_count(
         change(database, f'GRANT SELECT, UPDATE ON {name} TO "{rotator}"')
         change(database, f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
     with ring_as(granted, roots, (Role.ROTATOR,)) as own:
-        with pytest.raises(KeyInUseError, match=r"row-level security of .* hides rows from .* use a login with BYPASSRLS"):
+        with pytest.raises(
+            KeyInUseError, match=r"row-level security of .* hides rows from .* use a login with BYPASSRLS"
+        ):
             own.revoke(orders, reason="leaked")
         engine = own._storage.writers
         with Session(engine) as session:

@@ -47,8 +47,8 @@ def list_command(
     """List the newest entries of the audit log, the newest first: sequence, time in UTC, event, and the key.
 
     `audit prove` takes the sequence. An entry without a key shows its description: so do those of the creation of a
-    key or a version, which --key leaves out. A rotation writes VERSION_ACTIVATED. JSON has the user and the role of each entry, too. Nothing is verified
-    and nothing is written; on PostgreSQL the login needs kms_auditor.
+    key or a version, which --key leaves out. A rotation writes VERSION_ACTIVATED. JSON has the user and the role of
+    each entry, too. Nothing is verified and nothing is written; on PostgreSQL the login needs kms_auditor.
     """
     url = url_of(database_url)
     with engine_at(url, schema=schema, application="kms-schema audit", writing=False) as engine:

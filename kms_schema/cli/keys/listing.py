@@ -59,7 +59,8 @@ def list_command(
         first = next(found, None)  # before the header: a database without the schema is an error
         keys = () if first is None else itertools.chain((first,), found)
         if first is None:
-            messages.note(f"no keys{key_type and f' of type {key_type}' or ''}{status and f' of status {status}' or ''}")
+            wanted = {"type": key_type, "status": status}
+            messages.note("no keys" + "".join(f" of {name} {each}" for name, each in wanted.items() if each))
         if style == "json":
             _print_json(keys)
             return

@@ -34,7 +34,7 @@ def list_command(*, status: str | None, limit: int, database_url: str | None, sc
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as queue:
+    with opened(database_url, schema, writing=False) as queue:
         found = queue.rotations(limit, status)
     if not found:
         messages.note(f"no rotations of status {status}" if status else "no rotations")
