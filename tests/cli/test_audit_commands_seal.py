@@ -48,6 +48,8 @@ def test_a_seal_prints_its_checkpoint_and_the_last_one_where_there_is_nothing(tr
     assert again.err == "nothing to seal: seal 1 covers every entry, and its checkpoint is printed again\n"
     plain = json.loads(trail.audit("seal", "--key", trail.key_file, "--format", "json").out)
     assert (plain["sealed"], plain["number"], plain["checkpoint"]) == (False, 1, again.out)
+    missing = trail.audit("seal", "--key", "none.key")
+    assert missing.error.endswith("does not exist. Make a key with kms-schema audit keygen NAME --output FILE")
     refused = trail.audit("seal")
     assert (refused.status, refused.out) == (1, "")  # a checkpoint only for the key that signs
     assert trail.audit("checkpoint").out == kept.read_text(encoding="utf-8")

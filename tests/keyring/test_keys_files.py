@@ -1,6 +1,7 @@
 """`kms-schema keys encrypt` and `decrypt` as they are typed: files, pipes, terminals, roles and interruptions."""
 
 import base64
+import contextlib
 import os
 import pty
 import signal
@@ -143,8 +144,14 @@ def test_other_data_messages_and_keys_are_refused(
     assert ring.inspect(encrypted.read_bytes()).key_id == orders
     for said in (foreign, data):
         assert (said.status, NOT_OPEN in said.error) == (1, True), said
+        assert "discard" not in said.error  # nothing is written
+    unknown = keys("decrypt", "no-such-key", str(encrypted), *target, *root)
+    assert (unknown.status, "there is no key named 'no-such-key'; kms-schema keys list" in unknown.error) == (1, True)
     own = keys("decrypt", orders, str(encrypted), "--aad", "report", *target)
     assert (own.status, "cannot be opened: the root key" in own.error) == (1, True)
+    assert "is not given, and no other one: name its place with --root-key" in own.error
+    given = ("--root-key", f"kms://other={root[1].partition('=')[2]}")
+    assert "is not given, only 'kms://other': " in keys("decrypt", orders, str(encrypted), *target, *given).error
     assert names(encrypted.parent) == {"report", "report.kms", "message"}
 
 
@@ -210,7 +217,7 @@ def test_pipes_are_given_whole_segments_and_a_status(command: Command, orders: s
     text, said = cut.communicate(blob[:-1], timeout=SECONDS)
     first_two = 2 * (SEGMENT_BYTES - 16) - 40
     assert (cut.returncode, text == TEXT[:first_two]) == (1, True), said
-    assert NOT_OPEN in said.decode()
+    assert f"{NOT_OPEN}; discard what was written" in said.decode()
     assert b"Traceback" not in said
 
 
@@ -253,6 +260,26 @@ def test_a_terminal_is_given_no_binary(command: Command, orders: str, direction:
         os.close(terminal)
         os.close(its_end)
     assert (process.returncode, b"standard output is a terminal" in said) == (2, True), said
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_terminal_is_told_how_the_input_ends(command: Command, orders: str) -> None:
+    terminal, its_end = pty.openpty()
+    try:
+        process = command("encrypt", orders, stdin=its_end, stderr=its_end)
+        said = b""
+        while b"end with Ctrl-D" not in said:
+            said += os.read(terminal, 1024)
+        os.write(terminal, b"typed\n\x04")
+        out = process.communicate(timeout=SECONDS)[0]
+        assert (process.returncode, len(out)) == (0, stream_bytes(len("typed\n")))
+        os.close(its_end)
+        with contextlib.suppress(OSError):  # at the end
+            while more := os.read(terminal, 1024):
+                said += more
+        assert b"MiB" not in said
+    finally:
+        os.close(terminal)
 
 
 @pytest.mark.only_on("postgresql")

@@ -16,7 +16,7 @@ from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli import messages
 from kms_schema.cli.audit.open import opened, opened_with_connection
-from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
+from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key, signing_key, verifier_keys
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
 from kms_schema.cli.streams import print_unchanged
@@ -48,7 +48,7 @@ class NotPublished(click.ClickException):
     " not allowed, 4 sealed, not published.",
 )
 @click.option(
-    "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
+    "--key", type=seal_key, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
 )
 @click.option("--origin", metavar="NAME", help="The name of the trail, for its first seal.")
 @click.option("--next-key", type=existing, metavar="FILE", help="Announce the verifier key of later seals.")
