@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.cli import messages
+from kms_schema.cli import messages, terminal
 from kms_schema.cli.connections import engine_at, url_of
 from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
@@ -26,6 +26,7 @@ else:
     listing = on_use("kms_schema.audit.listing")
 
 _LINE = "{:>8} {:<19} {:<24} {}"
+_FIRST_COLUMNS = 54
 _ABOUT = 26
 """The characters that are shown of a description."""
 
@@ -66,9 +67,15 @@ def list_command(
         click.echo(json.dumps(plain, indent=2))
         return
     click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "ABOUT"))
+    columns = terminal.width()
     for entry in found:
         time = f"{_utc(entry.timestamp):%Y-%m-%d %H:%M:%S}"
-        click.echo(in_a_line(_LINE.format(entry.sequence, time, entry.event_type, _about(entry))))
+        line, about = _LINE.format(entry.sequence, time, entry.event_type, "").rstrip(), _about(entry)
+        if columns is None or _FIRST_COLUMNS + len(about) <= columns:
+            click.echo(in_a_line(f"{line:<{_FIRST_COLUMNS}}{about}"))
+        else:
+            click.echo(in_a_line(line))
+            click.echo(in_a_line(f"{'':9}{about}"))
 
 
 def _nothing(key_id: str | None, event_type: str | None) -> str:
