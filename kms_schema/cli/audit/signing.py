@@ -32,9 +32,10 @@ class _SealKey(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            if not Path(value).exists():
-                error.message += " Make a key with kms-schema audit keygen NAME --output FILE"
-            raise
+            if Path(value).exists():
+                raise
+            message = f"{error.message} Make a key with kms-schema audit keygen NAME --output FILE"
+            raise click.BadParameter(message, ctx, param) from None
 
 
 seal_key: click.Path = _SealKey(exists=True, dir_okay=False, path_type=Path)
