@@ -1,8 +1,7 @@
 """The SQL of the first key that is due by a date beyond the notice of its policy: the view `rotations_due` lacks it.
 
-Limits and dates are those of the view. Keys whose date is reached, or within the notice, are passed. The branches of
-time and age begin at the first key of each policy by an index of the view, and the branch of expiry at the first key of
-all. So the cost is proportional to the keys that are due.
+Limits and dates are those of the view. Keys whose date is reached, or within the notice, are passed. Each branch reads
+keys in the order of an index of the view, and stops at the first: time and age for each policy, expiry for all at once.
 """
 
 from kms_schema.rotations.reasons import LIVE
