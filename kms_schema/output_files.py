@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,7 +39,11 @@ def new_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         with new_file(Path("audit.jsonl.gz")) as file:
             file.write(b"...")
     """
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags | _NO_LINK, mode)) as file:
+    try:
+        opened = open(path, "xb", opener=lambda name, flags: os.open(name, flags | _NO_LINK, mode))  # noqa: SIM115
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, f"the folder {path.parent} does not exist", str(path)) from None
+    with opened as file:
         try:
             if mode == PRIVATE and os.name == "posix":
                 os.fchmod(file.fileno(), mode)  # an umask can remove even the owner's permission to read
@@ -75,7 +79,7 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
             yield file
         return
     beside = _beside(path)
-    with new_file(beside, mode) as file:
+    with _in_place_of(path, beside, mode) as file:
         if there is not None and os.name == "posix" and there.st_uid == os.geteuid():
             os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
         yield file
@@ -105,7 +109,7 @@ def named_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
             file.write(b"...")
     """
     beside = _beside(path)
-    with new_file(beside, mode) as file:
+    with _in_place_of(path, beside, mode) as file:
         yield file
     try:
         os.link(beside, path)
@@ -129,6 +133,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _in_place_of(path: Path, beside: Path, mode: int) -> Iterator[BinaryIO]:
+    """Create the file that takes the name of another one: an error names that one, which the user knows."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(new_file(beside, mode))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        yield file
 
 
 def _beside(path: Path) -> Path:

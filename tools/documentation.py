@@ -15,10 +15,11 @@ from alembic.util import CommandError
 
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
+from kms_schema.durations import duration_of
 from kms_schema.inventory.states import STATES
 from kms_schema.monitoring.alerting.rules import alerts as all_alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
-from kms_schema.monitoring.conditions import CONDITIONS
+from kms_schema.monitoring.conditions import CONDITIONS, Condition
 from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
@@ -26,7 +27,7 @@ from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFEC
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
 from tools.public_errors import hierarchy, import_from
-from tools.report_tables import CLAIM_HEAD, CONTROL_HEAD, claim_rows, control_rows
+from tools.report_tables import CLAIM_HEAD, CONTROL_HEAD, LEGEND_HEAD, claim_rows, control_rows, legend_rows
 
 Status = TypeVar("Status", bound=str)
 
@@ -199,17 +200,20 @@ def metrics() -> str:
 def conditions() -> str:
     """Return the conditions of `kms-schema check`, as a Markdown table."""
     return _table(
-        ("condition", "value", "unit", "`--warn`", "`--crit`"),
+        ("condition", "value", "`--warn`", "`--crit`"),
         [
             (
                 f"`{each.name}`",
-                each.text,
-                {"s": "seconds"}.get(each.unit, ""),
-                *("" if limit is None else f"{limit:.10g}" for limit in (each.limits.warn, each.limits.crit)),
+                f"time {each.text}" if each.unit == "s" else each.text,
+                *("" if limit is None else _limit(each, limit) for limit in (each.limits.warn, each.limits.crit)),
             )
             for each in CONDITIONS
         ],
     )
+
+
+def _limit(condition: Condition, limit: float) -> str:
+    return duration_of(int(limit)) if condition.unit == "s" else f"{limit:.10g}"
 
 
 def anomalies() -> str:
@@ -250,6 +254,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "kinds of objects": kinds_of_objects,
     "rules": rules,
     "report claims": lambda: _table(CLAIM_HEAD, claim_rows()),
+    "report legend": lambda: _table(LEGEND_HEAD, legend_rows()),
     "report controls": lambda: _table(CONTROL_HEAD, control_rows()),
 }
 

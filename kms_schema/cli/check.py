@@ -1,6 +1,7 @@
 """`kms-schema check`: one line for Nagios, Icinga and what has their convention."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import isfinite, nan
 from typing import Any
@@ -9,6 +10,7 @@ import click
 
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.options import where
+from kms_schema.durations import seconds_of
 from kms_schema.monitoring.collecting import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
 from kms_schema.monitoring.samples import Snapshot
@@ -51,12 +53,18 @@ class _Plugin(click.Command):
     "check",
     cls=_Plugin,
     epilog="\b\nExamples:\n  kms-schema check --database-url postgresql://monitor@db.example/kms"
-    "\n  kms-schema check --warn expiry=1209600 --crit unsealed=7200 \\"
-    "\n    --warn high-risk=off"
+    "\n  kms-schema check --warn expiry=14d --crit unsealed=2h --warn high-risk=off"
     '\n\nThe page "monitoring" of the documentation has the conditions and their limits.',
 )
-@click.option("--warn", multiple=True, metavar="NAME=VALUE", help="The limit of WARNING; `off` for none. Repeatable.")
-@click.option("--crit", multiple=True, metavar="NAME=VALUE", help="The limit of CRITICAL; `off` for none. Repeatable.")
+@click.option(
+    "--warn",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="The limit of WARNING: a number, a duration such as 15m, 2h or 7d, or `off` for none. Repeatable.",
+)
+@click.option(
+    "--crit", multiple=True, metavar="NAME=VALUE", help="The limit of CRITICAL, in the same form. Repeatable."
+)  # fmt: skip
 @where
 def check_command(database_url: str | None, schema: str, warn: Sequence[str], crit: Sequence[str]) -> int:
     """Check the state once, as a plugin of Nagios or Icinga.
@@ -86,13 +94,23 @@ def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | No
         name, _, text = each.partition("=")
         if name not in NAMES:
             raise click.UsageError(f"{option} {name}: there is no such condition; there are {', '.join(NAMES)}")
-        try:
-            value = None if text == _OFF else float(text)
-        except ValueError:
-            value = nan
+        is_time = NAMES[name].unit == "s"
+        value = None if text == _OFF else _limit(text, is_time=is_time)
         if value is not None and not isfinite(value):  # nothing reaches it, as with `off`
-            raise click.UsageError(f"{option} {name}: give a number or {_OFF}, as in {name}=1")
+            form = "a duration, seconds" if is_time else "a number"
+            raise click.UsageError(f"{option} {name}: give {form} or {_OFF}, as in {name}={'15m' if is_time else 1}")
         yield name, value
+
+
+def _limit(text: str, *, is_time: bool) -> float:
+    """Return a number, or the seconds of a duration where the value is a time; `nan` for another text."""
+    if is_time:
+        with suppress(ValueError):
+            return seconds_of(text)
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:

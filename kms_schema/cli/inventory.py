@@ -42,7 +42,7 @@ _IN_MEMORY = 16 * 2**20
     type=click.Choice(["cyclonedx", "json", "csv"]),
     default="cyclonedx",
     show_default=True,
-    help="cyclonedx is a cryptography bill of materials, in JSON.",
+    help="cyclonedx is a cryptography bill of materials, in JSON. csv has ' before a text that looks like a formula.",
 )
 @click.option(
     "--cyclonedx-version", type=click.Choice(["1.6", "1.7"]), help="The version of CycloneDX.  [default: 1.6]"

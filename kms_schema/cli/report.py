@@ -103,7 +103,9 @@ def _show(written: Written) -> None:
         click.echo(in_a_line(str(file)))
     states = [each["state"] for each in written.document["controls"]]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    messages.note(f"SHA-256 {written.sha256}\ncontrols: {counts}")
+    entry = written.entry
+    recorded = "no entry" if entry is None else f"entry {entry['id']}, sequence {entry['sequence']}"
+    messages.note(f"SHA-256 {written.sha256}; {recorded}\ncontrols: {counts}")
     if written.not_satisfied:
         messages.note(in_a_line(f"not satisfied: {', '.join(written.not_satisfied)}"))
     if written.document["without_proofs"]:

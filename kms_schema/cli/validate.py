@@ -91,7 +91,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     type=click.Choice(["catalog", "data"]),
     default="catalog",
     show_default=True,
-    help="data: also check the rows; needs SELECT.",
+    help="data: also check the rows, as the owner of the tables.",
 )
 @click.option(
     "--probe", is_flag=True, help="Also try each forbidden write and roll it back; needs a role that may write."

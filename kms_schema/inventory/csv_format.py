@@ -59,35 +59,18 @@ def _key(inventory: Inventory, key: Key, algorithm: Algorithm) -> dict[str, obje
     names = inventory.head.names
     return {
         "record": "version",
-        "name": key.key_id if names else key.id,
-        "type": key.key_type,
-        "algorithm": key.algorithm,
-        "key_size_bits": key.key_size_bits,
-        "strength_bits": algorithm.strength_bits,
-        "status": key.status,
-        "expires_at": key.expires_at,
+        **inventory.key_columns(key, algorithm),
         "encrypted_columns": " ".join(key.columns) if names else None,
         "note": key.status_reason if names else None,
     }
 
 
 def _version(inventory: Inventory, described: Described) -> dict[str, object]:
-    version, chain = described.version, described.chain
+    root = described.chain.root
     return {
-        "id": version.id,
-        "version": version.number,
-        "state": described.state,
+        **inventory.columns(described),
         "chain_strength_bits": described.chain_strength_bits,
-        "created_at": version.created_at,
-        "activated_at": version.activated_at,
-        "deactivated_at": version.deactivated_at,
-        "destroyed_at": version.destroyed_at,
-        "usage_count": version.usage_count,
-        "data_volume_bytes": version.data_volume_bytes,
-        "custody": described.custody,
-        "hsm": inventory.holder(described),
-        "wrapped_by": inventory.wrapper_name(version),
-        "root_key": None if chain.root is None else inventory.root_name(chain.root),
+        "root_key": None if root is None else inventory.root_name(root),
     }
 
 

@@ -110,6 +110,36 @@ class Inventory:
         handle = described.version.handle
         return None if handle is None or not self.head.names else handle.rpartition("/")[0] or handle
 
+    def columns(self, described: Described) -> dict[str, object]:
+        """Return what JSON and CSV have of a version, by the names of the columns."""
+        version = described.version
+        return {
+            "id": version.id,
+            "version": version.number,
+            "state": described.state,
+            "created_at": version.created_at,
+            "activated_at": version.activated_at,
+            "deactivated_at": version.deactivated_at,
+            "destroyed_at": version.destroyed_at,
+            "usage_count": version.usage_count,
+            "data_volume_bytes": version.data_volume_bytes,
+            "custody": described.custody,
+            "hsm": self.holder(described),
+            "wrapped_by": self.wrapper_name(version),
+        }
+
+    def key_columns(self, key: Key, algorithm: Algorithm) -> dict[str, object]:
+        """Return what JSON and CSV have of a key, by the names of the columns."""
+        return {
+            "name": key.key_id if self.head.names else key.id,
+            "type": key.key_type,
+            "algorithm": key.algorithm,
+            "key_size_bits": key.key_size_bits,
+            "strength_bits": algorithm.strength_bits,
+            "status": key.status,
+            "expires_at": key.expires_at,
+        }
+
     def hsm_name(self, hsm: Hsm) -> str:
         """Return the name of an HSM in this document: its name, or its id."""
         return hsm.name if self.head.names else hsm.id

@@ -84,16 +84,10 @@ def _key(inventory: Inventory, key: Key, algorithm: Algorithm, versions: list[De
     names = inventory.head.names
     return {
         "id": key.id,
-        "name": key.key_id if names else key.id,
-        "type": key.key_type,
-        "algorithm": key.algorithm,
-        "key_size_bits": key.key_size_bits,
-        "strength_bits": algorithm.strength_bits,
-        "status": key.status,
+        **inventory.key_columns(key, algorithm),
         "status_reason": key.status_reason if names else None,
         "created_at": key.created_at,
         "activated_at": key.activated_at,
-        "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "parent": key.parent_key_id if names else None,
         "max_usage_count": key.max_usage_count,
@@ -105,21 +99,10 @@ def _key(inventory: Inventory, key: Key, algorithm: Algorithm, versions: list[De
 
 
 def _version(inventory: Inventory, described: Described) -> Mapping[str, Any]:
-    version, chain = described.version, described.chain
+    chain = described.chain
     return {
-        "id": version.id,
-        "version": version.number,
-        "state": described.state,
-        "created_at": version.created_at,
-        "activated_at": version.activated_at,
-        "deactivated_at": version.deactivated_at,
-        "destroyed_at": version.destroyed_at,
-        "usage_count": version.usage_count,
-        "data_volume_bytes": version.data_volume_bytes,
-        "custody": described.custody,
-        "hsm": inventory.holder(described),
-        "wrapping_algorithm": version.wrapping_algorithm,
-        "wrapped_by": inventory.wrapper_name(version),
+        **inventory.columns(described),
+        "wrapping_algorithm": described.version.wrapping_algorithm,
         "chain": {
             "keks": chain.depth,
             "root_key": None if chain.root is None else inventory.root_name(chain.root),

@@ -10,7 +10,7 @@ from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
 from kms_schema.inventory.strengths import rate
 from kms_schema.reports import queries
-from kms_schema.reports.outcomes import LISTED, State, Table
+from kms_schema.reports.outcomes import LISTED, NOT_PROVABLE, State, Table
 from kms_schema.reports.reading import Reading
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.rules import RULES, Scope, Severity
@@ -29,7 +29,7 @@ class Computed(NamedTuple):
     violations: Table | None = None
     tables: tuple[Table, ...] = ()
     reason: str = ""
-    proof: str = "not provable offline"
+    proof: str = NOT_PROVABLE
 
 
 def _decided(violations: Table, tables: Iterable[Table] = (), reason: str = "") -> Computed:

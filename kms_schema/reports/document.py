@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kms_schema._version import __version__
+from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.reports.legend import LEGEND
 from kms_schema.reports.outcomes import Outcome, Quoted, Table, state_of
 from kms_schema.reports.reading import Reading
 from kms_schema.reports.standards.control import Standard
@@ -24,8 +26,9 @@ PROOFS = (
     " database. Keep a checkpoint of your own, and compare it."
 )
 STATE_CLAIMS = (
-    "Claims about the state of the database, and claims that something is absent, are not provable offline. They carry"
-    " the query, the time of the snapshot and the figures. The same query on a copy of that time gives the same."
+    "Claims about the state of the database, and claims that something is absent, are not provable offline: they"
+    " have no such proof. They carry the query, the time of the snapshot and the figures. The same query on a copy of"
+    " that time gives the same."
 )
 
 
@@ -67,13 +70,14 @@ def document_of(
             "seal": seal.number,
             "origin": seal.origin,
             "size": seal.tree_size,
-            "root_sha256": seal.root_hash.hex(),
+            "root": to_base64(seal.root_hash),
             "sealed_at": seal.sealed_at,
             "verifier_key": seal.verifier_key,
             "note": str(seal.note()),
         },
         "without_proofs": reading.without_proofs or None,
         "notes": [SCOPE, PROOFS, STATE_CLAIMS, _recorded(recorded=recorded)],
+        "legend": dict(LEGEND),
         "recorded": recorded,
         "tool": f"kms-schema {__version__}",
         "controls": controls,
@@ -83,7 +87,10 @@ def document_of(
 
 def _recorded(*, recorded: bool) -> str:
     if recorded:
-        return "The SHA-256 of this file is an entry DOCUMENT_WRITTEN of the audit log."
+        return (
+            "The SHA-256 of this file is an entry DOCUMENT_WRITTEN of the audit log: kms-schema audit list --event-type"
+            " DOCUMENT_WRITTEN --format json lists it."
+        )
     return "This report was written with --no-record: no entry of the audit log has its SHA-256."
 
 
@@ -110,9 +117,14 @@ def _table(table: Table) -> Document:
     }
 
 
+def has_one_value(table: Document) -> bool:
+    """Return whether a table has one row of one column, so that its title has all of it."""
+    return len(table["columns"]) == 1 and len(table["rows"]) == 1
+
+
 def titled(table: Document) -> str:
     """Return the title of a table, with its one value or the number of its rows, none for a row of figures."""
-    if len(table["columns"]) == 1 and len(table["rows"]) == 1:
+    if has_one_value(table):
         return f"{table['title']}: {table['columns'][0].replace('_', ' ')} = {table['rows'][0][0]}"
     if len(table["rows"]) == 1 and all(isinstance(each, int | None) for each in table["rows"][0]):
         return str(table["title"])

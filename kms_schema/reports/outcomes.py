@@ -10,6 +10,9 @@ from kms_schema.reports.claims import Claim
 LISTED = 1000
 """The most rows of a table, and the most entries of a claim, that a report itself has."""
 
+NOT_PROVABLE = "not provable offline"
+"""Of a claim that only the database shows."""
+
 
 class State(StrEnum):
     """The state of a claim, or of a control, in the snapshot."""
@@ -66,7 +69,7 @@ class Outcome:
     tables: tuple[Table, ...] = ()
     violations: Table | None = None
     quoted: Quoted | None = None
-    proof: str = "not provable offline"
+    proof: str = NOT_PROVABLE
     """How somebody without the database can check the claim itself."""
 
 

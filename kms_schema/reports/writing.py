@@ -1,7 +1,7 @@
 """Writes a report: the snapshot, the document, its attachments, and the entry that records it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from kms_schema import audit
+from kms_schema.audit.formats.base64_text import from_base64
+from kms_schema.audit.formats.encoding import Value
 from kms_schema.audit.storage.open import snapshot_within
 from kms_schema.output_files import FOR_OTHERS, replaced_file
 from kms_schema.reports.claims import CLAIMS
@@ -47,6 +49,8 @@ class Written:
     """Of the file of the report, in hexadecimal."""
     attachments: tuple[Path, ...]
     """The checkpoint, and the files of proofs."""
+    entry: Mapping[str, Value] | None = None
+    """The entry `DOCUMENT_WRITTEN` with its columns; None without `record`."""
 
     @property
     def not_satisfied(self) -> tuple[str, ...]:
@@ -96,6 +100,7 @@ def write_report(
         raise ReportError(f"{path} is no regular file, and a report has other files beside it: name a file")
     chosen, span = STANDARDS[standard], Period.parse(period)
     with ExitStack() as files:
+        output = files.enter_context(replaced_file(path))  # it has its name last, after its attachments
         document = _read(connection, chosen, span, Attachments(path, files), schema, progress=progress, recorded=record)
         content = FORMATS[style](document).encode()
         attachments = [path.with_name(name) for name in _attached(document)]
@@ -103,20 +108,18 @@ def write_report(
             attachments.insert(0, path.with_name(f"{path.name}.checkpoint.txt"))
             note = files.enter_context(replaced_file(attachments[0], FOR_OTHERS))
             note.write(document["checkpoint"]["note"].encode())
-        files.enter_context(replaced_file(path)).write(content)
-        digest = sha256(content).hexdigest()
+        output.write(content)
+        digest, written = sha256(content).hexdigest(), None
         if record:
             scope = f"{standard}, {span.name}"
             entry = audit.Document("report", style, digest, scope, _checkpoint(document))
-            audit.record_document(audit.open_trail(connection, schema), entry, user_id=user_id)
-    return Written(document, path, digest, tuple(attachments))
+            written = audit.record_document(audit.open_trail(connection, schema), entry, user_id=user_id)
+    return Written(document, path, digest, tuple(attachments), written)
 
 
 def _checkpoint(document: Document) -> audit.Checkpoint | None:
     about = document["checkpoint"]
-    return (
-        None if about is None else audit.Checkpoint(about["origin"], about["size"], bytes.fromhex(about["root_sha256"]))
-    )
+    return None if about is None else audit.Checkpoint(about["origin"], about["size"], from_base64(about["root"]))
 
 
 def _attached(document: Document) -> list[str]:

@@ -219,7 +219,7 @@ def test_an_export_is_an_archive_and_removes_nothing(prepared: Prepared) -> None
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["nowhere/file.gz"], 2, "cannot write nowhere/file.gz: No such file or directory"),
+        (["nowhere/file.gz"], 2, "cannot write nowhere/file.gz: the folder nowhere does not exist"),
         (["new.gz", "--since", "2"], 2, "none of them is after --since"),
         (["new.gz", "--since", "9"], 1, "there is no seal 9"),
         (["new.gz", "--until", "9"], 1, "there is no seal 9"),

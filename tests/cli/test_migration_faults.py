@@ -128,7 +128,7 @@ def test_an_error_that_nobody_foresaw_shows_no_password_in_its_traceback(tmp_pat
         ("sql 005:004", "005:004 goes down: say so with --down"),
         ("sql head:base", "head:base goes down: say so with --down"),
         ("sql --down 004:005", "the command `history` lists"),
-        ("sql --output /no/such/folder/upgrade.sql", "cannot write /no/such/folder/upgrade.sql: No such file"),
+        ("sql --output /no/such/folder/upgrade.sql", "cannot write /no/such/folder/upgrade.sql: the folder /no/such"),
         ("upgrade --schema Kms", "schema=Kms: write a name of lower-case letters"),
         ("upgrade --schema pg_kms", "that PostgreSQL does not reserve"),
         ("upgrade --version-table a.b", "version-table=a.b: write a name of lower-case letters"),

@@ -4,6 +4,7 @@ import re
 import textwrap
 from pathlib import Path
 
+from kms_schema.monitoring.names import MOST_SERIES
 from tests.deploying.systemd import analyze
 from tests.docs.readers import BLOCK
 from tests.support.engines.programs import REPOSITORY
@@ -29,6 +30,12 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     (tmp_path / "kms-metrics.service").write_text(unit.replace("/opt/kms/bin/kms-schema", "/bin/true"))
     ran = analyze("verify", "kms-metrics.service", units=tmp_path)
     assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
+
+
+def test_the_pages_have_the_number_of_series_of_a_part() -> None:
+    alerts = (REPOSITORY / "docs" / "alerts.md").read_text(encoding="utf-8")
+    assert f"Each part lists at most {MOST_SERIES} keys." in PAGE
+    assert f"a part lists at most {MOST_SERIES}]" in alerts
 
 
 def test_prometheus_accepts_the_configuration(tmp_path: Path) -> None:

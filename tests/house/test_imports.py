@@ -13,8 +13,8 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.import_graph import ROOT, all_imports, in_circles, modules, read
 
 ORDER = (
-    "_version", "errors", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "lock_keys",
-    "lock_holders", "query_plans", "connection_hints", "output_files", "url_parameters", "database_url",
+    "_version", "errors", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "durations",
+    "lock_keys", "lock_holders", "query_plans", "connection_hints", "output_files", "url_parameters", "database_url",
     "database_sources",
     "sql", "snapshots", "models",
     "engine",

@@ -62,7 +62,7 @@ def test_a_document_whose_entry_is_refused_is_not_written(database: Database, tm
     ("words", "status", "message"),
     [
         (("--format", "csv", "--cyclonedx-version", "1.7"), 2, "--cyclonedx-version is for --format cyclonedx"),
-        (("--output", "/nowhere/keys.json"), 2, "cannot write /nowhere/keys.json: No such file"),
+        (("--output", "/nowhere/keys.json"), 2, "cannot write /nowhere/keys.json: the folder /nowhere does not exist"),
         (("--schema", "elsewhere"), 3, "there is no table elsewhere.key_audit_"),
     ],
 )

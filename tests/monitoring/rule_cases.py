@@ -88,8 +88,6 @@ class Case:
     severity: str
     labels: dict[str, str] = field(default_factory=dict)
     """The labels of the alert besides `job` and `severity`."""
-    also: tuple[str, ...] = ()
-    """Other alerts that fire from the same series."""
 
 
 def _expiration(days: float, **labels: str) -> dict[str, Values]:
@@ -140,9 +138,9 @@ CASES = (
     Case("KmsKeyExpiresIn30Days", _unnamed(29.5), _unnamed(30.1), "A tls key expires in 29d 12h 0m 0s.", "info",
          {"key_type": "tls"}),
     Case("KmsKeyExpiresIn7Days", _expires("b", 6.5), _expires("b", 30.1), "Key b expires in 6d 12h 0m 0s.", "warning",
-         key("b"), ("KmsKeyExpiresIn30Days",)),
+         key("b")),
     Case("KmsKeyExpiresIn1Day", _expires("c", 0.5), _expires("c", 30.1), "Key c expires in 12h 0m 0s.", "critical",
-         key("c"), ("KmsKeyExpiresIn30Days", "KmsKeyExpiresIn7Days")),
+         key("c")),
     Case("KmsKeyExpired", _expires("d", -0.5), _expires("d", 30.1), "Key d has expired and is still active.",
          "critical", key("d")),
     Case("KmsKeyNearLimit", _used("e", 0.95), _used("e", 0.94), "Key e has used 95% of its limit.", "warning",
@@ -182,6 +180,8 @@ CASES = (
          "The rule new-actor found 4 anomalies in the last day.", "warning", {"rule": "new-actor"}),
     Case("KmsHsmOffline", health("luna-1", "OFFLINE"), health("luna-1", "OFFLINE", active=0),
          "HSM luna-1 does not answer.", "critical", hsm("luna-1") | {"status": "OFFLINE"}),
+    Case("KmsHsmOffline", health("luna-5", "OFFLINE", checked=61 * MINUTE), health("luna-5", "OFFLINE", active=0),
+         "HSM luna-5 does not answer.", "critical", hsm("luna-5") | {"status": "OFFLINE"}),
     Case("KmsHsmDegraded", health("luna-2", "DEGRADED"), health("luna-2", "DEGRADED", active=0),
          "HSM luna-2 is slow, or lacks a key, or does not encrypt as it should.", "warning",
          hsm("luna-2") | {"status": "DEGRADED"}),

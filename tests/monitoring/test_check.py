@@ -53,7 +53,8 @@ def test_a_new_database_is_ok_and_each_condition_has_its_status(database: Databa
         off = [f"--crit={each.name}=off" for each in CONDITIONS]
         assert check(database, *off).status == 1
         assert check(database, *off, *(f"--warn={each.name}=off" for each in CONDITIONS)).status == 0
-        assert check(database, *off, "--crit=expiry=600000").status == 2
+        for limit, status in (("600000", 2), ("6d23h", 2), ("5d", 1)):
+            assert check(database, *off, f"--crit=expiry={limit}").status == status
         execute(connection, "UPDATE hsm_configurations SET is_active = false")
         assert "hsm-degraded=0;" in check(database).out
 
@@ -80,6 +81,7 @@ def test_what_cannot_be_read_is_unknown_and_never_ok(database: Database) -> None
         ["--database-url", "nonsense"],
         ["--warn", "expiri=1"],
         ["--warn", "expiry=soon"],
+        ["--warn", "overdue=15m"],
         ["--unknown"],
         ["--schema", ""],
     ],

@@ -30,13 +30,13 @@ def own(engines: Engines, engine_name: str) -> Iterator[Database]:
     engine.drop(database)
 
 
-def entries(database: Database) -> list[tuple[str, str]]:
+def entries(database: Database) -> list[tuple[str, str, int]]:
     query = (
-        "SELECT event_description, CAST(additional_metadata AS text) FROM key_audit_logs"
+        "SELECT event_description, CAST(additional_metadata AS text), sequence FROM key_audit_logs"
         " WHERE event_type = 'DOCUMENT_WRITTEN' ORDER BY sequence"
     )
     with closing(database.connect()) as connection:
-        return [(str(text), str(metadata)) for text, metadata in execute(connection, query).fetchall()]
+        return [(str(text), str(metadata), number) for text, metadata, number in execute(connection, query).fetchall()]
 
 
 def report(database: Database, *arguments: str) -> Said:
@@ -55,7 +55,8 @@ def test_a_report_is_recorded_and_its_proofs_are_checked_without_the_database(
     failing = [each["number"] for each in document["controls"] if each["state"] == "not satisfied"]
     assert done.status == int(bool(failing))
     assert (f"not satisfied: {', '.join(failing)}" in done.err) == bool(failing)
-    ((described, metadata),) = entries(own)
+    ((described, metadata, sequence),) = entries(own)
+    assert f", sequence {sequence}\n" in done.err
     recorded = json.loads(metadata)
     assert recorded["sha256"] in done.err
     assert (recorded["document"], recorded["format"], recorded["scope"]) == (
@@ -86,17 +87,19 @@ def test_a_file_that_cannot_be_written_records_nothing(own: Database, tmp_path: 
     before = entries(own)
     link = tmp_path / "link.html"
     link.symlink_to(tmp_path / "elsewhere.html")
-    for path, says in ((tmp_path / "none" / "q.html", "No such file"), (link, "it is a symbolic link")):
+    none = tmp_path / "none"
+    for path, says in ((none / "q.html", f"the folder {none} does not exist"), (link, "it is a symbolic link")):
         done = report(own, period(), "--output", str(path))
         assert done.status == 2
-        assert says in done.error
+        assert f"cannot write {path}: {says}" in done.error
     assert entries(own) == before
     assert [each.name for each in tmp_path.iterdir()] == ["link.html"]
 
 
-def test_a_period_before_the_log_is_wrong_usage(own: Database, tmp_path: Path) -> None:
-    done = report(own, "2015", "--no-record", "--output", str(tmp_path / "q.html"))
-    assert (done.status, "the period 2015 ended before the log begins" in done.error) == (2, True), done.err
+def test_a_period_before_the_log_or_in_the_future_is_wrong_usage(own: Database, tmp_path: Path) -> None:
+    for year, says in (("2015", "ended before the log begins"), ("2999", "has not begun: it is 20")):
+        done = report(own, year, "--no-record", "--output", str(tmp_path / "q.html"))
+        assert (done.status, f"the period {year} {says}" in done.error) == (2, True), done.err
     assert list(tmp_path.iterdir()) == []
 
 

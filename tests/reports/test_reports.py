@@ -22,6 +22,7 @@ from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
 from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.formats import oscal
 from kms_schema.reports.reading import plain
+from kms_schema.vocabulary import KeyStatus
 from tests.audit.trails import FORGER, KEY, seal_all
 from tests.reports.populated import HOSTILE, now, write
 from tests.support.engines import Engines
@@ -133,6 +134,21 @@ def test_html_escapes_every_value_and_loads_nothing(connection: Connection, tmp_
     assert html.escape("<b>") in page
     assert "default-src 'none'" in page
     assert HOSTILE[-5:-4] not in page
+
+
+def test_a_page_explains_its_words_and_how_a_claim_is_checked(connection: Connection, tmp_path: Path) -> None:
+    written = write(connection, tmp_path, style="html")
+    page = html.unescape(written.path.read_text(encoding="ascii"))
+    assert all(f"<dd>{meaning}</dd>" in page for meaning in written.document["legend"].values())
+    assert {f"key {status}" for status in KeyStatus} <= written.document["legend"].keys()
+    for name, says in (
+        ("revocations", "To check: the proofs of the quoted entries need no database. The claim is not provable"),
+        ("registry", "To check: run its queries again on the database"),
+        ("entries-unchanged", "To check: this claim is provable offline with an archive: kms-schema audit export"),
+    ):
+        section = page.partition(f'<section id="{name}">')[2].partition("</section>")[0]
+        assert section.index("<pre>") < section.index(says), name
+    assert f"<dd><bdi>{written.document['checkpoint']['note'].splitlines()[2]}</bdi></dd>" in page, "the root"
 
 
 def test_no_report_says_that_a_standard_is_met(connection: Connection, tmp_path: Path) -> None:

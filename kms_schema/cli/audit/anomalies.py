@@ -2,8 +2,8 @@
 
 import datetime as dt
 import json
-import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +13,7 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
+from kms_schema.durations import seconds_of
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -21,16 +22,13 @@ if TYPE_CHECKING:
 else:
     finding = on_use("kms_schema.audit.anomalies.finding")
 
-_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"(\d{1,6})([mhdw])")
-
 
 def _since(_context: click.Context, _parameter: click.Parameter, text: str) -> dt.datetime:
     """Return the time that a time or a duration before now stands for; a time without a zone is in UTC."""
     now = dt.datetime.now(dt.UTC)
     try:
-        if duration := _DURATION.fullmatch(text):
-            return now - dt.timedelta(seconds=int(duration[1]) * _UNITS[duration[2]])
+        with suppress(ValueError):
+            return now - dt.timedelta(seconds=seconds_of(text))
         given = dt.datetime.fromisoformat(text)
         return given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):

@@ -28,6 +28,6 @@ class _ExportByDefault(LazyGroup):
 def metrics() -> None:
     """Export the state of the keys to Prometheus.
 
-    `kms-schema metrics --listen :9187` is `kms-schema metrics export --listen :9187`. The role needs the privileges of
-    kms_auditor. Nothing is written to the database.
+    `kms-schema metrics --listen :19187` is `kms-schema metrics export --listen :19187`. The role needs the privileges
+    of kms_auditor. Nothing is written to the database.
     """

@@ -23,7 +23,7 @@ else:
 )
 @click.option(
     "--docs-url", envvar="KMS_DOCS_URL", show_envvar=True, default="", metavar="URL",
-    help="A copy of the documentation: alerts link to their sections.",
+    help="A copy of the documentation: `runbook_url` of an alert is its section there. Else no alert has that link.",
 )  # fmt: skip
 def rules_command(docs_url: str) -> None:
     """Print the alerting rules for Prometheus, as YAML.

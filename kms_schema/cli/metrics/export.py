@@ -27,8 +27,8 @@ _file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 @click.command(
     "export",
-    epilog="\b\nExamples:\n  kms-schema metrics --listen 127.0.0.1:9187"
-    "\n  kms-schema metrics --listen :9187 --tls-cert kms.crt --tls-key kms.key \\"
+    epilog="\b\nExamples:\n  kms-schema metrics --listen 127.0.0.1:19187"
+    "\n  kms-schema metrics --listen :19187 --tls-cert kms.crt --tls-key kms.key \\"
     "\n    --tls-client-ca prometheus-ca.crt"
     "\n  kms-schema metrics --once \\"
     "\n    --textfile /var/lib/prometheus/node-exporter/kms.prom"
@@ -64,7 +64,7 @@ def export_command(
     if listen is None and tls_cert is not None:
         raise click.UsageError("--tls-cert belongs to --listen")
     address = None if listen is None else _address(listen)
-    snapshots = Snapshots(url_of(database_url), schema, names=not no_names)
+    snapshots = Snapshots(url_of(database_url), schema, names=not no_names, patience=_FIRST_COUNT[listen is None])
     try:
         prometheus_client.CollectorRegistry  # noqa: B018  (imports the library)
     except ImportError as error:
@@ -79,10 +79,14 @@ def export_command(
         snapshots.close()
 
 
+_FIRST_COUNT = {False: 5.0, True: 60.0}
+"""Seconds to wait for the first count of anomalies: Prometheus waits ten seconds, a file has time."""
+
+
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise click.UsageError(f"--listen {text!r}: give HOST:PORT, such as 127.0.0.1:9187 or [::1]:9187")
+        raise click.UsageError(f"--listen {text!r}: give HOST:PORT, such as 127.0.0.1:19187 or [::1]:19187")
     return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104  (was asked for)
 
 

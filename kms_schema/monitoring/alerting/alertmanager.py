@@ -1,9 +1,7 @@
-"""The example for Alertmanager: each notice once, and the most urgent one alone."""
+"""The example for Alertmanager: each notice once."""
 
 from kms_schema.monitoring.alerting.alerts import Severity
-from kms_schema.monitoring.alerting.rules import alerts
-from kms_schema.monitoring.alerting.thresholds import Thresholds
-from kms_schema.monitoring.alerting.yaml_text import Value, yaml_text
+from kms_schema.monitoring.alerting.yaml_text import yaml_text
 
 REPEAT = "32d"
 """Longer than a key has notices: the first comes 30 days before it expires."""
@@ -44,30 +42,15 @@ def alertmanager_file() -> str:
                 "repeat_interval": "1d",
             }],
         },
-        "inhibit_rules": [_inhibit(*each) for each in _inhibitions()],
+        # Other alerts exclude each other by their rules: Alertmanager does not record the end of an inhibited one, and
+        # would not send it when it fires again.
+        "inhibit_rules": [{
+            "source_matchers": ['alertname="KmsNoSeal"'],
+            "target_matchers": ['alertname="KmsEntriesUnsealed"'],
+            "equal": ["job"],
+        }],
         "receivers": [{
             "name": RECEIVER,
             "webhook_configs": [{"url": "http://127.0.0.1:9099/", "send_resolved": False}],
         }],
     })  # fmt: skip
-
-
-def _inhibitions() -> list[tuple[str, str, tuple[str, ...]]]:
-    """Return pairs of alerts and the labels that both have: while the first one fires, the second is not sent."""
-    key = ("job", "key_id", "key_type")
-    notices = [alert.name for alert in alerts(Thresholds()) if alert.name.startswith("KmsKeyExpiresIn")]
-    urgent_first = notices[::-1]
-    return [
-        *((name, "|".join(urgent_first[number:]), key) for number, name in enumerate(urgent_first[:-1], 1)),
-        ("KmsKeyAtLimit", "KmsKeyNearLimit", key),
-        ("KmsNoSeal", "KmsEntriesUnsealed", ("job",)),
-        ("KmsHsmOffline", "KmsHsmDegraded|KmsHsmNotChecked", ("job", "hsm")),
-    ]
-
-
-def _inhibit(source: str, target: str, equal: tuple[str, ...]) -> dict[str, Value]:
-    return {
-        "source_matchers": [f'alertname="{source}"'],
-        "target_matchers": [f'alertname=~"{target}"'],
-        "equal": equal,
-    }

@@ -2,6 +2,7 @@
 
 import re
 
+from kms_schema.durations import duration_of
 from kms_schema.monitoring.alerting.alerts import Alert
 from kms_schema.monitoring.alerting.last_known import last_known, last_known_rules
 from kms_schema.monitoring.alerting.rules import alerts
@@ -23,7 +24,7 @@ def rule_file(limits: Thresholds | None = None, docs_url: str = "") -> str:
 
     Args:
         limits: the thresholds; without them those of `Thresholds()`.
-        docs_url: the address of a copy of the documentation, for `runbook_url`.
+        docs_url: the address of a copy of the documentation, for `runbook_url`; without it no alert has that.
 
     Raises nothing of its own.
 
@@ -46,21 +47,12 @@ def metrics_of(all_alerts: tuple[Alert, ...]) -> list[str]:
     return [metric.name for metric in METRICS if last_known(metric.name) in used]
 
 
-def runbook(alert: Alert, docs_url: str) -> str:
-    """Return the address of the section of an alert; without the address of a copy it is relative to the site."""
-    base = f"{docs_url.rstrip('/')}/" if docs_url else ""
-    return f"{base}{PAGE}#{alert.name.lower()}"
-
-
 def _rule(alert: Alert, docs_url: str) -> dict[str, Value]:
+    section = f"{docs_url.rstrip('/')}/{PAGE}#{alert.name.lower()}"
     return {
         "alert": alert.name,
         "expr": alert.expr,
-        **({"for": _duration(alert.hold)} if alert.hold else {}),
+        **({"for": duration_of(alert.hold)} if alert.hold else {}),
         "labels": {"severity": str(alert.severity)},
-        "annotations": {"summary": alert.summary, "runbook_url": runbook(alert, docs_url)},
+        "annotations": {"summary": alert.summary, **({"runbook_url": section} if docs_url else {})},
     }
-
-
-def _duration(seconds: int) -> str:
-    return f"{seconds // 60}m" if seconds % 60 == 0 else f"{seconds}s"

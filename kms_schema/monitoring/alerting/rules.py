@@ -17,13 +17,15 @@ def alerts(limits: Thresholds) -> tuple[Alert, ...]:
 def _keys(limits: Thresholds) -> tuple[Alert, ...]:
     left = f"{last_known('kms_key_expiration_timestamp_seconds')} - time()"
     ratio = last_known("kms_key_usage_ratio")
+    days = limits.expires_within_days
+    # A key is in one range. An inhibition comes late after a restart of Alertmanager, and hides the end of a notice.
     notices = [
         Alert(
-            f"KmsKeyExpiresIn{days}Day{'s' if days > 1 else ''}", severity,
-            f"({left} <= {days * DAY}) > 0",
+            f"KmsKeyExpiresIn{most}Day{'s' if most > 1 else ''}", severity,
+            f"({left} <= {most * DAY}) > {least * DAY}",
             f"{KEY} expires in {AGE}.", soon=False,
         )
-        for days, severity in zip(limits.expires_within_days, (INFO, WARNING, CRITICAL), strict=True)
+        for most, least, severity in zip(days, (*days[1:], 0), (INFO, WARNING, CRITICAL), strict=True)
     ]  # fmt: skip
     return (
         *notices,
@@ -104,7 +106,8 @@ def _hsms(limits: Thresholds) -> tuple[Alert, ...]:
         Alert("KmsHsmDegraded", WARNING, f'{health}{{status="DEGRADED"}} == 1 {in_use}',
               "HSM {{ $labels.hsm }} is slow, or lacks a key, or does not encrypt as it should."),
         Alert("KmsHsmNotChecked", WARNING,
-              f'({unchecked} or {health}{{status="UNKNOWN"}} == 1)\n  {in_use}',
+              f'({unchecked} or {health}{{status="UNKNOWN"}} == 1)\n  {in_use}\n'
+              f'  unless on (job, hsm) {health}{{status="OFFLINE"}} == 1',
               "The health of HSM {{ $labels.hsm }} was not checked in time.", limits.collection),
     )  # fmt: skip
 

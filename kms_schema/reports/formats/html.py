@@ -1,12 +1,14 @@
 """The report as one HTML page without scripts, fonts, pictures or network, for the screen and for A4."""
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
 from kms_schema.printable import in_a_line, in_lines
-from kms_schema.reports.document import Document, titled
+from kms_schema.reports.document import Document, has_one_value, titled
+from kms_schema.reports.outcomes import NOT_PROVABLE
 
 # Nothing is loaded or run, whatever text is in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -27,6 +29,7 @@ def render(document: Document) -> str:
             f"<title>{_line(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
             *_header(document),
             *_summary(document),
+            *_legend(document),
             *_claims(document),
             f"<footer>{_line(document['tool'])}, <code>kms-schema report</code></footer>\n</body>\n</html>\n",
         ]
@@ -50,7 +53,7 @@ def _header(document: Document) -> Iterator[str]:
         pairs.append(("Checkpoint", f"none, so no entry has a proof: {document['without_proofs']}"))
     else:
         name = f"seal {checkpoint['seal']} of {checkpoint['origin']}, {checkpoint['size']} entries"
-        pairs += [("Checkpoint", f"{name}, sealed at {checkpoint['sealed_at']}"), ("Root", checkpoint["root_sha256"])]
+        pairs += [("Checkpoint", f"{name}, sealed at {checkpoint['sealed_at']}"), ("Root", checkpoint["root"])]
         pairs.append(("Verifier key", str(checkpoint["verifier_key"])))
     for name, value in pairs:
         yield f"<dt>{name}</dt><dd><bdi>{_line(value)}</bdi></dd>"
@@ -69,13 +72,21 @@ def _summary(document: Document) -> Iterator[str]:
     claims = {each["name"]: each for each in document["claims"]}
     for control in document["controls"]:
         links = ", ".join(
-            f'<a href="#{name}">{name}</a> <span class="{_class(claims[name]["state"])}">'
+            f'<a href="#{name}">{name}</a>\u00a0<span class="{_class(claims[name]["state"])}">'
             f"{_SIGNS[claims[name]['state']]}</span>"
             for name in control["claims"]
         )
         yield f"<tr><td><b>{_line(control['number'])}</b></td><td>{_line(control['asks'])}</td>"
         yield f'<td>{_state(control["state"])}</td><td>{links}</td><td class="left">{_line(control["left"])}</td></tr>'
     yield "</tbody></table>"
+
+
+def _legend(document: Document) -> Iterator[str]:
+    yield '<h2>Words</h2>\n<dl class="words">'
+    for word, meaning in document["legend"].items():
+        shown = _state(word) if word in _SIGNS else _line(word)
+        yield f"<dt>{shown}</dt><dd>{_line(meaning)}</dd>"
+    yield "</dl>"
 
 
 def _claims(document: Document) -> Iterator[str]:
@@ -89,28 +100,39 @@ def _claims(document: Document) -> Iterator[str]:
         yield f"<p>{_line(claim['claim'])}</p>"
         if claim["reason"]:
             yield f"<p>{_line(_sentence(claim['reason']))}</p>"
-        of = ", ".join(numbers[claim["name"]])
-        yield f'<p class="proof">For {_line(of)}. The claim is {_line(claim["proof"])}.</p>'
+        yield f'<p class="proof">For {_line(", ".join(numbers[claim["name"]]))}.</p>'
         if claim["violations"] is not None:
             yield from _table(claim["violations"])
         for table in claim["figures"]:
             yield from _table(table)
         if claim["entries"] is not None:
             yield from _entries(claim["entries"])
+        if claim["violations"] or claim["figures"] or claim["entries"]:
+            yield f'<p class="proof">{_line(_checking(claim))}</p>'
         yield "</section>"
+
+
+def _checking(claim: Document) -> str:
+    """Return how a reader checks a claim, after what it rests on."""
+    if claim["proof"] != NOT_PROVABLE:
+        return f"To check: this claim is {claim['proof']}."
+    again = "run its queries again on the database, or on a copy of the time of the snapshot"
+    if claim["entries"] is None or claim["entries"]["attachment"] is None:
+        return f"To check: {again}. This claim is {NOT_PROVABLE}."
+    return f"To check: the proofs of the quoted entries need no database. The claim is {NOT_PROVABLE}: {again}."
 
 
 def _table(table: Document) -> Iterator[str]:
     yield f"<h4>{_line(titled(table))}</h4>"
-    if table["rows"]:
+    if table["rows"] and not has_one_value(table):
         yield from _rows(table["columns"], table["rows"], table["row_count"])
     yield f"<pre>{_lines(table['query'])}</pre>"
 
 
 def _rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], count: int) -> Iterator[str]:
-    numeric = [all(isinstance(row[at], int | float | None) for row in rows) for at in range(len(columns))]
-    classes = [' class="number"' if each else "" for each in numeric]
-    head = "".join(f"<th{kind}>{_line(name)}</th>" for name, kind in zip(columns, classes, strict=True))
+    classes = [_kind([row[at] for row in rows if row[at] is not None]) for at in range(len(columns))]
+    names = [_line(name).replace("_", "_<wbr>") for name in columns]
+    head = "".join(f"<th{kind}>{name}</th>" for name, kind in zip(names, classes, strict=True))
     yield f"<table><thead><tr>{head}</tr></thead><tbody>"
     for row in rows[:_SHOWN]:
         cells = (f"<td{kind}><bdi>{_value(value)}</bdi></td>" for value, kind in zip(row, classes, strict=True))
@@ -120,6 +142,14 @@ def _rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], count: int) -> 
         yield f'<p class="more">{count - _SHOWN} more: --format json lists up to 1,000, and the query all.</p>'
 
 
+def _kind(values: Sequence[Any]) -> str:
+    """Return the class of a column, as an attribute: numbers, times and words such as KEY_REVOKED do not wrap."""
+    if values and all(isinstance(each, int | float) for each in values):
+        return ' class="number"'
+    return ' class="word"' if values and all(_WORD.fullmatch(str(each)) for each in values) else ""
+
+
+_WORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]+Z|[A-Z_]{1,32}")
 _OF_ENTRY = ("sequence", "timestamp", "event_type", "recorded_by", "user_id", "event_description", "leaf_index")
 
 

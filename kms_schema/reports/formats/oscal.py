@@ -60,8 +60,8 @@ def _result(document: Document, ids: "_Ids") -> Document:
         "revision": snapshot["revision"], "snapshot": snapshot["time"],
     }  # fmt: skip
     if document["checkpoint"]:
-        names = ("seal", "origin", "size", "root_sha256")
-        properties |= {f"checkpoint-{name.replace('_', '-')}": document["checkpoint"][name] for name in names}
+        names = ("seal", "origin", "size", "root")
+        properties |= {f"checkpoint-{name}": document["checkpoint"][name] for name in names}
     result: Document = {
         "uuid": ids("result"),
         "title": f"{document['title']}, {period['name']}",

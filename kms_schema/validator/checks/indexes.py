@@ -16,7 +16,7 @@ from typing import Any
 from kms_schema.identifiers import quoted
 from kms_schema.query_plans import BY_BITMAP, IN_ORDER_OF_INDEX, SCAN
 from kms_schema.validator.catalog.attributes import Objects, UnreadableError
-from kms_schema.validator.checks.row_reader import RowReader
+from kms_schema.validator.checks.row_reader import NEEDS, RowReader
 from kms_schema.validator.diff.findings import Finding, finding_of
 
 CODE = "KMS518"
@@ -111,7 +111,7 @@ def index_findings(reader: RowReader, expected: Objects, actual: Objects) -> Ite
         )  # fmt: skip
     if unread := [f"index {each.name}" for each in found if not each.readable]:
         yield finding_of(
-            "KMS901", unread[0], WANTED, "unknown: this role may not read every row of its table",
+            "KMS901", unread[0], WANTED, f"unknown: this role may not read every row of its table: {NEEDS}",
             impact="the index may lack rows: the check could not run", also=tuple(unread[1:]),
         )  # fmt: skip
 

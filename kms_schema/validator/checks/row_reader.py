@@ -6,6 +6,9 @@ from typing import Any, Protocol, TypeAlias
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called before each check: its object, its position from 0, and the number of checks."""
 
+NEEDS = "--level data needs the owner of the tables, a member of that role, or a superuser"
+"""The advice for a missing privilege: no role below the owner may read all columns and rows."""
+
 
 class RowReader(Protocol):
     """A reader of one snapshot of the database; see `catalog`."""

@@ -19,7 +19,7 @@ from kms_schema.validator.catalog.attributes import Attributes, Objects, Unreada
 from kms_schema.validator.checks.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validator.checks.evidence import changed_seals, evidence_queries
 from kms_schema.validator.checks.indexes import index_findings
-from kms_schema.validator.checks.row_reader import Progress, RowReader
+from kms_schema.validator.checks.row_reader import NEEDS, Progress, RowReader
 from kms_schema.validator.checks.sums import READS, TOTALS, sums_asked
 from kms_schema.validator.diff.findings import Finding, finding_of
 
@@ -32,6 +32,7 @@ STALE_AFTER_HOURS = 1
 EVIDENCE, TOMBSTONES = "table key_audit_seals", "table key_audit_tombstones"
 """Expected in revisions that have evidence, and in those that have retention."""
 
+_NOT_PERMITTED = "42501"
 _KEY = re.compile(r"PRIMARY KEY ?\((?P<columns>[^)]*)\)")
 _CHECK = re.compile(r"CHECK \((?P<expression>.*)\)", re.DOTALL)
 _FOREIGN_KEY = re.compile(r"FOREIGN KEY ?\((?P<columns>[^)]*)\) REFERENCES (?P<table>[^ (]+) ?\((?P<referred>[^)]*)\)")
@@ -84,7 +85,7 @@ def row_findings(
         try:
             rows = reader.rows(question.query, by_scan=question.by_scan)
         except UnreadableError as error:
-            unanswered.setdefault(str(error), []).append(question.object)
+            unanswered.setdefault(_reason(error), []).append(question.object)
             continue
         if rows:
             found.append(_broken(question, rows))
@@ -92,11 +93,11 @@ def row_findings(
         try:
             found += changed_seals(reader, tombstones=TOMBSTONES in expected and TOMBSTONES in actual)
         except UnreadableError as error:
-            unanswered.setdefault(str(error), []).append(EVIDENCE)
+            unanswered.setdefault(_reason(error), []).append(EVIDENCE)
     try:
         found += index_findings(reader, expected, actual)
     except UnreadableError as error:
-        unanswered.setdefault(str(error), []).extend(key for key in actual if key.startswith("index "))
+        unanswered.setdefault(_reason(error), []).extend(key for key in actual if key.startswith("index "))
     return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
 
 
@@ -258,7 +259,7 @@ def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
     try:
         rows = reader.rows(query)
     except UnreadableError as error:
-        yield _unknown(str(error), ["table key_view_refreshes"])
+        yield _unknown(_reason(error), ["table key_view_refreshes"])
         return
     for view, refreshed_at in rows:
         yield finding_of(
@@ -268,6 +269,10 @@ def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
             f"refreshed at {refreshed_at}",
             remediation=f"SELECT {quoted(reader.schema)}.refresh_key_views();",
         )
+
+
+def _reason(error: UnreadableError) -> str:
+    return f"{error}: {NEEDS}" if error.sqlstate == _NOT_PERMITTED else str(error)
 
 
 def _unknown(reason: str, objects: Sequence[str]) -> Finding:

@@ -58,8 +58,8 @@ PROBE = (
 CHECK = (
     Rule("KMS901", "check could not run", WARNING, MANUAL,
         "the result is unknown and does not count as passed",
-        help="remove the cause that the finding names. For a missing privilege, run the check as a member of "
-        "kms_auditor; --probe and the rows of some tables need the owner of the tables",
+        help="remove the cause that the finding names. For a missing privilege: the catalog and the revision need a "
+        "member of kms_auditor; --level data and --probe need the owner of the tables",
         page="roles",
     ),
     Rule("KMS902", "unmanaged object", WARNING, MANUAL,
