@@ -79,10 +79,7 @@ class RotationQueue:
             return self._storage.rows("due")
 
     def next_due(self) -> NextDue | None:
-        """Return the first key that is due by a date beyond the notice of its policy, so not in `due`; None if none is.
-
-        The privileges of `kms_auditor` suffice on PostgreSQL. It reads a key of each policy by an index.
-        """
+        """Return the key that is due next by date, after those in `due`; None without one. Needs kms_auditor."""
         with self.transaction():
             for row in self._storage.rows("next_due"):
                 return NextDue(**{**row, "due_at": self._storage.decode_time(row["due_at"])})
