@@ -1,7 +1,8 @@
 """The files that commands write: never through a symbolic link, and private unless they are meant for others.
 
 A file is private (0600) since it names keys, roles and entries; the verifier key and SQL to run are for others (0644,
-less the umask). Other users of a shared folder cannot choose where the content goes, nor read it.
+less the umask). Other users of a shared folder cannot choose where the content goes, nor read it. Where Linux and the
+file system can, a file has no name until it is complete: then a killed process leaves nothing.
 """
 
 import errno
@@ -45,11 +46,9 @@ def new_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         raise FileNotFoundError(errno.ENOENT, f"the folder {path.parent} does not exist", str(path)) from None
     with opened as file:
         try:
-            if mode == PRIVATE and os.name == "posix":
-                os.fchmod(file.fileno(), mode)  # an umask can remove even the owner's permission to read
+            _set_mode(file, mode)
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            _write_to_disk(file)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -57,7 +56,7 @@ def new_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Yield a new file beside `path` that takes its name at the end; until then what was there stays.
+    """Yield a new file that takes the name `path` at the end; until then what was there stays.
 
     A file of this user keeps its permissions. A pipe or device is written as it is.
 
@@ -79,10 +78,13 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
             yield file
         return
     beside = _beside(path)
-    with _in_place_of(path, beside, mode) as file:
+    nameless = _nameless_file(path.parent, mode)
+    with nameless or _in_place_of(path, beside, mode) as file:
         if there is not None and os.name == "posix" and there.st_uid == os.geteuid():
             os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
         yield file
+        if nameless is not None:
+            _give_name(nameless, beside)
     try:
         beside.replace(path)
     except BaseException:
@@ -94,7 +96,7 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 @contextmanager
 def named_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Yield a new file beside `path` that takes its name at the end, unless something has that name by then.
+    """Yield a new file that takes the name `path` at the end, unless something has that name by then.
 
     Two processes that write a file of one name at once each write their own; the first one has the name.
 
@@ -108,6 +110,13 @@ def named_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         with named_file(Path("archive/audit.jsonl.gz")) as file:
             file.write(b"...")
     """
+    nameless = _nameless_file(path.parent, mode)
+    if nameless is not None:
+        with nameless:
+            yield nameless
+            _give_name(nameless, path)
+        sync_folder(path.parent)
+        return
     beside = _beside(path)
     with _in_place_of(path, beside, mode) as file:
         yield file
@@ -144,6 +153,50 @@ def _in_place_of(path: Path, beside: Path, mode: int) -> Iterator[BinaryIO]:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from None
         yield file
+
+
+def _nameless_file(folder: Path, mode: int) -> BinaryIO | None:
+    """Return a new file in a folder that has no name, so it is gone when it is closed; None where that is not possible.
+
+    Its attribute `name` is a path in /proc by which this process can read it.
+    Linux can, on most file systems: not on NFS, and not without /proc, through which the file gets its name.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY, mode)
+    except OSError:
+        return None  # the file with a name will have the same error, or none
+    path = f"/proc/self/fd/{handle}"
+    if not os.path.lexists(path):
+        os.close(handle)
+        return None
+    file = open(path, "wb", opener=lambda *_: handle)  # noqa: SIM115  (a number, which the caller closes)
+    _set_mode(file, mode)
+    return file
+
+
+def _give_name(file: BinaryIO, path: Path) -> None:
+    """Write a file without name to the disk and give it a name. Raises `FileExistsError`, and other `OSError`."""
+    _write_to_disk(file)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        # With the number of a folder Python calls linkat, which alone follows the link in /proc.
+        os.link(file.name, path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        os.close(folder)
+
+
+def _set_mode(file: BinaryIO, mode: int) -> None:
+    if mode == PRIVATE and os.name == "posix":
+        os.fchmod(file.fileno(), mode)  # an umask can remove even the owner's permission to read
+
+
+def _write_to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _beside(path: Path) -> Path:

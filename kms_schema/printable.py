@@ -25,7 +25,8 @@ def counted(number: int, noun: str) -> str:
     """Return a number and a noun, such as `1 key version` or `2 entries`: in the plural unless the number is 1."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number} {noun.removesuffix('y')}ies" if noun.endswith("y") else f"{number} {noun}s"
+    changes = noun.endswith("y") and noun[-2] not in "aeiou"
+    return f"{number} {noun[:-1]}ies" if changes else f"{number} {noun}s"
 
 
 def _escaped(text: str, kept: str) -> str:

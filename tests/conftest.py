@@ -99,30 +99,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that needs a database once per engine, the tests of one engine together."""
     if "engine_name" in metafunc.fixturenames:
         names = parse_names(metafunc.config.getoption("--engines"))
-        metafunc.parametrize("engine_name", names, scope="session")
+        # Those that are never made take no time; a test that has no engine left is taken out below.
+        wanted = [name for name in names if is_wanted(metafunc.definition, name, metafunc.config)]
+        metafunc.parametrize("engine_name", wanted or names[:1], scope="session")
 
 
+def is_wanted(node: pytest.Item, engine_name: str, config: pytest.Config) -> bool:
+    """Return whether a test is run on an engine, as its markers say; "" is no engine."""
+    full = config.getoption("--full")
+    # A test without a database has no engine, and is about one all the same: it runs once.
+    if engine_name and not all(engine_name.startswith(only_on.args[0]) for only_on in node.iter_markers("only_on")):
+        return False
+    if node.get_closest_marker("full") is not None and not full:
+        return False
+    if any(engine_name.startswith(full_on.args[0]) for full_on in node.iter_markers("full_on")) and not full:
+        return False
+    if full or not engine_name.startswith("postgresql-"):
+        return True
+    names = parse_names(config.getoption("--engines"))
+    servers = sorted((name for name in names if name.startswith("postgresql-")), key=lambda name: int(name[11:]))
+    versions = node.get_closest_marker("versions")
+    standing = {"newest": servers[-1:], "oldest and newest": servers[:1] + servers[-1:], "all": servers}
+    return engine_name in standing[versions.args[0] if versions else "newest"]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take out what is about another engine, and what another version stands for: neither is skipped."""
     names = parse_names(config.getoption("--engines"))
-    servers = sorted((name for name in names if name.startswith("postgresql-")), key=lambda name: int(name[11:]))
-    standing = {"newest": servers[-1:], "oldest and newest": servers[:1] + servers[-1:], "all": servers}
-    full = config.getoption("--full")
-
-    def is_wanted(item: pytest.Item) -> bool:
+    deselected: list[pytest.Item] = []
+    selected: list[pytest.Item] = []
+    for item in items:
         engine_name = item.callspec.params.get("engine_name", "") if hasattr(item, "callspec") else ""
-        versions = item.get_closest_marker("versions")
-        # A test without a database has no engine, and is about one all the same: it runs once.
-        if engine_name and not all(engine_name.startswith(only_on.args[0]) for only_on in item.iter_markers("only_on")):
-            return False
-        if item.get_closest_marker("full") is not None and not full:
-            return False
-        if any(engine_name.startswith(full_on.args[0]) for full_on in item.iter_markers("full_on")) and not full:
-            return False
-        return full or engine_name not in servers or engine_name in standing[versions.args[0] if versions else "newest"]
-
-    deselected = [item for item in items if not is_wanted(item)]
-    items[:] = [item for item in items if is_wanted(item)]
+        (selected if is_wanted(item, engine_name, config) else deselected).append(item)
+        if engine_name:  # pytest runs those together that have the same index
+            item.callspec.indices["engine_name"] = names.index(engine_name)
+    items[:] = selected
     if deselected:
         config.hook.pytest_deselected(items=deselected)
 

@@ -8,7 +8,9 @@ from kms_schema._version import __version__
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import Value, columns
+from kms_schema.audit.storage.append import insert_entry
 from kms_schema.audit.storage.transactions import OpenTrail
+from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import DocumentEvent
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -23,7 +25,8 @@ class Document:
     hexadecimal digits: of the whole file. `scope` says what the document is about: a period such as `2026-Q3`, a
     standard, or all keys. `checkpoint` is that of the snapshot from which it was made; None if nothing was sealed.
 
-    Raises `ValueError` for another SHA-256, and for a text that is empty or has over 200 characters.
+    Raises `ValueError` for another SHA-256, and for a text that is empty, has over 200 characters, or that no database
+    stores.
     """
 
     kind: str
@@ -36,6 +39,7 @@ class Document:
         """Check the values."""
         if _SHA256.fullmatch(self.sha256) is None:
             raise ValueError("the SHA-256 of a document has 64 lower-case hexadecimal digits")
+        check_texts(kind=self.kind, form=self.form, scope=self.scope)
         for name in ("kind", "form", "scope"):
             if not 0 < len(getattr(self, name)) <= _LONGEST:
                 raise ValueError(f"the {name} of a document is a text of 1 to {_LONGEST} characters")
@@ -61,12 +65,14 @@ def record_document(trail: OpenTrail, document: Document, *, user_id: str | None
     trail: that of `open_trail`. On PostgreSQL the owner of the tables, `kms_auditor`, and the roles that write other
     entries may do so; `recorded_by` has the login. user_id: the person behind it, as claimed, up to 100 characters.
 
-    Raises `TrailError` without the tables, and an error of the driver for an entry that the database refuses. Example::
+    Raises `TrailError` without the tables, `EntryRefusedError` for an entry that a rule of the database does not allow,
+    and `ValueError` for a text that no database stores. Example::
 
         content = Path("inventory.json").read_bytes()
         document = Document("inventory", "json", hashlib.sha256(content).hexdigest(), "all keys", checkpoint)
         print(record_document(open_trail(connection), document)["id"])
     """
+    check_texts(user_id=user_id)
     event = DocumentEvent.DOCUMENT_WRITTEN
     # The columns that kms_auditor may write, and no other: the database gives the level LOW.
     values: dict[str, object] = {
@@ -78,6 +84,6 @@ def record_document(trail: OpenTrail, document: Document, *, user_id: str | None
     if user_id is not None:
         values["user_id"] = user_id
     with trail.writing() as transaction:
-        sequence = transaction.entries.insert(values)
+        sequence = insert_entry(transaction.entries, values)
         (entry,) = transaction.entries.read(sequence, sequence)
         return columns(entry)

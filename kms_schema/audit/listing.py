@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.errors import no_such_key
 from kms_schema.models import KeyAuditLog, KeyMaster
+from kms_schema.storable_text import check_texts
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ def listed_entries(
     - `limit`: how many entries at most
 
     Entries are read by the sequence, and those of a key by their time: an index serves both. A type without a key has
-    no index: the log is read from its end until enough entries are found. Raises `TrailError` if there is no such key.
-    Example::
+    no index: the log is read from its end until enough entries are found. Raises `NoSuchKeyError`, and `ValueError`
+    for a text that no database stores. Example::
 
         for entry in listed_entries(connection, key_id="orders"):
             print(entry.sequence, entry.event_type)
     """
+    check_texts(key_id=key_id, event_type=event_type)
     query = _ENTRIES.limit(limit)
     if event_type is not None:
         query = query.where(KeyAuditLog.event_type == event_type)
@@ -61,7 +63,7 @@ def listed_entries(
     else:
         master = connection.execute(sa.select(KeyMaster.id).where(KeyMaster.key_id == key_id)).scalar_one_or_none()
         if master is None:
-            raise TrailError(f"there is no key named {key_id!r}")
+            raise no_such_key(key_id)
         query = query.where(KeyAuditLog.key_id == master)
         query = query.order_by(KeyAuditLog.timestamp.desc(), KeyAuditLog.sequence.desc())
     return [ListedEntry(*tuple(row)) for row in connection.execute(query)]

@@ -15,7 +15,7 @@ from kms_schema.monitoring.collecting import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.samples import Snapshot
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 
 _OFF = "off"
 _OF_TABLES = frozenset(Part) - {Part.DATABASE, Part.STATEMENTS}
@@ -132,7 +132,7 @@ def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:
         if each.status is wanted
     ]
     parts += _unreadable(snapshot.failures())
-    text = "; ".join(parts) or f"{sum(each.value is not None for each in judged)} conditions are met"
+    text = "; ".join(parts) or f"{counted(sum(each.value is not None for each in judged), 'condition')} met"
     performance = " ".join(_performance(each) for each in judged if each.value is not None)
     return in_a_line(f"KMS {status.name} - {text.replace('|', '/')} | {performance}")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli.on_use import on_use
+from kms_schema.storable_text import fault_of
 
 if TYPE_CHECKING:
     import tomllib
@@ -47,8 +48,33 @@ that. The URL has sources of its own. A variable for `--key` would be taken for 
 NOT_IN_FILE = TYPED_ONLY | {"hsm"}
 """Options that pyproject.toml does not give. The URI of an HSM names a library, whose code is loaded."""
 
+AS_BYTES = frozenset({"aad", "database-url", "hsm", "new", "old", "pin-source", "publish", "root-key", "uri"})
+"""Options and arguments that are data or may name files, which need not be valid UTF-8. Others are for the database."""
+
 _MAY_HAVE_TABLE = re.compile(r"""tool\W+kms-schema|^\s*["']?kms-schema["']?\s*(\.|=\s*\{)""", re.MULTILINE)
 """Any spelling of `tool.kms-schema` in TOML. A project that only depends on this package does not need the parser."""
+
+
+class _Text(click.types.StringParamType):
+    """A text for the database: one that it cannot store is wrong usage, wherever it is from."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text. Raises `BadParameter`, which does not show it."""
+        text: str = super().convert(value, param, ctx)
+        if (fault := fault_of(text)) is not None:
+            self.fail(f"it {fault}", param, ctx)
+        return text
+
+
+_TEXT = _Text()
+
+
+def refuse_unstorable(command: click.Command) -> None:
+    """Have every option and argument for the database refuse a text with NUL, or with bytes that are not UTF-8."""
+    for each in command.params:
+        name = name_of(each) if isinstance(each, click.Option) else each.name
+        if each.type is click.STRING and name not in AS_BYTES:
+            each.type = _TEXT
 
 
 def name_of(option: click.Option) -> str:

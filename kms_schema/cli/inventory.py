@@ -17,7 +17,7 @@ from kms_schema.cli.options import actor_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.errors import KmsSchemaError
 from kms_schema.output_files import replaced_file
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     import sqlite3
@@ -93,7 +93,8 @@ def inventory_command(
             if not no_record:
                 messages.note("nothing was written; if its entry is refused, --no-record writes it without one")
             raise
-    messages.note(f"{written.totals['keys']} keys, {written.totals['versions']} versions; SHA-256 {written.sha256}")
+    keys, versions = (counted(written.totals[f"{noun}s"], noun) for noun in ("key", "version"))
+    messages.note(f"{keys}, {versions}; SHA-256 {written.sha256}")
     seen, entry = written.checkpoint, written.entry
     bound = "nothing is sealed" if seen is None else f"checkpoint of {seen.origin}, tree size {seen.size}"
     recorded = "no entry" if entry is None else f"entry {entry['id']}, sequence {entry['sequence']}"

@@ -46,6 +46,7 @@ class LazyGroup(click.Group):
         command: click.Command = load(self._lazy[cmd_name].where)
         messages.add_options(command)
         configuration.name_variables(command, self._path(cmd_name))
+        configuration.refuse_unstorable(command)
         return command
 
     def _path(self, name: str) -> list[str]:

@@ -110,7 +110,10 @@ def reencrypt_command(
     else:
         _print(done, dry_run=dry_run)
         if done.unopened and not (row and bound_as):
-            messages.note("Note: if the column is bound to its row or to other names, give --row or --bound-as")
+            messages.note(
+                "Note: if values are bound to their row or to other names, give --row NAME (--row NAME:uuid if SQLite"
+                " stores a UUID there) or --bound-as TABLE.COLUMN"
+            )
     return 1 if done.left and not dry_run else 0
 
 

@@ -95,7 +95,7 @@ class _Progress:
     def ended(self, why: str) -> str:
         """Return the reason, with the number of rows that are done."""
         clear()
-        return f"{why} ({self._done} rows are rewrapped)" if self._done else why
+        return f"{why} ({counted(self._done, 'row')} rewrapped)" if self._done else why
 
 
 def _print_outcome(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None:

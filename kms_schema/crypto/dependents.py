@@ -119,7 +119,7 @@ class Versions:
                 raise CryptoError(f"{self.name(version)} is not under its new wrapper")
             self.open(version)
         if len(found) != len(ids):
-            raise CryptoError(f"{len(ids) - len(found)} versions are missing")
+            raise CryptoError(f"missing versions: {len(ids) - len(found)}")
 
     def name(self, row: KeyVersion) -> str:
         """Return key and number."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 from kms_schema.crypto.errors import WrapperError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.storable_text import fault_of
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 _VERSION = re.compile(r"(?P<key_id>.+):(?P<number>[1-9][0-9]{0,8})", re.DOTALL)
@@ -23,6 +24,8 @@ class Move(NamedTuple):
 
 def find_version(session: Session, key_id: str, number: int) -> KeyVersion | None:
     """Return version `number` of the key named `key_id`, read again by `session`; None if it does not exist."""
+    if fault_of(key_id) is not None:
+        return None
     query = (
         sa.select(KeyVersion)
         .join(KeyVersion.key)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.hsm.errors import HsmDisabledError, HsmExistsError, HsmRefusedError, UnknownHsmError
 from kms_schema.models import HsmConfiguration, current_time
+from kms_schema.storable_text import check_texts, fault_of
 from kms_schema.vocabulary import HsmHealth, HsmProvider
 
 _LONGEST = 100
@@ -60,12 +61,14 @@ def add_hsm(  # noqa: PLR0913  (each is a column)
     - `endpoint_url`: where it is, for people: no program opens it. `created_by`: who adds it
     - `audit_all_operations`: True for an entry in the audit log for each use of its keys
 
-    Raises `HsmExistsError`, and `HsmRefusedError` for values that the database refuses. Example::
+    Raises `HsmExistsError`, `HsmRefusedError` for values that the database refuses, and `ValueError` for a text that no
+    database stores. Example::
 
         add_hsm(session, "luna-1", provider=HsmProvider.THALES_LUNA)
     """
     if not name.strip() or len(name) > _LONGEST or not name.isprintable() or "/" in name:
         raise HsmRefusedError(f"the name of an HSM has 1 to {_LONGEST} printable characters, without /")
+    check_texts(endpoint_url=endpoint_url, created_by=created_by)
     known = sa.select(HsmConfiguration.configuration_name).where(HsmConfiguration.configuration_name == name)
     if session.scalar(known) is not None:
         raise HsmExistsError(f"there is an HSM named {name!r}")
@@ -96,7 +99,7 @@ def listed_hsms(session: Session) -> Sequence[ListedHsm]:
 
 def find_hsm(session: Session, name: str) -> ListedHsm:
     """Return the HSM with this name. Raises `UnknownHsmError`."""
-    row = session.execute(sa.select(*_LISTED).where(HsmConfiguration.configuration_name == name)).one_or_none()
+    row = session.execute(sa.select(*_LISTED).where(_is_named(name))).one_or_none()
     if row is None:
         raise _unknown(name)
     return _listed(row)
@@ -111,7 +114,7 @@ def set_active(session: Session, name: str, is_active: bool) -> None:
 
         set_active(session, "luna-1", False)
     """
-    statement = sa.update(HsmConfiguration).where(HsmConfiguration.configuration_name == name)
+    statement = sa.update(HsmConfiguration).where(_is_named(name))
     if not _changed(session, statement.values(is_active=is_active)):
         raise _unknown(name)
 
@@ -127,7 +130,7 @@ def record_health(session: Session, name: str, health: HsmHealth, response_time_
         record_health(session, "luna-1", HsmHealth.OFFLINE, None)
     """
     found = {"health_status": health, "response_time_ms": response_time_ms, "last_health_check": current_time()}
-    statement = sa.update(HsmConfiguration).where(HsmConfiguration.configuration_name == name).values(found)
+    statement = sa.update(HsmConfiguration).where(_is_named(name)).values(found)
     if not _changed(session, statement):
         raise _unknown(name)
 
@@ -155,7 +158,7 @@ def usable_hsm(session: Session, name: str) -> UsableHsm:
         HsmConfiguration.provider, HsmConfiguration.audit_all_operations, HsmConfiguration.is_active,
         HsmConfiguration.require_dual_auth,
     )  # fmt: skip
-    row = session.execute(query.where(HsmConfiguration.configuration_name == name)).one_or_none()
+    row = session.execute(query.where(_is_named(name))).one_or_none()
     if row is None:
         raise _unknown(name)
     if not row.is_active:
@@ -185,6 +188,13 @@ def _needs_two_people(name: str) -> HsmDisabledError:
 def _changed(session: Session, statement: sa.Update) -> bool:
     done = session.execute(statement, execution_options={"synchronize_session": False})
     return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _is_named(name: str) -> sa.ColumnElement[bool]:
+    """Return the condition for the HSM with a name. Raises `UnknownHsmError` for one that no database stores."""
+    if fault_of(name) is not None:
+        raise _unknown(name)
+    return HsmConfiguration.configuration_name == name
 
 
 def _unknown(name: str) -> UnknownHsmError:

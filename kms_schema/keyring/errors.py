@@ -98,6 +98,10 @@ class WrapperUnavailableError(KeyRingError):
     """A key cannot wrap a new version: it is no KEK, or has no live version of an active key."""
 
 
+class WrapperEndedError(WrapperUnavailableError):
+    """A version of a KEK ended while it wrapped a new version. The ring does that again: a caller rarely sees this."""
+
+
 class DependentsLeftError(KeyRingError):
     """Versions stay under an old version of a KEK: they do not open, or others have locked them."""
 

@@ -1,8 +1,9 @@
-"""Turns errors of the driver into those of the key ring."""
+"""Turns errors of the driver into those of the key ring, and repeats what another transaction has overtaken."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -11,9 +12,17 @@ from kms_schema.keyring.errors import (
     DatabaseUnavailableError,
     KeyNotPermittedError,
     StatusChangeError,
+    UnknownKeyError,
+    WrapperEndedError,
 )
+from kms_schema.storable_text import fault_of
 
+_ATTEMPTS = 5
 _INSUFFICIENT_PRIVILEGE = "42501"
+_OF_VALUES = "22"
+"""The class of SQLSTATE of values that a column cannot have, such as one that is too long."""
+
+Result = TypeVar("Result")
 
 
 def sqlstate(error: sa.exc.DBAPIError) -> str | None:
@@ -40,7 +49,12 @@ def is_of_asyncpg(error: BaseException) -> bool:
 
 @contextmanager
 def translated(key_id: str | None, needs: str) -> Iterator[None]:
-    """Raise errors of the key ring in place of the driver's. `needs` names the roles that may do it."""
+    """Raise errors of the key ring in place of the driver's. `needs` names the roles that may do it.
+
+    A name that no database stores is of no key, and is not sent to the driver.
+    """
+    if key_id is not None and (fault := fault_of(key_id)) is not None:
+        raise UnknownKeyError(f"there is no key named {key_id!r}: the name {fault}", key_id=key_id)
     try:
         yield
     except sa.exc.TimeoutError:
@@ -51,7 +65,7 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
             raise KeyNotPermittedError(f"this needs a login in {needs}: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) and "ciphertext_tag" in first:
             raise CiphertextTagError(f"the database refuses the ciphertext tag: {first}", key_id=key_id) from None
-        if isinstance(error, sa.exc.IntegrityError):
+        if isinstance(error, sa.exc.IntegrityError) or (sqlstate(error) or "").startswith(_OF_VALUES):
             raise StatusChangeError(f"the database refuses the change: {first}", key_id=key_id) from None
         # Errors without a statement are those of connecting: asyncpg has no class for them.
         is_lost = error.connection_invalidated or error.statement is None
@@ -63,6 +77,17 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
         if not isinstance(error, OSError) and not is_of_asyncpg(error):
             raise
         raise DatabaseUnavailableError(f"the database cannot be used: {_first_line(error)}", key_id=key_id) from None
+
+
+def again_if_overtaken(change: Callable[[], Result]) -> Result:
+    """Make a version in a transaction; once more if a concurrent one took its tag, or ended the version that wraps it.
+
+    The tags of a transaction are visible to others when it commits, so the constraint refuses the later one.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(CiphertextTagError, WrapperEndedError):
+            return change()
+    return change()
 
 
 def _first_line(error: BaseException | None) -> str:

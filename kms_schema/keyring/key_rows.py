@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from kms_schema.crypto import Wrapper
-from kms_schema.keyring.errors import UnknownKeyError, UnsupportedKeyError, WrapperUnavailableError
+from kms_schema.keyring.errors import UnknownKeyError, UnsupportedKeyError, WrapperEndedError, WrapperUnavailableError
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
 
@@ -85,6 +85,24 @@ def wrapping_version(kek: KeyMaster, key_id: str, last: KeyVersion | None = None
             key_id=under,
         )
     return live
+
+
+_STILL_LIVE = sa.select(KeyVersion.id).where(KeyVersion.id == sa.bindparam("version"), KeyVersion.is_live)
+
+
+def require_live(session: Session, wrapper: Wrapper | None, key_id: str) -> None:
+    """Raise `WrapperEndedError` if `wrapper` is a version that has ended since it was read, and has wrapped a new one.
+
+    Called after the first version of a key is inserted: its trigger has locked the wrapper, which cannot end any more
+    before this transaction does. So a rotation of the wrapper that begins later finds the new version under it. Of a
+    key that rotates, the old version is locked, and the rotation of the wrapper waits for that one. SQLite has one
+    writer at a time.
+    """
+    connection = session.connection()
+    if not isinstance(wrapper, KeyVersion) or connection.dialect.name != "postgresql":
+        return
+    if connection.execute(_STILL_LIVE, {"version": wrapper.id}).first() is None:
+        raise WrapperEndedError(f"the wrapper of key {key_id!r} has been rotated meanwhile: try again", key_id=key_id)
 
 
 def wrapper_of(old: KeyVersion) -> Wrapper:

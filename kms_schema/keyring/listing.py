@@ -11,6 +11,7 @@ from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import UnknownKeyError
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.models.keys import ANYWHERE
+from kms_schema.storable_text import fault_of
 
 PAGE = 500
 """Rows that are read at once."""
@@ -91,7 +92,8 @@ def listed_keys(
 
 def listed_key(connection: sa.Connection, key_id: str) -> ListedKey:
     """Return the key with this name. Raises `UnknownKeyError`."""
-    row = connection.execute(_KEYS.where(KeyMaster.key_id == key_id)).one_or_none()
+    query = _KEYS.where(KeyMaster.key_id == key_id)
+    row = connection.execute(query).one_or_none() if fault_of(key_id) is None else None
     if row is None:
         raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
     return ListedKey(*tuple(row))

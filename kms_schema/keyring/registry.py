@@ -1,8 +1,7 @@
 """Makes keys and versions, and changes the status of keys: one transaction each."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +13,20 @@ from kms_schema.keyring.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
-    CiphertextTagError,
     KeyExistsError,
     MaterialUnavailableError,
     NoLiveVersionError,
     StatusChangeError,
     UnsupportedKeyError,
 )
-from kms_schema.keyring.faults import is_refused
+from kms_schema.keyring.faults import again_if_overtaken, is_refused
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key_rows import (
     end_version,
     find_key,
     live_version,
     locked_key,
+    require_live,
     wrapper_named,
     wrapper_of,
 )
@@ -35,6 +34,7 @@ from kms_schema.keyring.same_root import require_same_root
 from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion, current_time
+from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import KEY_LIFECYCLE, KeyStatus, KeyType, UseEvent
 
 _ADMIN = "kms_admin, and in kms_rotator for its version"
@@ -47,7 +47,6 @@ _COLUMNS = frozenset(
 )  # fmt: skip
 """The columns of a master that `create` takes."""
 _DEFAULT_ALGORITHMS = {KeyType.DEK: XAES, KeyType.KEK: "AES-256"}
-_DRAWS = 5
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ class NewKey:
             raise TypeError(f"create() takes no {unknown[0]!r}: the columns of a key are {', '.join(sorted(_COLUMNS))}")
         if self.under is None and self.hsm is None:
             raise TypeError("create() takes under=, what wraps the key, or hsm=, the HSM that makes and holds it")
+        check_texts(key_id=self.key_id, under=self.under, algorithm=self.algorithm, hsm=self.hsm, **self.columns)
         algorithm = self.algorithm or (AES if self.hsm else _DEFAULT_ALGORITHMS.get(self.key_type))
         if algorithm is None:
             raise UnsupportedKeyError(f"name the algorithm of this {self.key_type} key", key_id=self.key_id)
@@ -124,7 +124,7 @@ class Registry:
         """Register a key, give it a version and activate it; of a key that is registered and has none, the rest."""
         if new.ciphertext_tag is not None:
             return self._create(new, actor)
-        return _drawn(lambda: self._create(new, actor))
+        return again_if_overtaken(lambda: self._create(new, actor))
 
     def _create(self, new: NewKey, actor: str | None) -> KeyDescription:
         fresh = new.master()
@@ -154,11 +154,13 @@ class Registry:
             return KeyDescription(new.key_id, key.key_type, key.algorithm, KeyStatus.ACTIVE, version.version_number)
 
     def _first_version(self, session: Session, key: KeyMaster, new: NewKey) -> KeyVersion:
+        wrapper = None
         if new.under is None:
             require_rotator(session)  # before the HSM makes an object in vain
             version = self._held.new_version(session, key)
         else:
-            version = self._wrapped(session, key, new.material, wrapper_named(session, new.under, new.key_id))
+            wrapper = wrapper_named(session, new.under, new.key_id)
+            version = self._wrapped(session, key, new.material, wrapper)
         version.usage_count = new.used
         if new.ciphertext_tag is not None:
             version.ciphertext_tag = new.ciphertext_tag
@@ -168,6 +170,7 @@ class Registry:
             version.created_at = version.activated_at = new.activated_at
         session.add(version)
         session.flush()
+        require_live(session, wrapper, new.key_id)
         key.status = KeyStatus.ACTIVE
         if new.activated_at is not None:
             key.activated_at = new.activated_at
@@ -176,7 +179,7 @@ class Registry:
 
     def rotate(self, key_id: str, actor: str | None) -> KeyDescription:
         """Give a key a new version under the key that wraps the live one; it is live at once, and the old one ends."""
-        return _drawn(lambda: self._rotate(key_id, actor))
+        return again_if_overtaken(lambda: self._rotate(key_id, actor))
 
     def _rotate(self, key_id: str, actor: str | None) -> KeyDescription:
         with self._storage.session(key_id, _ROTATOR, actor) as session:
@@ -248,17 +251,6 @@ class Registry:
             ) from None
 
 
-def _drawn(change: Callable[[], KeyDescription]) -> KeyDescription:
-    """Make a version in a transaction; once more if a concurrent one committed the tag that the database drew.
-
-    The tags of a transaction are visible to others when it commits, so the constraint refuses the later one.
-    """
-    for _ in range(_DRAWS - 1):
-        with suppress(CiphertextTagError):
-            return change()
-    return change()
-
-
 def require_rotator(session: Session) -> None:
     """Have the database refuse a role that may not change the status of keys. Changes no row."""
     session.execute(sa.update(KeyMaster).values(status=KeyMaster.status).where(sa.false()))
@@ -273,7 +265,7 @@ def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
             with session.begin_nested():
                 session.flush()
         except sa.exc.IntegrityError as error:
-            if "key_masters_key_id" not in str(error.orig) and "key_masters.key_id" not in str(error.orig):
+            if "uq_key_masters_key_id" not in str(error.orig) and "key_masters.key_id" not in str(error.orig):
                 raise
         else:
             return fresh

@@ -22,6 +22,7 @@ from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import does_not_open
 from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import KeyStatus, UseEvent
 
 _ROTATOR = "kms_rotator"
@@ -109,13 +110,14 @@ class RevokedKeyMethods(ABC):
 
         Needs kms_rotator. An entry `REVOKED_KEY_OPENED` of level HIGH, with `reason` and `actor`, is committed before
         this returns: write no secret into them. Close the key afterwards. Raises `UnknownKeyError`, `StatusChangeError`
-        for a key that is not revoked, `KeyNotPermittedError`, `DatabaseUnavailableError`, and `ValueError` for a blank
-        reason. Example::
+        for a key that is not revoked, `KeyNotPermittedError`, `DatabaseUnavailableError`, and `ValueError` for a reason
+        that is blank or that no database stores. Example::
 
             old = ring.revoked_key("orders", reason="move to orders-2, incident 4711")
             data = old.decrypt(blob, aad=b"invoice/17/iban")
         """
         self._check_open()
+        check_texts(reason=reason)
         if not reason.strip():
             raise ValueError("give the reason for opening a revoked key: it is written to the audit log")
         with self._storage.session(key_id, _ROTATOR, actor) as session:

@@ -7,6 +7,7 @@ from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.versions import Versions
+from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import KeyStatus
 
 
@@ -49,10 +50,11 @@ class StatusChanges(ABC):
 
         Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `actor` is the
         user in the entry. While a declared column holds ciphertexts of the key, or cannot be read, it is refused with
-        `KeyInUseError` unless `now`: they do not open afterwards. Raises `ValueError` for a blank reason, and otherwise
-        as `expire` does.
+        `KeyInUseError` unless `now`: they do not open afterwards. Raises `ValueError` for a reason that is
+        blank or that no database stores, and otherwise as `expire` does.
         """
         self._check_open()
+        check_texts(reason=reason)
         if not reason.strip():
             raise ValueError("give the reason of the revocation: it is stored with the key")
         if not now:

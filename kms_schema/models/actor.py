@@ -5,6 +5,8 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
+from kms_schema.storable_text import check_texts
+
 MOST_CHARACTERS = 100
 """The length of `key_audit_logs.user_id`, which stores the actor."""
 _NESTED = "kms_schema.acting_for"
@@ -24,7 +26,7 @@ def acting_for(connection: sa.Connection, actor: str) -> Iterator[None]:
     `PRAGMA trusted_schema = ON`.
 
     - `connection`: in a transaction
-    - `actor`: 1 to 100 characters, not all blank, without NUL
+    - `actor`: 1 to 100 characters, not all blank, without NUL and surrogates
 
     Raises `ValueError` for another actor, for a connection in AUTOCOMMIT, where a claim ends with its statement, and
     for one of SQLite that does not trust the schema.
@@ -35,8 +37,9 @@ def acting_for(connection: sa.Connection, actor: str) -> Iterator[None]:
         session.flush()
     ```
     """
-    if not actor.strip() or len(actor) > MOST_CHARACTERS or "\0" in actor:
-        raise ValueError(f"an actor has 1 to {MOST_CHARACTERS} characters, not all blank, and no NUL: {actor[:120]!r}")
+    check_texts(actor=actor)
+    if not actor.strip() or len(actor) > MOST_CHARACTERS:
+        raise ValueError(f"an actor has 1 to {MOST_CHARACTERS} characters, not all blank: {actor[:120]!r}")
     nested: list[str] = connection.info.setdefault(_NESTED, [])
     nested.append(actor)
     try:

@@ -71,6 +71,27 @@ def take_snapshot(
     return Snapshot(at, tuple(results))
 
 
+def read_part(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str, part: Part, statement_seconds: int
+) -> PartResult:
+    """Return one part from a snapshot of its own, for `reused`; its statements may take longer than those of a scrape.
+
+    - `connection`, `schema`: as for `take_snapshot`
+    - `part`: the part to read
+    - `statement_seconds`: after so many a statement is cancelled, on PostgreSQL
+
+    Raises nothing for a database that fails: the part then has the reason in `error`. Example::
+
+        read_part(connection, "public", Part.ANOMALIES, 60).error
+    """
+    reader = Reader(connection, schema, statement_seconds=statement_seconds)
+    try:
+        with reader.transaction():
+            return _result(reader, part)
+    except errors() as error:
+        return PartResult(part, 0, error=described(error))
+
+
 def nothing_read(reason: str) -> Snapshot:
     """Return the snapshot of a database without a connection: every part failed for this reason.
 

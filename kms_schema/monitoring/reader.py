@@ -21,11 +21,13 @@ STATEMENT_SECONDS = 3
 LOCK_SECONDS = 1
 """A scrape waits so long for a lock, such as that of an upgrade (PostgreSQL)."""
 
-# Plans are made for few rows, and compiling one takes longer than all queries together.
+# Plans are made for few rows: compiling one, or starting workers, takes longer than all queries together. The workers
+# are left to the applications.
 _BEGIN = (
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC';"
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off;"
+    " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL TimeZone = 'UTC';"
     " SET LOCAL DateStyle = 'ISO';"
-    f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
+    f" SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
     # Others may create functions and operators in a schema of the path, and row security would leave rows out.
     " SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
 )
@@ -46,12 +48,19 @@ class Reader:
     """One read-only transaction."""
 
     def __init__(
-        self, connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str, *, names: bool = True
+        self,
+        connection: "psycopg.Connection[Any] | sqlite3.Connection",
+        schema: str,
+        *,
+        names: bool = True,
+        statement_seconds: int = STATEMENT_SECONDS,
     ) -> None:
         """Take an idle connection.
 
         schema: that of the tables on PostgreSQL. names: whether single keys have series with their names.
+        statement_seconds: after so many a statement is cancelled, on PostgreSQL.
         """
+        self._begin = f"{_BEGIN}; SET LOCAL statement_timeout = '{statement_seconds}s'"
         self.connection: Any = connection
         """In the transaction, while that is open."""
         self.name: str = schema
@@ -65,7 +74,7 @@ class Reader:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Open the snapshot, and end it: nothing is written."""
-        self.connection.execute("BEGIN" if self.on_sqlite else _BEGIN)
+        self.connection.execute("BEGIN" if self.on_sqlite else self._begin)
         try:
             if not self.on_sqlite:
                 self.connection.execute(going_by_policies(self.name, _TABLES).encode())

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.models import RotationPolicy
 from kms_schema.rotations.claims import RotationError
+from kms_schema.storable_text import check_texts, fault_of
 
 CHANGEABLE = (
     "rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb",
@@ -37,10 +38,12 @@ def create_policy(session: Session, policy_name: str, key_type: str, values: Map
     - `policy_name`: up to 100 characters. `key_type`: of the keys to which it applies
     - `values`: of the columns in `CHANGEABLE`, and of `created_by`; the others have their defaults
 
-    Raises `PolicyExistsError`, and `PolicyRefusedError` for values that the database refuses. Example::
+    Raises `PolicyExistsError`, `PolicyRefusedError` for values that the database refuses, and `ValueError` for a text
+    that no database stores. Example::
 
         create_policy(session, "data keys quarterly", "dek", {"rotation_interval_days": 90})
     """
+    check_texts(policy_name=policy_name, **values)
     if session.scalar(sa.select(RotationPolicy.id).where(RotationPolicy.policy_name == policy_name)) is not None:
         raise PolicyExistsError(f"there is a policy named {policy_name!r}: change it with policies update")
     policy = RotationPolicy(policy_name=policy_name, key_type=key_type, **values)
@@ -50,7 +53,8 @@ def create_policy(session: Session, policy_name: str, key_type: str, values: Map
 
 def find_policy(session: Session, policy_name: str) -> RotationPolicy:
     """Return the policy with this name. Raises `UnknownPolicyError`."""
-    found = session.scalars(sa.select(RotationPolicy).where(RotationPolicy.policy_name == policy_name)).one_or_none()
+    named = sa.select(RotationPolicy).where(RotationPolicy.policy_name == policy_name)
+    found = session.scalars(named).one_or_none() if fault_of(policy_name) is None else None
     if found is None:
         raise UnknownPolicyError(f"there is no policy named {policy_name!r}: kms-schema policies list shows the names")
     return found
@@ -68,10 +72,12 @@ def update_policy(session: Session, policy_name: str, values: Mapping[str, Any])
     - `policy_name`: its name. `values`: of the columns in `CHANGEABLE`; None removes a limit
 
     A rotation that is scheduled is not made if its policy is disabled before a worker begins it. Raises
-    `UnknownPolicyError`, and `PolicyRefusedError` for values that the database refuses. Example::
+    `UnknownPolicyError`, `PolicyRefusedError` for values that the database refuses, and `ValueError` for a text that no
+    database stores. Example::
 
         update_policy(session, "data keys quarterly", {"max_operations": 10**9})
     """
+    check_texts(**values)
     policy = find_policy(session, policy_name)
     for column, value in values.items():
         setattr(policy, column, value)

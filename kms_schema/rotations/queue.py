@@ -13,6 +13,7 @@ from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
 from kms_schema.rotations.listing import ListedRotation, Pending, sentences_of
 from kms_schema.rotations.windows import Window
+from kms_schema.storable_text import check_texts, storable
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
 LONGEST_LEASE = dt.timedelta(days=7)
@@ -195,14 +196,14 @@ class RotationQueue:
     ) -> dt.datetime | None:
         """Record that the rotation of `claim` failed, and return the time of the next attempt; None without one.
 
-        `error` is stored and must contain no secrets. `backoff` is the time until the next attempt, by default 1
-        minute to 6 hours. `retry`: whether there is another attempt, if one is left. Raises `LeaseLostError` if the
-        lease has expired or the rotation has ended.
+        `error` is stored, with NUL and surrogates escaped, and must contain no secrets. `backoff` is the time until the
+        next attempt, by default 1 minute to 6 hours. `retry`: whether there is another attempt, if one is left. Raises
+        `LeaseLostError` if the lease has expired or the rotation has ended.
         """
         retry = retry and claim.retry_count < claim.max_retries
         rest = (backoff or Backoff()).rest(claim.retry_count).total_seconds() if retry else None
         with self.transaction():
-            self._change_claimed(claim, "fail", error=error.replace("\0", ""), seconds=rest)
+            self._change_claimed(claim, "fail", error=storable(error), seconds=rest)
             (row,) = self._storage.rows("find_claim", id=self._storage.encode_id(claim.id))
             return self._storage.decode_time(row["next_retry_at"]) if retry else None
 
@@ -272,8 +273,9 @@ def _uuid(value: Any) -> uuid.UUID:
 
 def _unique_claim(worker: str) -> str:
     # The name is not enough: a restarted worker has the same name, and would pass for its predecessor.
-    if not worker.strip() or len(worker) > _LONGEST_NAME or "\0" in worker:
-        raise ValueError(f"a worker's name has 1 to {_LONGEST_NAME} characters, not all blank, and no NUL")
+    check_texts(worker=worker)
+    if not worker.strip() or len(worker) > _LONGEST_NAME:
+        raise ValueError(f"a worker's name has 1 to {_LONGEST_NAME} characters, and is not blank")
     return f"{worker}#{secrets.token_hex(8)}"
 
 

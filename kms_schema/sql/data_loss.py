@@ -43,8 +43,12 @@ class DataLoss:
         with declaring(reading):
             found = op.get_bind().scalar(sa.text(count))
         if found:
-            one = "entry" if self.unit == "entries" else self.unit.removesuffix("s")
-            raise CommandError(f"{self._would_destroy}: {found} {one if found == 1 else self.unit}; {self._advice}")
+            unit = self._one if found == 1 else self.unit
+            raise CommandError(f"{self._would_destroy}: {found} {unit}; {self._advice}")
+
+    @property
+    def _one(self) -> str:
+        return "entry" if self.unit == "entries" else self.unit.removesuffix("s")
 
     @property
     def _would_destroy(self) -> str:
@@ -56,7 +60,7 @@ class DataLoss:
 
     def _write_script(self, count: str, reading: Declaration) -> None:
         if on_postgresql():
-            values = {"unit": self.unit, "would_destroy": self._would_destroy, "advice": self._advice}
+            values = {"unit": self.unit, "one": self._one, "would_destroy": self._would_destroy, "advice": self._advice}
             execute(statement("refuse_data_loss", count=count, **values), reading)
             return
         # SQLite raises only in triggers: the CHECK fails instead. Run the script with sqlite3 -bail.

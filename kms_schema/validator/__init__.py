@@ -213,7 +213,9 @@ def _differences(compared: Compared) -> tuple[Finding, ...]:
     differences = [
         each for each in compared.differences if not (each.kind is Kind.MISSING and each.key == missing_table)
     ]
-    return on_demand.difference_findings(compared.catalog, compared.expected, differences) if differences else ()
+    if not differences:
+        return ()
+    return on_demand.difference_findings(compared.catalog, compared.expected, differences, compared.roles)
 
 
 def _unmanaged(key: str) -> Finding:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from kms_schema.validator.catalog.attributes import Catalog, Objects
 from kms_schema.validator.catalog.connection import DatabaseConnection
+from kms_schema.validator.catalog.expected_privileges import AppliedRoles
 from kms_schema.validator.diff.compare import Difference
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.report import Report
@@ -56,11 +57,13 @@ def probe(connection: DatabaseConnection, schema: str, expected: Objects) -> tup
     return probe_with(postgresql.probing(connection, schema), expected)
 
 
-def difference_findings(catalog: Catalog, expected: Objects, differences: Sequence[Difference]) -> tuple[Finding, ...]:
+def difference_findings(
+    catalog: Catalog, expected: Objects, differences: Sequence[Difference], roles: AppliedRoles | None
+) -> tuple[Finding, ...]:
     """Return the findings of differences, with their impact and remediation."""
     from kms_schema.validator.remediation.findings import difference_findings as findings
 
-    return tuple(findings(catalog, expected, differences))
+    return tuple(findings(catalog, expected, differences, roles))
 
 
 def row_findings(

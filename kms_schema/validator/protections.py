@@ -62,7 +62,7 @@ def _on_postgresql(report: Report) -> Iterator[Protection]:
     owners = _codes(report, ("KMS411", "KMS412", "KMS419"))
     yield Protection("owner role without login or members", not owners, _named(owners) or "no LOGIN, no members")
     roles = "policy key_audit_logs.key_audit_logs_add" in report.checked
-    wrong = _codes(report, ("KMS20", "KMS302", "KMS303", "KMS438"))
+    wrong = _codes(report, ("KMS20", "KMS302", "KMS303", "KMS310", "KMS438"))
     yield Protection(
         "roles of least privilege, with row-level security", roles and not wrong,
         _named(wrong) or ("as kms-schema roles grants them" if roles else "no roles; run: kms-schema roles --apply"),

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -51,9 +52,9 @@ def retain_and_die_at_a_file(url: str, folder: str, step: str, after: bool) -> N
         original["fsync"](handle)  # type: ignore[operator]
         _die_if(step == FILE_STEPS[0 if seen == 1 else 2] and after)
 
-    def link(source: Path, target: Path) -> None:
+    def link(source: str, target: str, **options: Any) -> None:
         _die_if(step == "link" and not after)
-        original["link"](source, target)
+        original["link"](source, target, **options)
         _die_if(step == "link" and after)
 
     os.fsync, os.link = fsync, link  # type: ignore[assignment]

@@ -12,15 +12,17 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from kms_schema.audit.retention import retain as retain_module
 from kms_schema.audit.retention.retain import retain
 from kms_schema.audit.standalone.check_archive import check
 from kms_schema.audit.standalone.check_proof import read_key
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.applying import apply
 from tests.audit.retainers import FILE_STEPS, retain_and_die_at_a_file, retain_on_postgresql, retain_on_sqlite
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.sealers import start
 from tests.audit.test_interrupted_sealing import plain
-from tests.audit.trails import KEY, open_trail, seal_all, verified, write
+from tests.audit.trails import FORGER, KEY, open_trail, seal_all, verified, write
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.wire import Moment, Wire
 from tests.support.engines import Database, Engine, Engines
@@ -210,7 +212,8 @@ def test_retention_that_is_killed_at_a_step_of_its_file(
     process.join(SECONDS)
     assert process.exitcode == -signal.SIGKILL
     assert is_sound(place, tmp_path) == 0
-    assert len({each.stat().st_ino for each in tmp_path.iterdir()}) == 1, "the archive, or what was to become it"
+    has_name = step == FILE_STEPS[2] or (step == "link" and after)
+    assert len(list(tmp_path.iterdir())) == has_name, "the archive, or nothing"
     finish(place, tmp_path)
 
 
@@ -258,3 +261,37 @@ def test_retention_beside_a_sealer_and_writers(place: Retaining, tmp_path: Path)
     assert errors == []
     assert [each.removed >= 300 for each in done] == [True]
     assert is_sound(place, tmp_path) == done[0].removed
+
+
+def test_an_archive_of_before_the_seal_key_changed_is_taken(
+    place: Retaining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(expired=5, kept=KEPT)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(retain_module, "_recorded_and_sealed", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            place.retain(tmp_path)
+    (archive,) = tmp_path.iterdir()
+    before = archive.read_bytes()
+    with closing(place.database.connect()) as connection:
+        write(connection, 1)
+        seal_all(connection, KEY, next_key=FORGER.verifier)
+        write(connection, 1)
+        seal_all(connection, FORGER)
+    refused, steps = None, []
+    with closing(place.retention.connect()) as connection:
+        try:
+            steps = list(retain(open_trail(connection), FORGER, tmp_path))
+        except TrailError as error:
+            refused = str(error)
+    assert refused is None
+    (done,) = steps
+    assert done.removed >= 5
+    assert (done.archive, archive.read_bytes()) == (archive, before)
+    assert check(archive, [read_key(str(KEY.verifier))]).end_leaf >= 5
+    with closing(place.database.connect()) as connection:
+        assert verified(connection, trusted=(KEY.verifier, FORGER.verifier)).faults == []
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

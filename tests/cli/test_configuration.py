@@ -7,7 +7,7 @@ import click
 import pytest
 
 from kms_schema.cli import program
-from kms_schema.cli.configuration import TYPED_ONLY, name_of
+from kms_schema.cli.configuration import AS_BYTES, TYPED_ONLY, name_of
 from tests.support.programs.commands import Said, kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -132,3 +132,33 @@ def test_an_error_names_what_gave_the_value() -> None:
     create = ("keys", "create", "k", "--under", "kms://r", "--database-url", "sqlite:///none.db")
     assert "KMS_ROOT_KEYS takes REF=URI" in kms_schema(*create, environment={"KMS_ROOT_KEYS": "root.key"}).error
     assert "--root-key takes REF=URI" in kms_schema(*create, "--root-key", "root.key").error
+
+
+def test_no_option_for_the_database_takes_bytes_that_are_not_utf_8() -> None:
+    checked = 0
+    for words, command in commands():
+        for option in options(command):
+            if option.type.name != "text" or option.is_flag or name_of(option) in AS_BYTES:
+                continue
+            said = kms_schema(*words, f"--{name_of(option)}", "caf\udce9")
+            assert (said.status, "it has a surrogate, such as a byte that is not UTF-8" in said.error) == (
+                3 if words == ("check",) else 2,
+                True,
+            ), words
+            checked += 1
+    assert checked > 100
+
+
+def test_no_argument_variable_or_file_gives_what_no_database_stores() -> None:
+    nul = "it has the character NUL, which no database stores"
+    assert nul in with_file('[tool.kms-schema]\nactor = "a\\u0000b"\n', "keys", "expire", "orders").error
+    Path("pyproject.toml").unlink()
+    assert "a surrogate" in kms_schema("keys", "expire", "o\udce9").error
+    assert (
+        "'KMS_ACTOR': it has a surrogate"
+        in kms_schema("keys", "expire", "orders", environment={"KMS_ACTOR": "a\udce9"}).error
+    )
+    entry = ("audit", "append", "--event-type", "E", "--category", "SECURITY", "--description", "D", "--metadata")
+    for metadata, fault in (('{"a": ["\\u0000"]}', nul), ('{"\\ud800": 1}', "it has a surrogate")):
+        said = kms_schema(*entry, metadata)
+        assert (said.status, fault in said.error) == (2, True)

@@ -117,7 +117,13 @@ def test_a_listing_imports_no_command() -> None:
         f"kms_schema.cli.{name}"
         for name in ("arguments", "configuration", "interrupts", "lazy_group", "messages", "on_use", "streams")
     }
-    assert set(done.stderr.split()) == {"kms_schema._version", "kms_schema.printable", "kms_schema.cli", *own}
+    assert set(done.stderr.split()) == {
+        "kms_schema._version",
+        "kms_schema.printable",
+        "kms_schema.storable_text",
+        "kms_schema.cli",
+        *own,
+    }
 
 
 def test_the_help_of_no_command_imports_what_is_slow() -> None:

@@ -2,20 +2,23 @@
 
 import ast
 import os
+import signal
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from kms_schema.output_files import FOR_OTHERS, PRIVATE, new_file, replaced_file
+from kms_schema.output_files import FOR_OTHERS, PRIVATE, named_file, new_file, replaced_file
 from tests.cli.audit_trails import Trail
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import Said, kms_schema
 
 Command = Callable[[Trail, Path], Said]
+Write = Callable[[Path], AbstractContextManager[BinaryIO]]
 
 
 def export(trail: Trail, file: Path) -> Said:
@@ -121,8 +124,38 @@ def test_a_file_of_ours_keeps_its_permissions_and_is_another_file(tmp_path: Path
     assert second_name.read_text(encoding="utf-8") == "before"
 
 
-@pytest.mark.parametrize("write", [new_file, replaced_file])
-def test_an_error_leaves_no_file(write: Callable[[Path], "contextmanager[object]"], tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [named_file, replaced_file])
+def test_a_killed_process_leaves_no_file(write: Write, tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with write(tmp_path / "raw.key") as target:
+            target.write(b"secret" * 10_000)
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_a_name_that_is_taken_meanwhile_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, nameless: bool
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    file = tmp_path / "raw.key"
+    with named_file(tmp_path / "other") as target:
+        target.write(b"whole")
+        assert len(list(tmp_path.iterdir())) == (0 if nameless else 1)
+    with pytest.raises(FileExistsError, match=r"raw\.key"), named_file(file):
+        file.write_bytes(b"of another")
+    assert file.read_bytes() == b"of another"
+    with replaced_file(file) as target:
+        target.write(b"mine")
+    assert (file.read_bytes(), (tmp_path / "other").read_bytes()) == (b"mine", b"whole")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["other", "raw.key"]
+
+
+@pytest.mark.parametrize("write", [named_file, new_file, replaced_file])
+def test_an_error_leaves_no_file(write: Write, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), write(tmp_path / "report"):  # type: ignore[attr-defined]
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
@@ -143,7 +176,7 @@ def test_a_pipe_is_written_and_stays(tmp_path: Path) -> None:
 def creates_a_file(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute | ast.Name):
         name = node.attr if isinstance(node, ast.Attribute) else node.id
-        return name in {"write_text", "write_bytes", "O_CREAT", "mkstemp", "NamedTemporaryFile"}
+        return name in {"write_text", "write_bytes", "O_CREAT", "O_TMPFILE", "mkstemp", "NamedTemporaryFile"}
     if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "open":
         return False
     if any(each.arg == "closefd" for each in node.keywords):  # the number of a file that is open

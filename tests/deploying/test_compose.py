@@ -2,12 +2,18 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import check_jsonschema
 from click.testing import CliRunner
 
+from kms_schema.cli.on_use import on_use
 from tests.deploying.compose import COMPOSE, FILE, OURS, SERVICES
 from tests.deploying.containers import EXAMPLES, stages
+
+if TYPE_CHECKING:
+    import check_jsonschema
+else:
+    check_jsonschema = on_use("check_jsonschema")  # it takes more than a second to import, in each process
 
 
 def checked(schema: str, file: Path) -> str:

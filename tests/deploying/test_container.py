@@ -1,16 +1,20 @@
 """examples/container: what can be held of an image that is not built here."""
 
+import io
 import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.deploying.containers import DOCKERFILE, EXAMPLES, stages
-from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.wheels import build
+from tools.site.pages import ARCHIVE, examples
 
 LAST = ("kms", "invoices")
+WHEEL = "kms_schema-*.whl"
 
 
 def test_the_images_run_as_nobody_in_particular() -> None:
@@ -23,10 +27,10 @@ def test_what_it_copies_is_there_and_not_ignored() -> None:
     ignored = (EXAMPLES / "container" / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     kept = {line[1:] for line in ignored if line.startswith("!")}
     assert "*" in ignored
-    assert all((REPOSITORY / path).exists() for path in kept)
+    assert kept == {"examples/invoices", WHEEL}
     for value in (each for stage in stages().values() for name, each in stage.lines if name == "COPY"):
         source = value.split()[-2]
-        assert value.startswith("--from=") or source == "." or source in kept, value
+        assert value.startswith("--from=") or source in kept, value
 
 
 def test_it_has_no_secret() -> None:
@@ -38,25 +42,21 @@ def test_it_has_no_secret() -> None:
 
 
 @pytest.mark.full
-def test_its_steps_run(tmp_path: Path) -> None:
+def test_its_steps_run_with_the_archive_and_the_wheel(tmp_path: Path) -> None:
     """They install from PyPI, so only `--full` runs them: with the python of the tests, and paths of their own."""
-    source, target = tmp_path / "src", tmp_path / "kms"
-    source.mkdir()
-    ignored = (EXAMPLES / "container" / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
-    for name in (line[1:] for line in ignored if line.startswith("!")):
-        path = REPOSITORY / name
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            shutil.copytree(path, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(path, source / name)
+    target = tmp_path / "kms"
+    ((_, archive),) = [each for each in examples() if each[0] == ARCHIVE]
+    with tarfile.open(fileobj=io.BytesIO(archive)) as unpacked:
+        unpacked.extractall(tmp_path, filter="data")
+    (tmp_path / "built").mkdir()
+    shutil.copy(build(tmp_path / "built").wheel, tmp_path)
     steps = [step for name in ("build", "build-invoices") for kind, step in stages()[name].lines if kind == "RUN"]
     assert len(steps) == 3
     for step in steps:
-        here = step.replace("/opt/kms", str(target)).replace("/src", str(source))
+        here = step.replace("/opt/kms", str(target)).replace("/src", str(tmp_path))
         subprocess.run(["sh", "-euc", here], check=True)
     for program in ("kms-schema", "uvicorn", "alembic"):
         subprocess.run([target / "bin" / program, "--version"], check=True, cwd=tmp_path)
     application = {"KMS_DATABASE_URL": f"sqlite:///{tmp_path / 'kms.db'}", "PATH": f"{target / 'bin'}:/usr/bin:/bin"}
     for command in (["kms-schema", "upgrade"], ["python", "-c", "import invoices.app"]):
-        subprocess.run(command, check=True, cwd=source / "examples" / "invoices", env=application)
+        subprocess.run(command, check=True, cwd=tmp_path / "examples" / "invoices", env=application)

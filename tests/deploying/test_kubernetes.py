@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
+from kms_schema.cli.on_use import on_use
 from tests.deploying.kubernetes import MANIFESTS, PODS, documents, secret
+
+if TYPE_CHECKING:
+    import jsonschema
+else:
+    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
 
 SCHEMA = json.loads((Path(__file__).parent / "published" / "kubernetes-1.37.json").read_text(encoding="utf-8"))
 

@@ -22,7 +22,7 @@ from tests.support.statements import execute
 
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
-LOGINS = ("kms_migrator", "keeper", "sealer", "auditor", "shop", "trail_auditor")
+LOGINS = ("kms_migrator", "keeper", "sealer", "auditor", "shop", "backup", "trail_auditor")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def addresses(database: Database) -> dict[str, str]:
     for login, name in [
         ("postgres", "postgres"),
         *((each, "kms") for each in ("postgres", *LOGINS)),
+        ("postgres", "kms_restored"),
         *((each, "kms_trail") for each in ("postgres", "trail_auditor")),
     ]:
         user = address.username if login == "postgres" else login

@@ -21,7 +21,6 @@ from tests.support.programs import python
 from tests.support.revisions import revisions
 from tests.support.rows.population import populate
 from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -67,7 +66,8 @@ def roles(empty_database: Database) -> Iterator[Database]:
 
 
 def test_no_block_of_the_page_is_left_out() -> None:
-    tried = {"First deployment": 8, "Upgrade": 2, "Regular jobs": 0, "Rollback": 4, "Recovery": 3, "SQLite": 2}
+    tried = {"First deployment": 8, "Upgrade": 3, "Regular jobs": 0, "Back up": 2, "Rollback": 4, "Recovery": 3}
+    tried["SQLite"] = 2
     assert {section: len(blocks(section)) for section in SECTIONS} == tried
 
 
@@ -94,7 +94,7 @@ def deploy(administrator: Reader, shop: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize("block", [0, 1], ids=["command", "script"])
+@pytest.mark.parametrize("block", [0, 2], ids=["command", "script"])
 def test_upgrade(empty_database: Database, tmp_path: Path, block: int) -> None:
     empty_database.alembic("upgrade", "004")
     with closing(empty_database.connect()) as connection:
@@ -104,43 +104,51 @@ def test_upgrade(empty_database: Database, tmp_path: Path, block: int) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_rollback(database: Database, tmp_path: Path) -> None:
-    with closing(database.connect()) as connection:
+def test_rollback(roles: Database, tmp_path: Path) -> None:
+    """A deployment with roles goes back and comes again; the roles get what the downgrade has dropped."""
+    reader, owner = Reader(tmp_path, addresses(roles)), url_of(roles, database="kms")
+    reader.types(section("operations.md", "First deployment")[:2])
+    down, unsealed, up, away = (Block("sh", text) for text in blocks("Rollback"))
+    with psycopg.connect(owner, autocommit=True) as connection:
         populate(connection)
-    down, unsealed, up, away = blocks("Rollback")
-    run("kms-schema audit seal", tmp_path, KMS_DATABASE_URL=url_of(database))
-    assert f"the newest is {revisions()[-1]}" in run(down, tmp_path, KMS_DATABASE_URL=url_of(database))
-    refused = subprocess.run(
-        [sys.executable, "-m", "kms_schema", "downgrade", "004", "--database-url", database.url],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (refused.returncode, "--allow-audit-loss" in refused.stderr) == (1, True)
-    run(unsealed, tmp_path, KMS_DATABASE_URL=url_of(database))
+    become = blocks("Upgrade")[1].splitlines(keepends=True)[:2]
+    sealed = reader.types([Block("sh", "".join(become)), Block("sh", "kms-schema audit seal\n"), down])
+    assert f"the newest is {revisions()[-1]}" in sealed
+    refused = Block("sh", "(kms-schema downgrade 004 2>&1 || true) | grep -e --allow-audit-loss\n")
+    reader.types([refused, unsealed])
     assert (tmp_path / "before-downgrade.txt").read_text(encoding="utf-8").startswith("kms-schema/")
-    assert f"compared with {revisions()[-1]}" in run(up, tmp_path, KMS_DATABASE_URL=url_of(database))
-    run(away, tmp_path, KMS_DATABASE_URL=url_of(database))
+    upgrade, apply, validate = up.text.splitlines(keepends=True)
+    without = reader.types([Block("sh", upgrade), Block("sh", f"{validate.strip()} || true\n")])
+    assert re.findall(r"^error (KMS\d+)", without, re.MULTILINE) == ["KMS310"], without
+    assert "kms-schema roles --apply" in without
+    assert "no drift: 1 warning" in reader.types([Block("sh", apply), Block("sh", validate)])
+    reader.types([away])
     assert (tmp_path / "before-downgrade.dump").stat().st_size > 0
-    with closing(database.connect()) as connection:
-        assert execute(connection, "SELECT to_regclass('key_audit_logs') IS NULL").fetchone() == (True,)
+    with psycopg.connect(owner) as connection:
+        assert connection.execute("SELECT to_regclass('key_audit_logs') IS NULL").fetchone() == (True,)
 
 
 @pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}")  # what a pg_restore writes, older servers do not understand
 def test_recovery(roles: Database, tmp_path: Path) -> None:
-    Reader(tmp_path, addresses(roles)).types(section("operations.md", "First deployment")[:1])
-    migrator = url_of(roles, username="kms_migrator", database="kms")
-    interrupted, restore, stamp = blocks("Recovery")
-    run("kms-schema upgrade 004", tmp_path, KMS_DATABASE_URL=migrator)
-    assert f"behind by {len(revisions()[2:])}, " in run(interrupted, tmp_path, KMS_DATABASE_URL=migrator)
-    with psycopg.connect(migrator, autocommit=True) as connection:
+    reader, owner = Reader(tmp_path, addresses(roles)), url_of(roles, database="kms")
+    interrupted, restore, stamp = (Block("sh", text) for text in blocks("Recovery"))
+    migrator = {"KMS_DATABASE_URL": url_of(roles, username="kms_migrator", database="kms")}
+    reader.types(section("operations.md", "First deployment")[:1])
+    reader.environment |= migrator
+    reader.types([Block("sh", "kms-schema upgrade 004\n")])
+    assert f"behind by {len(revisions()[2:])}, " in reader.types([interrupted])
+    assert "\nno drift: 2 info" in reader.types([Block("sh", blocks("Upgrade")[1])])
+    with psycopg.connect(owner, autocommit=True) as connection:
         populate(connection)
         rows = connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()
-    restored = url_of(roles, username="kms_migrator", database="kms_restored")
-    said = run(restore, tmp_path, KMS_DATABASE_URL=migrator, RESTORED_URL=restored, ADMIN_URL=url_of(roles))
-    assert "no drift: 1 warning, 2 info" in said
+    said = reader.types([*section("operations.md", "Back up"), restore])
+    assert "no drift: 1 warning, 3 info" in said
+    restored = url_of(roles, database="kms_restored")
     with psycopg.connect(restored, autocommit=True) as connection:
-        assert connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall() == rows
+        assert connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()[: len(rows)] == rows
         connection.execute("DELETE FROM alembic_version")
-    assert "1 warning, 2 info" in run(stamp, tmp_path, KMS_DATABASE_URL=restored)
+    reader.environment["KMS_DATABASE_URL"] = restored
+    assert "1 warning, 3 info" in reader.types([stamp])
 
 
 @pytest.mark.only_on("sqlite")

@@ -170,15 +170,17 @@ def test_what_is_not_handed_over(ring: KeyRing, database: Database, key: Handove
         key=names["expired"],
     )
     ring.revoke(names["revoked"], reason="leaked")
+    names["unfit"] = unique("unfit") + "\u200b"
+    ring.create(names["unfit"], under=ROOT)
     ring.expire(names["archived"])
     ring.archive(names["archived"])
     refused: dict[tuple[str, int | None], type[KeyRingError]] = {
         ("revoked", 1): KeyRevokedError, ("archived", 1): KeyArchivedError, ("held", None): UnsupportedKeyError,
         ("none", None): UnknownKeyError, ("old", 7): UnknownKeyError, ("old", 1): VersionDestroyedError,
-        ("expired", None): NoLiveVersionError, ("pending", None): KeyPendingError,
+        ("expired", None): NoLiveVersionError, ("pending", None): KeyPendingError, ("unfit", None): UnsupportedKeyError,
     }  # fmt: skip
     for (word, version), error in refused.items():
-        with pytest.raises(error, match=names[word]) as caught:
+        with pytest.raises(error, match=names[word].rstrip("\u200b")) as caught:
             ring.hand_over(names[word], to=key.public, version=version)
         assert caught.value.key_id == names[word]
     assert [name for name in names.values() if levels(database, name)] == []

@@ -78,7 +78,7 @@ def test_the_command_replaces_what_opens_and_names_what_does_not(
     said = reencrypt(database, table, orders, *root, "--batch", "2")
     assert (said.status, said.out) == (1, f"{_shown(database, table)}: 5 replaced, 0 tried again, 1 left\n")
     assert "does not open: id=7" in said.err
-    assert "give --row or --bound-as" in said.err
+    assert "give --row NAME (--row NAME:uuid if" in said.err
     assert "CREATE INDEX" in said.err
     assert ("at most 2,704 bytes" in said.err) == (database.dialect == "postgresql")
     after = stored(database, table)

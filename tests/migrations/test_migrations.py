@@ -57,7 +57,7 @@ BELOW = dict(pairwise(["base", *revisions()]))
 """Each revision by the one below it."""
 
 
-@pytest.mark.parametrize("populated", [False, True], ids=["empty", "populated"])
+@pytest.mark.parametrize("populated", [pytest.param(False, marks=pytest.mark.full), True], ids=["empty", "populated"])
 @pytest.mark.parametrize("below", BELOW)
 def test_a_revision_goes_up_down_and_up_without_a_trace(
     database_at: Callable[[str], Database], empty_database: Database, below: str, *, populated: bool
@@ -75,7 +75,7 @@ def test_a_revision_goes_up_down_and_up_without_a_trace(
             stairs.down(below)
 
 
-def test_the_history_goes_down_and_up_step_by_step_without_a_trace(
+def test_the_history_goes_up_down_and_up_step_by_step_without_a_trace(
     database: Database, empty_database: Database, connection: Connection
 ) -> None:
     stairs = Stairs(empty_database, connection)
@@ -86,6 +86,7 @@ def test_the_history_goes_down_and_up_step_by_step_without_a_trace(
         assert differences(catalog(usual), catalog(connection)) == {}
     for revision in [*BELOW][::-1]:
         stairs.down(revision)
+    stairs.up(revisions()[-1])
 
 
 def test_rows_survive_every_revision_that_keeps_their_tables(empty_database: Database, connection: Connection) -> None:
@@ -98,6 +99,7 @@ def test_rows_survive_every_revision_that_keeps_their_tables(empty_database: Dat
         assert as_it_was(before, all_rows(connection)) == before, command_and_target
 
 
+@pytest.mark.versions("newest")
 def test_revisions_are_reached_by_the_names_that_people_type(empty_database: Database) -> None:
     for words, reached in (
         *((("upgrade", revision[:3]), revision) for revision in chain()[1:]),
@@ -113,6 +115,7 @@ def test_models_and_database_agree(database: Database, recwarn: pytest.WarningsR
     assert [str(warning.message) for warning in recwarn] == []
 
 
+@pytest.mark.versions("oldest and newest")
 def test_downgrade_refuses_to_destroy_audit_entries_and_says_how_many(
     empty_database: Database, connection: Connection
 ) -> None:
@@ -133,17 +136,20 @@ def test_downgrade_refuses_to_destroy_audit_entries_and_says_how_many(
     assert all_rows(connection) == {}
 
 
+@pytest.mark.versions("newest")
 def test_the_version_table_can_be_made_by_itself(empty_database: Database, connection: Connection) -> None:
     empty_database.alembic("ensure_version")
     assert execute(connection, "SELECT count(*) FROM alembic_version").fetchone() == (0,)
 
 
+@pytest.mark.versions("newest")
 def test_downgrade_needs_no_permission_while_the_trail_holds_only_its_first_entry(database: Database) -> None:
     database.alembic("downgrade", "003")
     with closing(database.connect()) as opened:
         assert all_rows(opened) == {}
 
 
+@pytest.mark.versions("newest")
 def test_an_entry_that_only_claims_to_be_the_first_is_counted(database: Database) -> None:
     with closing(database.connect()) as opened:
         insert(opened, "key_audit_logs", **audit_entry(event_type="system_init"))
@@ -200,6 +206,7 @@ def embedded(connection: sa.Connection) -> Config:
     return config
 
 
+@pytest.mark.versions("oldest and newest")
 def test_an_application_migrates_over_its_own_connection(empty_database: Database, database: Database) -> None:
     engine = empty_database.engine()
     with engine.connect() as own:
@@ -209,6 +216,7 @@ def test_an_application_migrates_over_its_own_connection(empty_database: Databas
         assert differences(catalog(there), catalog(here)) == {}
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.parametrize("own_engine", [True, False], ids=["kms_schema's engine", "plain engine"])
 def test_a_migration_inside_an_applications_transaction_is_rolled_back_with_it(
     empty_database: Database, connection: Connection, *, own_engine: bool
@@ -225,6 +233,7 @@ def test_a_migration_inside_an_applications_transaction_is_rolled_back_with_it(
 
 
 @pytest.mark.only_on("postgresql")
+@pytest.mark.versions("newest")
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_every_way_to_write_a_postgresql_url_is_accepted(empty_database: Database, scheme: str) -> None:
     written = empty_database.url.replace("postgresql+psycopg", scheme, 1)

@@ -118,7 +118,7 @@ def by_the_program(database: Database) -> Callable[..., object]:
     return command
 
 
-@pytest.mark.parametrize("way", [by_alembic, by_the_program])
+@pytest.mark.parametrize("way", [by_alembic, pytest.param(by_the_program, marks=pytest.mark.versions("newest"))])
 def test_up_down_and_up_again_leaves_no_trace(
     empty_database: Database, way: Callable[[Database], Callable[..., object]]
 ) -> None:
@@ -187,6 +187,7 @@ def test_only_the_table_audit_logs_of_the_same_schema_is_indexed(empty_database:
         assert differences(before, after) == {}
 
 
+@pytest.mark.versions("newest")
 def test_a_host_has_us_in_another_schema_and_its_version_table_stays(tmp_path: Path, empty_database: Database) -> None:
     shop = open_shop(tmp_path / "shop", empty_database, ONE_HISTORY)
     shop.alembic("upgrade", "shop@head")
@@ -201,6 +202,7 @@ def test_a_host_has_us_in_another_schema_and_its_version_table_stays(tmp_path: P
     assert valid(empty_database, "--version-table", "public.alembic_version")
 
 
+@pytest.mark.versions("newest")
 def test_a_hosts_script_into_another_schema_does_what_its_upgrade_does(
     tmp_path: Path, empty_database: Database, database: Database
 ) -> None:
@@ -216,6 +218,7 @@ def test_a_hosts_script_into_another_schema_does_what_its_upgrade_does(
     assert [name for name in differences(mine, theirs) if "kms." in name] == []
 
 
+@pytest.mark.versions("newest")
 def test_the_models_are_used_there_by_a_schema_translate_map(in_kms: Database) -> None:
     engine = in_kms.engine().execution_options(schema_translate_map={None: "kms"})
     with sa.orm.Session(engine) as session:

@@ -1,6 +1,6 @@
 """Preflight on real databases: the statements of an upgrade, the clients that wait, and its problems."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -56,12 +56,13 @@ def bytes_of(database: Database) -> bytes | None:
 
 
 @pytest.mark.parametrize("at", [None, "003", "004"])
-def test_the_plan_is_what_an_upgrade_then_executes(empty_database: Database, at: str | None) -> None:
-    if at:
-        empty_database.alembic("upgrade", at)
-    plan = preflight(empty_database.url).plan
+def test_the_plan_is_what_an_upgrade_then_executes(
+    empty_database: Database, database_at: Callable[[str], Database], at: str | None
+) -> None:
+    database = database_at(at) if at else empty_database
+    plan = preflight(database.url).plan
     with executed() as statements:
-        program.upgrade(empty_database.url)
+        program.upgrade(database.url)
     assert [each.revision for each in plan.revisions] == [each for each in REVISIONS if at is None or each[:3] > at]
     planned = [statement.strip() for statement in plan.statements if not statement.startswith("SET ")]
     # Which revision a database is at, Alembic writes down by itself.
@@ -69,18 +70,18 @@ def test_the_plan_is_what_an_upgrade_then_executes(empty_database: Database, at:
 
 
 @pytest.mark.parametrize("at", [each[:3] for each in REVISIONS])
-def test_it_changes_nothing(empty_database: Database, at: str) -> None:
-    empty_database.alembic("upgrade", at)
-    with closing(empty_database.connect()) as connection:
+def test_it_changes_nothing(database_at: Callable[[str], Database], at: str) -> None:
+    database = database_at(at)
+    with closing(database.connect()) as connection:
         if at != "003":
             populate(connection)
-        before, rows, file = catalog(connection), all_rows(connection) if at != "003" else {}, bytes_of(empty_database)
-        verdict = preflight(empty_database.url)
+        before, rows, file = catalog(connection), all_rows(connection) if at != "003" else {}, bytes_of(database)
+        verdict = preflight(database.url)
         assert verdict.go
         assert differences(before, catalog(connection)) == {}
         assert (all_rows(connection) if at != "003" else {}) == rows
-    assert bytes_of(empty_database) == file
-    assert at in empty_database.alembic("current")
+    assert bytes_of(database) == file
+    assert at in database.alembic("current")
 
 
 def test_a_database_at_the_target_has_nothing_to_do(database: Database) -> None:

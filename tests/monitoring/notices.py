@@ -26,6 +26,8 @@ RESENT = "2s"
 SETTLED = 2
 """Seconds in which a notice would come that is one too many: two scrapes, eight evaluations and eight flushes."""
 PATIENCE = 60
+POLLED = 0.1
+"""Seconds between two questions: Prometheus and Alertmanager answer, and report nothing by themselves."""
 EVERYTHING = '{__name__=~"up|scrape_duration_seconds|kms_collector_success|(job:)?kms_key_expiration_.*"}'
 """What an error shows of the state of Prometheus."""
 JOB = "kms"
@@ -44,6 +46,7 @@ class Webhook:
         self.notices: list[tuple[str, str]] = []
         """The name of the alert and of what it is about, in the order of arrival."""
         received = self.notices
+        arrival = self._arrival = threading.Condition()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -51,7 +54,9 @@ class Webhook:
                 for alert in body["alerts"]:
                     labels = alert["labels"]
                     about = labels.get("key_name") or labels.get("hsm") or labels.get("part") or ""
-                    received.append((labels["alertname"], about))
+                    with arrival:
+                        received.append((labels["alertname"], about))
+                        arrival.notify_all()
                 self.send_response(200)
                 self.end_headers()
 
@@ -61,6 +66,11 @@ class Webhook:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def wait_for(self, number: int, seconds: float) -> bool:
+        """Wait until as many notices have arrived; return whether they have."""
+        with self._arrival:
+            return self._arrival.wait_for(lambda: len(self.notices) >= number, seconds)
 
     def close(self) -> None:
         """Stop listening."""
@@ -167,7 +177,8 @@ class Stack:
     def noticed(self, alert: str, about: str = "") -> None:
         """Wait until this notice was received, after those before, and no others."""
         self._expected.append((alert, about))
-        self.wait_for(lambda: len(self.webhook.notices) >= len(self._expected), f"{alert} {about}")
+        arrived = self.webhook.wait_for(len(self._expected), PATIENCE)
+        assert arrived, self._report(f"{alert} {about}")
         assert self.webhook.notices == self._expected
 
     def nothing_more(self) -> None:
@@ -181,11 +192,14 @@ class Stack:
         while not condition():
             ended = [each for each in (self.prometheus, self.alertmanager, *self.exporters) if each.has_ended]
             if ended or time.monotonic() > deadline:
-                logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))
-                seen = [(each["metric"], each["value"][1]) for each in self.query(EVERYTHING)]
-                state = f"{self.webhook.notices}, active: {self.active()}, seen: {seen}"
-                raise AssertionError(f"not in {PATIENCE} seconds: {what}; received: {state}\n{logs}")
-            time.sleep(0.05)
+                raise AssertionError(self._report(what))
+            time.sleep(POLLED)
+
+    def _report(self, what: str) -> str:
+        logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))
+        seen = [(each["metric"], each["value"][1]) for each in self.query(EVERYTHING)]
+        state = f"{self.webhook.notices}, active: {self.active()}, seen: {seen}"
+        return f"not in {PATIENCE} seconds: {what}; received: {state}\n{logs}"
 
 
 def _get(url: str) -> bytes | None:

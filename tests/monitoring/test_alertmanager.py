@@ -1,6 +1,5 @@
 """The example for Alertmanager."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -51,10 +50,5 @@ def test_alertmanager_warns_when_it_forgets_too_soon(example: Path, retention: s
         f"--web.listen-address=127.0.0.1:{free_port()}", "--storage.path=data", "--cluster.listen-address=",
         f"--data.retention={retention}",
     )  # fmt: skip
-    server.start()
-    deadline = time.monotonic() + 30
-    while "Listening on" not in server.log.read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    server.stop()
-    log = server.log.read_text()
+    log = server.start_until("Listening on")
     assert ("Listening on" in log, FORGETS in log) == (True, warns), log

@@ -2,12 +2,16 @@
 
 import datetime as dt
 import ipaddress
+import os
+import signal
 import ssl
 import stat
-import time
+import threading
 import urllib.error
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import psycopg
 import pytest
@@ -17,9 +21,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kms_schema.monitoring.names import METRICS, Part
+from kms_schema.output_files import replaced_file
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
-from tests.monitoring.exporters import command, exporter, parsed, value
+from tests.monitoring.exporters import exporter, parsed, value
 from tests.monitoring.states import fill
 from tests.roles.granted import Granted
 from tests.support.engines import Database
@@ -112,19 +117,33 @@ def test_tls_requires_a_client_certificate(database: Database, tmp_path: Path) -
 
 
 @pytest.mark.only_on("sqlite")
-def test_a_text_file_is_replaced_as_a_whole_until_the_end(database: Database, tmp_path: Path) -> None:
+def test_a_text_file_is_replaced_as_a_whole_until_the_end(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "kms.prom"
-    process = command(database.url, "--textfile", str(file), "--interval", "1", "--no-names")
-    seen: set[int] = set()
-    deadline = time.monotonic() + 20
-    while len(seen) < 2 and time.monotonic() < deadline:
-        if file.exists():
-            seen.add(file.stat().st_ino)
-            assert value(parsed(file.read_text("utf-8")), "kms_collector_success", part="keys") == 1
-        time.sleep(0.05)
-    process.terminate()
-    process.communicate(timeout=20)
-    assert (process.returncode, len(seen)) == (0, 2)
+    seen: list[int] = []
+
+    def complete() -> int:
+        assert value(parsed(file.read_text("utf-8")), "kms_collector_success", part="keys") == 1
+        return file.stat().st_ino
+
+    @contextmanager
+    def observed(path: Path, mode: int) -> Iterator[BinaryIO]:
+        with replaced_file(path, mode) as output:
+            yield output
+            output.flush()
+            assert [complete() for _ in seen] == seen, "the file before is there until the next is written"
+        seen.append(complete())
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("kms_schema.cli.metrics.export.replaced_file", observed)
+    deadline = threading.Timer(20, os.kill, (os.getpid(), signal.SIGTERM))
+    deadline.start()
+    words = ("metrics", "--textfile", str(file), "--interval", "1", "--no-names")
+    assert kms_schema(*words, url=database.url).status == 0
+    deadline.cancel()
+    assert len(set(seen)) == 2
     assert list(tmp_path.iterdir()) == [file]
     assert stat.S_IMODE(file.stat().st_mode) & 0o044, "node_exporter has another user"
 

@@ -10,14 +10,14 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 from trestle.oscal.assessment_results import AssessmentResults
 
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
+from kms_schema.cli.on_use import on_use
 from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
 from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.formats import oscal
@@ -32,6 +32,11 @@ from tests.support.programs.commands import kms_schema
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
+
+if TYPE_CHECKING:
+    import jsonschema
+else:
+    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -79,10 +79,11 @@ def failed(connection: Connection, *, by_version: bool = False) -> Undo:
 
     def replace() -> None:
         execute(connection, f"UPDATE key_versions SET deactivated_at = :at {live}", {"at": now(), "id": key_id})
-        insert(connection, "key_versions", **live_key_version({"id": key_id, "key_size_bits": 256}, version_number=2))
+        insert(connection, "key_versions", **live_key_version(of, version_number=2))
 
     rotate("'FAILED', failed_at = :at, error_message = 'secret'")
     live = "WHERE key_id = :id AND deactivated_at IS NULL"
+    of = {"id": key_id, "key_id": "invoices", "key_size_bits": 256}
     return replace if by_version else lambda: rotate("'COMPLETED', completed_at = :at")
 
 

@@ -233,6 +233,34 @@ def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(gran
     assert {each.code for each in report.findings} == {"KMS414", "KMS441"}
 
 
+def test_tables_that_were_dropped_and_created_again_get_the_roles_again(granted: Granted) -> None:
+    granted.database.alembic("downgrade", "004")
+    granted.database.alembic("upgrade", "head")
+    report = validate(granted.superuser)
+    assert found(report) == [("KMS310", f"roles {granted.prefix}kms_app and others")]
+    (finding,) = (each for each in report.findings if each.code == "KMS310")
+    assert finding.remediation == (
+        f"-- manual action: as a superuser, run: kms-schema roles --apply --prefix {granted.prefix}"
+    )
+    assert {"table key_audit_seals", "policy key_operation_records.key_operation_records_read_all"} <= set(finding.also)
+    assert granted.prefix not in " ".join(apply(granted.superuser, prefix=granted.prefix).revoked)
+    assert found(validate(granted.superuser)) == []
+
+
+def test_a_restore_without_owners_or_privileges_gets_the_roles_again(granted: Granted) -> None:
+    """`pg_restore --no-owner` changes the owner, and a restore of single tables leaves privileges out."""
+    execute(granted.superuser, f"ALTER FUNCTION remove_expired_key_audit_logs() OWNER TO {granted.superuser.info.user}")
+    without_owner = validate(granted.superuser)
+    assert found(without_owner) == [("KMS310", f"roles {granted.prefix}kms_app and others")]
+    grantees = ", ".join(granted.prefix + role for role in Role if role is not Role.OWNER)
+    for kind in ("TABLES", "FUNCTIONS", "SEQUENCES"):
+        execute(granted.superuser, f"REVOKE ALL ON ALL {kind} IN SCHEMA public FROM {grantees}")
+    execute(granted.superuser, "GRANT EXECUTE ON FUNCTION kms_restoring(), kms_uuidv7() TO PUBLIC")
+    assert found(validate(granted.superuser)) == [("KMS310", f"roles {granted.prefix}kms_app and others")]
+    apply(granted.superuser, prefix=granted.prefix)
+    assert found(validate(granted.superuser)) == []
+
+
 def test_a_member_of_the_owner_asks_the_rows_and_probes_every_guard(granted: Granted) -> None:
     apply(granted.superuser, prefix=granted.prefix, owner=True)
     with granted.session(Role.OWNER) as deployer:

@@ -106,9 +106,12 @@ def test_a_claim_ends_with_a_transaction_that_fails(session: Session) -> None:
     assert actors(session) == [None, None]
 
 
-@pytest.mark.parametrize("actor", ["", "  ", "x" * 101, "a\0b"])
+@pytest.mark.parametrize("actor", ["", "  ", "x" * 101, "a\0b", "\udce9"])
 def test_an_actor_that_does_not_fit_an_entry_is_refused(session: Session, actor: str) -> None:
-    with pytest.raises(ValueError, match="1 to 100 characters"), acting_for(session.connection(), actor):
+    with (
+        pytest.raises(ValueError, match=r"1 to 100 characters|no database stores"),
+        acting_for(session.connection(), actor),
+    ):
         pytest.fail("it was taken")
 
 

@@ -35,6 +35,7 @@ from tests.support.concurrency.statements import (
     version,
 )
 from tests.support.engines import Database, Engines
+from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.random_operations.invariants import forbidden_states
 from tests.support.rows.smallest import key_version, now
 from tests.support.rows.table_dump import dump_tables
@@ -69,6 +70,15 @@ def course(engines: Engines, engine_name: str, request: pytest.FixtureRequest) -
         serial = {order: run_in_order(connection, [statements[position] for position in order]) for order in orders}
     yield Course(pair, database, statements, serial)
     engines[engine_name].drop(database)
+
+
+@pytest.fixture(scope="module")
+def watcher(engines: Engines, engine_name: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session in another database, which sees who waits for whom in all."""
+    engine = engines[engine_name]
+    assert isinstance(engine, PostgresqlEngine)
+    with closing(engine.administer()) as connection:
+        yield connection
 
 
 Arena = Callable[[], AbstractContextManager[Database]]
@@ -125,23 +135,27 @@ def variants() -> list[Any]:
 
 @pytest.mark.parametrize(("course", "isolations", "first", "ending"), variants(), indirect=["course"])
 def test_concurrent_sessions_have_the_result_of_a_serial_order(
-    course: Course, arena: Arena, isolations: tuple[str, str], first: int, ending: str
+    course: Course,
+    arena: Arena,
+    watcher: psycopg.Connection[Any],
+    *,
+    isolations: tuple[str, str],
+    first: int,
+    ending: str,
 ) -> None:
-    with arena() as database:
-        second_waits = conflict(course, database, isolations, first, ending)
+    with arena() as database, sessions(database, *isolations) as both:
+        second_waits = conflict(course, both, watcher, first, ending)
     # A second that has to wait cannot commit first.
     if ending == "both commit" and not second_waits:
-        with arena() as database:
-            conflict(course, database, isolations, first, "second commits first")
+        with arena() as database, sessions(database, *isolations) as both:
+            conflict(course, both, watcher, first, "second commits first")
 
 
-def conflict(course: Course, database: Database, isolations: tuple[str, str], first: int, ending: str) -> bool:
+def conflict(course: Course, both: list[Session], watcher: psycopg.Connection[Any], first: int, ending: str) -> bool:
     """Compare one schedule with the serial orders; return whether the second statement had to wait."""
     serial = course.serial
-    with closing(database.connect()) as observer, sessions(database, *isolations) as both:
-        assert isinstance(observer, psycopg.Connection)
-        committed, second_waits = play(both, course.statements, observer, first=first, ending=ending)
-        dump = dump_tables(observer)
+    committed, second_waits = play(both, course.statements, watcher, first=first, ending=ending)
+    dump = dump_tables(both[0].connection)
     assert forbidden_states(dump) == []
     assert committed, f"both lost: {[session.error for session in both]}"
     if ending == "first rolls back":

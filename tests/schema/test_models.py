@@ -29,7 +29,7 @@ from kms_schema.vocabulary import (
     RotationStatus,
     RotationTrigger,
 )
-from tests.support.engines import Database
+from tests.support.engines import Database, Engines
 from tests.support.rows.model_rows import MOMENT, a_key, a_policy, a_version, an_entry, write_everything
 from tests.support.rows.smallest import now
 
@@ -54,6 +54,18 @@ def written(sessions: sessionmaker[Session]) -> str:
     """The `key_id` of a key that has everything a key can have, committed."""
     with sessions() as session:
         return write_everything(session)
+
+
+@pytest.fixture(scope="module")
+def common(engines: Engines, engine_name: str) -> Iterator[tuple[sessionmaker[Session], str]]:
+    """Sessions on a database for tests that roll back, and the `key_id` of a key in it that has everything."""
+    made = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    engine = made.engine()
+    with sessionmaker(engine)() as session:
+        name = write_everything(session)
+    yield sessionmaker(engine), name
+    engine.dispose()
+    engines[engine_name].drop(made)
 
 
 def test_the_clock_of_the_database_can_set_an_activation(session: Session) -> None:
@@ -232,8 +244,17 @@ REFUSED: dict[str, Callable[[Session, KeyMaster], object]] = {
 }
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.parametrize("rule", REFUSED)
-def test_every_refusal_is_an_integrity_error_that_names_the_rule(session: Session, written: str, rule: str) -> None:
+def test_every_refusal_is_an_integrity_error_that_names_the_rule(
+    common: tuple[sessionmaker[Session], str], rule: str
+) -> None:
+    sessions, written = common
+    with sessions() as session:
+        refuse(session, written, rule)
+
+
+def refuse(session: Session, written: str, rule: str) -> None:
     key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
     entries = sa.select(sa.func.count()).select_from(KeyAuditLog)
     before = session.scalar(entries)

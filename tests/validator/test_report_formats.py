@@ -4,15 +4,15 @@ import json
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import jsonschema
 import pytest
 from hypothesis import given, settings
 from lxml import etree
 
 from kms_schema import render
+from kms_schema.cli.on_use import on_use
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Report, Severity
 from kms_schema.validator.formats import FORMATS, Layout
@@ -32,6 +32,11 @@ from tests.support.sample_reports import (
     report,
 )
 from tests.validator.test_visible import ANY_TEXT
+
+if TYPE_CHECKING:
+    import jsonschema
+else:
+    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
 
 SCHEMAS = REPOSITORY / "tests" / "validator" / "schemas"
 UNKNOWN = finding("KMS901", "revision of the database", actual="unknown: no privilege to read it")

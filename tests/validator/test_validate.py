@@ -1,9 +1,10 @@
 """The validator finds nothing on what the package made, and each drift as one finding that names the right object."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,11 +17,11 @@ from kms_schema.snapshots import Attributes
 from kms_schema.validator import ValidationError
 from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
 from kms_schema.validator.catalog.attributes import kind_and_name
-from kms_schema.validator.diff.findings import Finding
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import ALEMBIC_INI, Connection
 from tests.support.reports import found, report_on, run
 from tests.validator import drifts_postgresql, drifts_sqlite
+from tests.validator.drift_batches import is_run, together
 from tools.snapshot_files import differing, symbolic
 
 CHAIN = snapshots.chain()
@@ -101,43 +102,36 @@ def test_two_stamped_revisions_are_a_finding(database: Database) -> None:
 def test_each_drift_is_one_finding_and_its_sql_fixes_it(engines: Engines, engine_name: str, part: int) -> None:
     """Every kind of object and every attribute is drifted once; see the `drifts_…` modules.
 
-    On PostgreSQL a database whose drift was fixed is drifted again: the one finding of the next shows that nothing was
-    left. On SQLite the text of a table is another one then, so that each drift has a file of its own.
+    On PostgreSQL drifts of different objects share a database. One whose drifts were fixed is drifted again: the
+    findings of the next show that nothing was left. On SQLite the text of a table is another one then, so that each
+    drift has a file of its own.
     """
-    drifts = (drifts_sqlite.DRIFTS if engine_name.startswith("sqlite") else drifts_postgresql.DRIFTS)[part::PARTS]
+    is_file = engine_name.startswith("sqlite")
+    drifts: Sequence[Any] = (drifts_sqlite.DRIFTS if is_file else drifts_postgresql.DRIFTS)[part::PARTS]
     wrong: dict[str, object] = {}
     fixed: list[str] = []
     with copies(engines, engine_name) as copy, ExitStack() as opened:
         connection: Connection | None = None
-        for drift, code, key in (*drifts, ("SELECT 1", "", "")):
+        for batch in (*([[drift] for drift in drifts] if is_file else together(drifts)), ()):
             connection = connection or opened.enter_context(closing(copy().connect()))
-            run(connection, drift)
-            report = validate(connection)
-            expected = [(code, key)] if code else []
-            if found(report) != expected:
-                wrong[f"{drift} is {code} {key}, after {fixed[-1:]}"] = found(report)
-            elif code and is_run(connection, report.findings[0], wrong):
-                fixed.append(report.findings[0].remediation)
-                if not isinstance(connection, sqlite3.Connection):
+            for drift, _, _ in batch:
+                run(connection, drift)
+            report, expected = validate(connection), sorted((code, key) for _, code, key in batch)
+            if sorted(found(report)) != expected:
+                wrong[f"{batch}, after {fixed[-1:]}"] = found(report)
+            else:
+                findings = [each for each in report.findings if (each.code, each.object) in expected]
+                ran = [each for each in findings if is_run(connection, each, wrong)]
+                fixed += [each.remediation for each in ran]
+                if len(ran) == len(batch) and not is_file:
                     continue
-                if left := found(validate(connection)):
-                    wrong[fixed[-1]] = left
+                remaining = [(each.code, each.object) for each in findings if each not in ran]
+                if ran and (left := found(validate(connection))) != remaining:
+                    wrong[f"{batch} is fixed"] = left
             opened.close()
             connection = None
     assert wrong == {}
     assert len(fixed) > len(drifts) // 4
-
-
-def is_run(connection: Connection, finding: Finding, wrong: dict[str, object]) -> bool:
-    """Run the SQL of a finding, if it fixes all of it; say whether it was, and note what it failed for."""
-    if not finding.remediation or finding.remediation.startswith("--") or finding.also:
-        return False
-    try:
-        run(connection, finding.remediation)
-    except (psycopg.Error, sqlite3.Error) as error:
-        wrong[finding.remediation] = str(error)
-        return False
-    return True
 
 
 @pytest.mark.only_on("postgresql")

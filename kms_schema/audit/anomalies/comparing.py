@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from kms_schema.audit.anomalies import rules
@@ -10,7 +11,7 @@ from kms_schema.audit.anomalies.groups import DAY, Group, Period, anomaly_of, gr
 from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.rules import RuleName
 
-PERIODS = ((rules.USUAL_DAYS, 0), (rules.KNOWN_DAYS, rules.USUAL_DAYS))
+PERIODS = tuple((first, last) for last, first in pairwise((0, *rules.LOOKED_BACK)))
 """Days before, from one to another: most of what is usual is found in the first period, and needs no other."""
 
 

@@ -75,6 +75,7 @@ class Dialect:
             "known_from": self._before("used.day", 24 * rules.KNOWN_DAYS),
             "established_until": self._before("used.day", 24 * rules.ESTABLISHED_DAYS),
             "explained_from": self._before("moment.timestamp", rules.EXPLAINED_HOURS),
+            "explained_since": self._before(self.place.replace("{name}", "since"), rules.EXPLAINED_HOURS),
             "late_from": self._after("late.ended", rules.LATE_ENTRY_HOURS),
             "late_from_of_found": self._after("found.ended", rules.LATE_ENTRY_HOURS),
         }

@@ -42,10 +42,11 @@ KNOWN_DAYS = 100
 ESTABLISHED_DAYS = 28
 """Days of use after which a key has usual actors and a usual amount of use, and days of entries after which a log shows
 what is usual for a login. Before, all of it is new."""
-USUAL_DAYS = 35
-"""Days that show what is usual. Four weeks would miss the end of the month before, which is up to 31 days ago, or 34
-with a weekend. A day that is unusual by them is compared with the other days up to `KNOWN_DAYS`, too: the end of a
-quarter repeats, and so does a key of old data that is read now and then."""
+LOOKED_BACK = (2, 8, 35, KNOWN_DAYS)
+"""Days that are looked back in turn, until one shows that a day is usual: the day before mostly does, and costs the
+least to read, else one of the week before. Four weeks would miss the end of the month before, which is up to 31 days
+ago, or 34 with a weekend. The end of a quarter repeats, too, and so does a key of old data that is read now and
+then."""
 SWEEP_KEYS = 20
 """Fewer keys of one actor in a day are no sweep."""
 SWEEP_FACTOR = 2

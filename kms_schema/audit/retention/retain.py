@@ -184,17 +184,23 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
             file.flush()
             made = check_archive.check(Path(file.name), [key], origin=seal.origin)
     except FileExistsError:
-        return path, _there_already(path, key, made).sha256
+        return path, _there_already(path, [key, *_keys_before(snapshot)], made).sha256
     except Refused as error:
         raise CannotProveError(f"the new archive does not verify: {error}; nothing was removed") from None
     return path, made.sha256
 
 
-def _there_already(path: Path, key: Key, made: check_archive.Archive) -> check_archive.Archive:
+def _keys_before(snapshot: Snapshot) -> list[Key]:
+    """Return the keys that signed before the last one: an earlier run may have written an archive with one of them."""
+    seals = (snapshot.seals.get(number) for number in snapshot.seals.changes_of_key())
+    return [read_key(each) for each in {seal.verifier_key for seal in seals if seal} if each is not None]
+
+
+def _there_already(path: Path, keys: list[Key], made: check_archive.Archive) -> check_archive.Archive:
     """Return the archive that has the name. Raises `TrailError` unless it has the same entries as `made`."""
     with suppress(Refused):
         found = (
-            check_archive.check(path, [key], origin=made.origin) if path.is_file() and not path.is_symlink() else None
+            check_archive.check(path, keys, origin=made.origin) if path.is_file() and not path.is_symlink() else None
         )
         if (
             found

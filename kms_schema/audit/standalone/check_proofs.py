@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"REFUSED: {json.dumps(str(path))}: {error}")
             return 1
         abouts.add(about)
-        print(f"{json.dumps(str(path))}: {count} proofs")
+        print(f"{json.dumps(str(path))}: {count} proof{'' if count == 1 else 's'}")
     if len(abouts) > 1:
         print("REFUSED: the files are about several checkpoints")
         return 1

@@ -1,11 +1,15 @@
 """Appends an entry as any client does: the database sets its id, sequence, timestamp and role."""
 
 import json
+import sqlite3
+import sys
 from collections.abc import Mapping, Sequence
 
 from kms_schema.audit.formats.encoding import Value, columns
-from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.errors import EntryRefusedError, no_such_key
+from kms_schema.audit.storage.protocols import EntryWriter
 from kms_schema.audit.storage.transactions import OpenTrail
+from kms_schema.storable_text import check_texts
 
 
 def append(  # noqa: PLR0913  (each is a column, by its name)
@@ -35,8 +39,9 @@ def append(  # noqa: PLR0913  (each is a column, by its name)
     duration_ms: milliseconds. risk_score: 0 to 100.
     compliance_tags, additional_metadata: written as JSON.
 
-    Needs revision 004, and no seals. Raises `TrailError` if there is no such key, `TypeError` for values that JSON
-    cannot express, and an error of the driver for an entry that the database refuses. Example::
+    Needs revision 004, and no seals. Raises `NoSuchKeyError`, `EntryRefusedError` for values that a rule of the
+    database does not allow, `TypeError` for values that JSON cannot express, and `ValueError` for a text that no
+    database stores. Example::
 
         entry = append(trail, event_type="EXPORT", event_category="COMPLIANCE", event_description="sent to the auditor")
         print(entry["id"], entry["sequence"], entry["timestamp"])
@@ -55,12 +60,39 @@ def append(  # noqa: PLR0913  (each is a column, by its name)
         "compliance_tags": None if compliance_tags is None else json.dumps(compliance_tags),
         "additional_metadata": None if additional_metadata is None else json.dumps(additional_metadata),
     }
+    documents = {"compliance_tags": compliance_tags, "additional_metadata": additional_metadata}
+    check_texts(**{**given, **documents, "key_id": key_id})
     values: dict[str, object] = {column: value for column, value in given.items() if value is not None}
     with trail.writing() as transaction:
         if key_id is not None:
             values["key_id"] = transaction.entries.key(key_id)
             if values["key_id"] is None:
-                raise TrailError(f"there is no key named {key_id}")
-        sequence = transaction.entries.insert(values)
+                raise no_such_key(key_id)
+        sequence = insert_entry(transaction.entries, values)
         (entry,) = transaction.entries.read(sequence, sequence)
         return columns(entry)
+
+
+def insert_entry(entries: EntryWriter, values: Mapping[str, object]) -> int:
+    """Write an entry and return its sequence.
+
+    - `entries`: of a transaction that writes. `values`: of the columns by their names, documents as JSON
+
+    Raises `EntryRefusedError` for values that a rule of the database does not allow, and other errors of the driver.
+    Example::
+
+        insert_entry(transaction.entries, {"event_type": "EXPORT", "event_category": "COMPLIANCE"})
+    """
+    try:
+        return entries.insert(values)
+    except _refusals() as error:
+        primary = getattr(getattr(error, "diag", None), "message_primary", None)
+        reason = " ".join(str(primary or error).split())
+        raise EntryRefusedError(f"the database refuses the entry: {reason}") from None
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return the errors of the drivers about values; psycopg is loaded if it is used."""
+    psycopg = sys.modules.get("psycopg")
+    of_psycopg = () if psycopg is None else (psycopg.IntegrityError, psycopg.DataError)
+    return sqlite3.IntegrityError, *of_psycopg

@@ -7,6 +7,19 @@ class TrailError(KmsSchemaError):
     """The trail cannot be read, sealed or written; the message says what to do."""
 
 
+class NoSuchKeyError(TrailError):
+    """No key has the name that an entry, or a list of entries, is to be about."""
+
+
+class EntryRefusedError(TrailError):
+    """A rule of the database does not allow an entry; the message names it."""
+
+
+def no_such_key(key_id: str) -> NoSuchKeyError:
+    """Return the error for the name of a key that is not there."""
+    return NoSuchKeyError(f"there is no key named {key_id!r}; kms-schema keys list shows the names")
+
+
 def missing_table(table: str) -> TrailError:
     """Return the error for a database that does not have a table that the call needs."""
     return TrailError(

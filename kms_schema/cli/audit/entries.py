@@ -9,6 +9,7 @@ from kms_schema.audit.storage.append import append
 from kms_schema.cli.audit.open import opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.printable import in_a_line
+from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
 
@@ -25,6 +26,10 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
         document = None
     if not isinstance(document, dict):
         raise click.BadParameter("""a JSON object, such as '{"ticket": 4711}'""")
+    try:
+        check_texts(it=document)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
     return document
 
 

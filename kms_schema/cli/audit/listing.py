@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.errors import NoSuchKeyError
 from kms_schema.cli.connections import engine_at, url_of
 from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
@@ -50,8 +50,8 @@ def list_command(
         try:
             with engine.connect() as connection:
                 found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, limit=limit)
-        except TrailError as error:
-            raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
+        except NoSuchKeyError as error:
+            raise click.ClickException(in_a_line(str(error))) from None
     if style == "json":
         plain = [dataclasses.asdict(each) for each in found]
         for each in plain:

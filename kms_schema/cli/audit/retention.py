@@ -20,6 +20,7 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.output_files import new_file
+from kms_schema.printable import counted
 
 if TYPE_CHECKING:
     from kms_schema.audit.retention import archive, retain
@@ -62,7 +63,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
         first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
         if first >= seal.tree_size:
             raise click.UsageError(
-                f"seal {seal.number} covers {seal.tree_size} entries, and none of them is after --since"
+                f"seal {seal.number} covers {counted(seal.tree_size, 'entry')}, and none of them is after --since"
             )
         try:
             with new_file(file) as target:
@@ -186,4 +187,4 @@ def _show_expired(cut: "Expired | None", style: str) -> None:
     elif cut is None:
         click.echo("no entry has expired")
     else:
-        click.echo(f"expired: {cut.entries} entries, up to sequence {cut.last_sequence}")
+        click.echo(f"expired: {counted(cut.entries, 'entry')}, up to sequence {cut.last_sequence}")

@@ -18,7 +18,7 @@ from kms_schema.cli import progress
 from kms_schema.cli.audit.open import opened
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.cli.options import style_option, where
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 
 _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items() for key in keys]
 
@@ -128,7 +128,7 @@ def _lines(
     yield f"entries{after}: {result.entries} as they were sealed, {result.unsealed} unsealed"
     if result.removed:
         yield f"removed{after} under tombstones: {result.removed}; their archives have them"
-    yield f"seals: {result.seals}, the last covers {result.tree_size} entries; {result.unsigned} unsigned"
+    yield f"seals: {result.seals}, the last covers {counted(result.tree_size, 'entry')}; {result.unsigned} unsigned"
     yield f"indexes compared with the rows: {len(_COMPARED)}; validate --level data compares the others"
     if not trusted:
         yield "no keys were given with --trust: a rewritten trail can have new signatures"

@@ -13,7 +13,7 @@ from kms_schema.cli.hsm_options import hsm_option, hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
-from kms_schema.printable import in_a_line
+from kms_schema.printable import counted, in_a_line
 from kms_schema.vocabulary import HsmHealth
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _hsms(uris: dict[str, str]) -> "hsms.Hsms":
 
 def _print_check(done: "checking.HsmCheck") -> None:
     time = "no answer" if done.response_time_ms is None else f"{done.response_time_ms} ms"
-    click.echo(in_a_line(f"HSM {done.name!r} is {done.health}: {time}, {done.keys} keys read back"))
+    click.echo(in_a_line(f"HSM {done.name!r} is {done.health}: {time}, {counted(done.keys, 'key')} read back"))
     for fault in done.faults:
         click.echo(in_a_line(f"  {fault}"))
     for note in done.notes:

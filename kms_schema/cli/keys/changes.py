@@ -20,7 +20,7 @@ _AFTER_KEK = (
 _AFTER_DATA_KEY = (
     "keys create NEW --under KEK",
     "reencrypt TABLE.COLUMN --key {name} --to NEW --from-revoked REASON",
-    "keys decrypt {name} FILE --output FILE --from-revoked REASON",
+    "keys decrypt {name} FILE --aad TEXT --output NEWFILE --from-revoked REASON",
     "keys archive {name}",
 )
 """The commands that follow a revocation: for each column, and for each file."""

@@ -64,7 +64,7 @@ def export_command(
     if listen is None and tls_cert is not None:
         raise click.UsageError("--tls-cert belongs to --listen")
     address = None if listen is None else _address(listen)
-    snapshots = Snapshots(url_of(database_url), schema, names=not no_names)
+    snapshots = Snapshots(url_of(database_url), schema, names=not no_names, patience=_FIRST_COUNT[listen is None])
     try:
         prometheus_client.CollectorRegistry  # noqa: B018  (imports the library)
     except ImportError as error:
@@ -79,6 +79,10 @@ def export_command(
         return _write_once(snapshots, textfile) if once else _write(snapshots, textfile, interval)
     finally:
         snapshots.close()
+
+
+_FIRST_COUNT = {False: 5.0, True: 60.0}
+"""Seconds to wait for the first count of anomalies: Prometheus waits ten seconds, a file has time."""
 
 
 def _address(text: str) -> tuple[str, int]:

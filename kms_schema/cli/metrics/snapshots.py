@@ -2,16 +2,16 @@
 
 import sqlite3
 import threading
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kms_schema.cli.connections import connected
+from kms_schema.cli.metrics.anomaly_counts import AnomalyCounts
 from kms_schema.monitoring.collecting import nothing_read, take_snapshot
 from kms_schema.monitoring.names import Part
-from kms_schema.monitoring.samples import PartResult, Snapshot
+from kms_schema.monitoring.samples import Snapshot
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -22,22 +22,20 @@ _PARAMETERS = {"connect_timeout": "5", "tcp_user_timeout": "5000", "keepalives_i
 """A scrape ends, too, if the machine of the server is gone and does not answer."""
 
 
-ANOMALY_SECONDS = 300.0
-"""Anomalies are counted so often: the count reads the entries of the day."""
-
-
 class Snapshots:
     """Reads snapshots of one database, one at a time, and reports which parts fail."""
 
-    def __init__(self, url: str, schema: str, *, names: bool) -> None:
-        """Take the URL, the schema on PostgreSQL, and whether single keys have series with their names."""
+    def __init__(self, url: str, schema: str, *, names: bool, patience: float) -> None:
+        """Take the URL, the schema on PostgreSQL, and whether single keys have series with their names.
+
+        patience: the seconds to wait for the first count of anomalies.
+        """
         self._url, self._schema, self._names = url, schema, names
         self._stack = ExitStack()
         self._connection: psycopg.Connection[Any] | sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._failures: dict[Part, str] = {}
-        self._anomalies: PartResult | None = None
-        self._counted = 0.0
+        self._anomalies = AnomalyCounts(url, schema, _PARAMETERS, patience=patience)
 
     def read(self) -> Snapshot:
         """Return a snapshot; a connection that is lost since the last one is opened again at once."""
@@ -66,13 +64,8 @@ class Snapshots:
         except click.ClickException as error:
             self.close()
             return nothing_read(error.format_message())
-        fresh = self._anomalies is not None and time.monotonic() - self._counted < ANOMALY_SECONDS
-        reused = {Part.ANOMALIES: self._anomalies} if fresh and self._anomalies is not None else {}
-        snapshot = take_snapshot(self._connection, self._schema, names=self._names, reused=reused)
-        if not fresh:
-            self._counted = time.monotonic()
-            counted = (each for each in snapshot.parts if each.part is Part.ANOMALIES and each.error is None)
-            self._anomalies = next(counted, None)
+        counted = {Part.ANOMALIES: self._anomalies.latest()}
+        snapshot = take_snapshot(self._connection, self._schema, names=self._names, reused=counted)
         if snapshot.at is None or isinstance(self._connection, sqlite3.Connection):  # the file may be replaced
             self.close()
         return snapshot

@@ -87,6 +87,6 @@ def backfill_command(database_url: str | None, schema: str, style: str) -> None:
     with opened(database_url, schema) as queue:
         while found := queue.backfill():
             done += found
-            show(f"{done} versions")
+            show(counted(done, "version"))
     clear()
     print_result({"looked_at": done}, f"{counted(done, 'version')} checked", style)

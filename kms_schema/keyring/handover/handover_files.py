@@ -85,6 +85,17 @@ class HandoverHeader:
         if self.used > MOST_USES or len(self.receiver) != 64:
             raise ValueError("a number or a fingerprint out of range")
 
+    def require_fit(self) -> None:
+        """Raise `UnsupportedKeyError` unless a receiver could read this header: else nothing is to be written."""
+        try:
+            self.check()
+        except ValueError:
+            raise UnsupportedKeyError(
+                f"key {self.key_id!r} cannot be handed over: its name or its size does not fit into a file",
+                key_id=self.key_id,
+                version=self.version,
+            ) from None
+
     def described(self) -> dict[str, Any]:
         """Return the fields by name."""
         return asdict(self)
@@ -114,14 +125,7 @@ def seal(header: HandoverHeader, material: Secret, to: "HandoverPublicKey") -> H
     `header` describes the version and names the fingerprint of `to`. Raises `UnsupportedKeyError` for a header that
     no receiver could read, such as of a key whose name is not printable.
     """
-    try:
-        header.check()
-    except ValueError:
-        raise UnsupportedKeyError(
-            f"key {header.key_id!r} cannot be handed over: its name or its size does not fit into a file",
-            key_id=header.key_id,
-            version=header.version,
-        ) from None
+    header.require_fit()
     info = header.encoded()
     return Handover(header, info + to.seal(material.view, info))
 

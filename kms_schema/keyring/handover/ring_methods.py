@@ -25,6 +25,7 @@ from kms_schema.keyring.registry import NewKey, Registry, require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
 from kms_schema.models import KeyVersion
+from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import KeyStatus, KeyType, UseEvent
 
 if TYPE_CHECKING:
@@ -70,17 +71,20 @@ class HandoverMethods(ABC):
         Needs kms_rotator. An entry `KEY_HANDOVER_STARTED` of level HIGH, with version, fingerprint and reason, is
         committed before the material is opened, and `KEY_HANDED_OVER` with the SHA-256 of the file before this returns.
         Tell that to the receiver. Raises `UnknownKeyError`, `NoLiveVersionError`, `VersionDestroyedError`,
-        `KeyPendingError`, `KeyRevokedError`, `KeyArchivedError`, `UnsupportedKeyError` for a key in an HSM,
-        `MaterialUnavailableError`, `KeyNotPermittedError`, `DatabaseUnavailableError`. Example::
+        `KeyPendingError`, `KeyRevokedError`, `KeyArchivedError`, `UnsupportedKeyError` for a key in an HSM and for one
+        whose name or size does not fit into a file, `MaterialUnavailableError`, `KeyNotPermittedError`,
+        `DatabaseUnavailableError`, and `ValueError` for a reason that no database stores. Example::
 
             handover = ring.hand_over("orders", to=HandoverPublicKey.read(Path("receiver.key.pub")), actor="alice")
             Path("orders.handover").write_bytes(handover.file)
             print(handover.sha256)
         """
         self._check_open()
+        check_texts(reason=reason)
         with self._storage.session(key_id, _ROTATOR, actor) as session:
             require_rotator(session)
             found = _found(session, key_id, version)
+            _header(found, to).require_fit()
             number = found.version_number
             details = {"version": number, "receiver": to.fingerprint, "process": process()}
             if reason is not None:
@@ -93,12 +97,8 @@ class HandoverMethods(ABC):
         return made
 
     def _sealed(self, version: KeyVersion, to: "HandoverPublicKey") -> Handover:
-        key = version.key
-        header = HandoverHeader(
-            key.key_id, version.version_number, str(key.key_type), key.algorithm, key.key_size_bits,
-            version.ciphertext_tag, version.usage_count, to.fingerprint,
-        )  # fmt: skip
-        with unwrapping(key.key_id, header.version), self._opener.material(version) as material:
+        header = _header(version, to)
+        with unwrapping(header.key_id, header.version), self._opener.material(version) as material:
             return seal(header, material, to)
 
     def take_over(  # noqa: PLR0913  (each is said by the caller)
@@ -169,6 +169,14 @@ def _found(session: Session, key_id: str, number: int | None) -> KeyVersion:
     if version.destroyed_at is not None:
         raise VersionDestroyedError(f"version {number} of key {key_id!r} is destroyed", key_id=key_id, version=number)
     return version
+
+
+def _header(version: KeyVersion, to: "HandoverPublicKey") -> HandoverHeader:
+    key = version.key
+    return HandoverHeader(
+        key.key_id, version.version_number, str(key.key_type), key.algorithm, key.key_size_bits,
+        version.ciphertext_tag, version.usage_count, to.fingerprint,
+    )  # fmt: skip
 
 
 def _append(session: Session, event: UseEvent, version: KeyVersion, details: dict[str, Any], actor: str | None) -> None:

@@ -22,6 +22,7 @@ from kms_schema.keyring.key_rows import live_version, locked_key
 from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
 from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
+from kms_schema.printable import counted
 from kms_schema.rotations import Claim
 from kms_schema.vocabulary import KeyType
 
@@ -176,4 +177,4 @@ def _wrapping_versions(key: uuid.UUID) -> sa.Select[Any]:
 def _left(source: str, outcome: Outcome) -> str:
     reasons = [f"{each.row}: {each.why}" for each in outcome.left.values()][:_NAMED]
     why = "; ".join(reasons) if reasons else "other sessions have locked them"
-    return f"{outcome.remaining} versions stay under {source!r}: {why}"
+    return f"{source!r} still wraps {counted(outcome.remaining, 'version')}: {why}"

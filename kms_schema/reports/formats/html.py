@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
-from kms_schema.printable import in_a_line, in_lines
+from kms_schema.printable import counted, in_a_line, in_lines
 from kms_schema.reports.document import Document, has_one_value, titled
 from kms_schema.reports.outcomes import NOT_PROVABLE
 
@@ -162,7 +162,7 @@ def _entries(entries: Document) -> Iterator[str]:
         yield f"<p>Proofs: <code>{_line(entries['attachment'])}</code>, SHA-256 <code>{entries['sha256']}</code></p>"
     if entries["unproven"]:
         faults = sorted({row["without_proof"] for row in entries["rows"] if "without_proof" in row})
-        yield f"<p>{entries['unproven']} entries have no proof: {_line('; '.join(faults))}.</p>"
+        yield f"<p>Without a proof: {counted(entries['unproven'], 'entry')}: {_line('; '.join(faults))}.</p>"
     yield f"<pre>{_lines(entries['query'])}</pre>"
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kms_schema.identifiers import quoted, unquoted
@@ -12,8 +13,21 @@ from kms_schema.validator.catalog.grants import role_and_privileges
 _OF_ITS_OWNER = (REMOVAL, Role.REMOVER)
 
 
+@dataclass(frozen=True)
+class AppliedRoles:
+    """Group roles in a database: the prefix of their names, and the expected objects without their privileges."""
+
+    prefix: str
+    without: Objects
+
+
+def has_policies(objects: Objects) -> bool:
+    """Return whether a policy of the roles command exists: a downgrade keeps those of the tables that it keeps."""
+    return any(f"policy {policy.table}.{policy.name}" in objects for policy in POLICIES)
+
+
 def prefix_in(objects: Objects) -> str | None:
-    """Return the prefix of the group roles that have privileges on the actual objects; None without such roles."""
+    """Return the prefix of the group roles in grants and policies of the actual objects; None without such roles."""
     prefixes = Counter(
         role[: -len(known)]
         for role in _grantees(objects)
@@ -35,6 +49,8 @@ def _grantees(objects: Objects) -> Iterator[str]:
     for attributes in objects.values():
         for line in attributes.get("grants", ()):
             yield unquoted(role_and_privileges(line)[0])
+        if attributes.get("permissive"):  # a policy
+            yield from attributes["roles"]
 
 
 def _policy(policy: Policy, prefix: str) -> Attributes:

@@ -22,7 +22,7 @@ from kms_schema.validator.catalog.attributes import (
     names_of,
 )
 from kms_schema.validator.catalog.connection import DatabaseConnection
-from kms_schema.validator.catalog.expected_privileges import prefix_in, with_roles
+from kms_schema.validator.catalog.expected_privileges import AppliedRoles, has_policies, prefix_in, with_roles
 from kms_schema.validator.catalog.version_table import VersionTable
 from kms_schema.validator.diff.compare import Difference, compare, fill_in, usual_owner
 
@@ -51,6 +51,8 @@ class Compared:
     version_table: VersionTable
     version_table_as_written: str
     chain: Sequence[str]
+    roles: AppliedRoles | None
+    """The group roles, if there are any; the expected objects have their privileges unless they fit better without."""
 
     @property
     def empty(self) -> bool:
@@ -100,14 +102,18 @@ def _compared(reader: "Reader", schema: str, version_table: str, *, with_all: bo
     objects = reader.objects(names)
     owner = usual_owner(objects)
     prefix = prefix_in(objects)
+    applied = has_policies(objects)
 
     def nearer(expected: Objects) -> tuple[Objects, tuple[Difference, ...]]:
-        """Compare with and without the privileges of the group roles, and return the smaller difference."""
-        plain = expected, compare(expected, objects)
+        """Compare with and without the privileges of the group roles, and return the smaller difference.
+
+        If a policy of theirs exists, they were applied, and some objects may have been created since.
+        """
         if prefix is None:
-            return plain
+            return expected, compare(expected, objects)
         roles = with_roles(expected, prefix)
-        return min(plain, (roles, compare(roles, objects)), key=lambda each: len(each[1]))
+        found = roles, compare(roles, objects)
+        return found if applied else min((expected, compare(expected, objects)), found, key=lambda each: len(each[1]))
 
     compared = {revision: nearer(filled_in(revision)) for revision in candidates}
     filled = {revision: expected for revision, (expected, _) in compared.items()}
@@ -123,7 +129,8 @@ def _compared(reader: "Reader", schema: str, version_table: str, *, with_all: bo
                 closest, expected, differences = revision, other, ()
                 break
     catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
-    return Compared(catalog, closest, expected, differences, names, owner, table, version_table, chain)
+    roles = None if prefix is None else AppliedRoles(prefix, filled_in(closest))
+    return Compared(catalog, closest, expected, differences, names, owner, table, version_table, chain, roles)
 
 
 def _has_the_same(expected: Objects, objects: Objects) -> bool:

@@ -1,20 +1,28 @@
 """Findings of the differences between the expected and the actual catalog, with their impact and remediation."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import Catalog, Objects, kind_and_name, own_name
+from kms_schema.validator.catalog.expected_privileges import AppliedRoles
 from kms_schema.validator.diff.compare import Difference, Kind
 from kms_schema.validator.diff.findings import AT_DEFAULT, SELF_EXPLAINING, Finding, codes_of, finding_of, worded
 from kms_schema.validator.diff.impact import impact_of
+from kms_schema.validator.diff.incomplete_roles import incomplete, lacking
 from kms_schema.validator.remediation.statements import Remediator
 
 
-def difference_findings(catalog: Catalog, expected: Objects, differences: Iterable[Difference]) -> Iterator[Finding]:
-    """Yield a finding for each code of each difference."""
+def difference_findings(
+    catalog: Catalog, expected: Objects, differences: Sequence[Difference], roles: AppliedRoles | None = None
+) -> Iterator[Finding]:
+    """Yield a finding for each code of each difference; one for all objects that lack the privileges of the roles."""
     remediator = Remediator(catalog.engine, catalog.schema, expected, catalog.objects)
+    together = lacking(roles, differences) if roles else []
+    if roles:
+        yield from incomplete(roles, together, catalog.schema)
     for difference in differences:
-        yield from _findings(difference, expected, catalog.objects, remediator)
+        if difference not in together:
+            yield from _findings(difference, expected, catalog.objects, remediator)
 
 
 def _findings(difference: Difference, expected: Objects, actual: Objects, remediator: Remediator) -> Iterator[Finding]:

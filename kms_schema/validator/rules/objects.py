@@ -224,6 +224,12 @@ ATTRIBUTES = (
     Rule("KMS309", "tuning of the package changed", WARNING, SQL,
         "the package has measured its own setting; no rule is weakened",
     ),
+    Rule("KMS310", "the roles are not applied to all objects", ERROR, MANUAL,
+        "programs that log in as members of the group roles are refused, or read other rows than documented",
+        help="as a superuser, run: kms-schema roles --apply",
+        page="roles",
+    ),
 )
-"""Attributes with a code of their own. KMS309 stands for KMS308 where the package itself sets another value."""
+"""Attributes with a code of their own. KMS309 stands for KMS308 where the package itself sets another value,
+KMS310 for the differences of several objects that lack the privileges of the group roles."""
 # fmt: on

@@ -106,14 +106,16 @@ POSTURE = (
         expected="the owner of the tables",
     ),
     rule("KMS432", "a role may read every table", WARNING, SQL,
-        "it can read every table, wrapped key material and audit entries included",
+        "it can read every table, wrapped key material and audit entries included; the login that makes backups needs "
+        "this, and no other",
     ),
     rule("KMS433", "a role may copy the server", WARNING, SQL,
         "it can copy the files of the server or follow its changes: wrapped key material, audit entries and hashes of "
         "passwords",
     ),
     rule("KMS434", "a role bypasses row-level security", INFO, SQL,
-        "no policy applies to it: it sees destroyed versions and the audit entries of other roles",
+        "no policy applies to it: it sees destroyed versions and the audit entries of other roles; the login that "
+        "makes backups needs this, and no other",
     ),
     rule("KMS435", "a role may lock every table", WARNING, SQL,
         "it can lock every table and so stop writers, sealing and refreshes; it cannot read or change rows",

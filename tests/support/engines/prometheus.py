@@ -77,6 +77,20 @@ class Server:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
+    def start_until(self, words: str) -> str:
+        """Start it, end it once it has written a line with these words, and return what it wrote."""
+        with subprocess.Popen(
+            self._command, cwd=self.log.parent, env=self._environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            written = ""
+            for line in process.stdout:
+                written += line
+                if words in line:
+                    process.terminate()
+        return written
+
     def stop(self, *, kill: bool = False) -> None:
         """End it, by SIGTERM or by SIGKILL, and wait for its end."""
         if self._process is not None:

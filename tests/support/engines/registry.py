@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Protocol
 
+from kms_schema.snapshots import chain
 from tests.support.engines.database import Database
 from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.engines.sqlite import SqliteEngine
@@ -13,10 +15,13 @@ from tests.support.engines.unavailable import EngineUnavailableError
 DEFAULT_ENGINES = "sqlite,postgresql-18"
 ALL_ENGINES = "sqlite,postgresql-13,postgresql-15,postgresql-18"
 """The oldest, the newest, and the one that Debian 12 has; what is between is asked for by name."""
+TEMPLATE = "template"
+"""The purpose of the database that is migrated by one upgrade; the others at head are copies of it."""
 
 NAME = re.compile(r"sqlite(-\d+\.\d+\.\d+)?|postgresql-\d+")
 
 
+@cache
 def parse_names(option: str) -> tuple[str, ...]:
     """Return the engines that `--engines` names; raises `ValueError` for a name that is none."""
     listed = re.sub(r"\ball\b", ALL_ENGINES, option)
@@ -64,19 +69,25 @@ class Engines:
 
     def migrated(self, name: str, purpose: str) -> Database:
         """Return the one database, migrated to head, that the session keeps for `purpose` on an engine."""
-        return self._kept(name, purpose, "head")
+        if purpose == TEMPLATE:
+            return self._kept(name, TEMPLATE, None, "head")
+        return self._kept(name, purpose, self.migrated(name, TEMPLATE))
 
     def at(self, name: str, revision: str) -> Database:
         """Return the one database that the session keeps at a revision on an engine: a template, to be copied."""
-        return self._kept(name, f"at {revision}", revision)
+        full = next(each for each in chain() if each.startswith(revision))
+        below = chain()[: chain().index(full)]
+        return self._kept(name, f"at {full}", self.at(name, below[-1]) if below else None, full)
 
-    def _kept(self, name: str, purpose: str, revision: str) -> Database:
+    def _kept(self, name: str, purpose: str, copied: Database | None, revision: str | None = None) -> Database:
+        """Return a database that is kept; if there is none yet, copy one, and migrate the copy to `revision`."""
         key = (name, purpose)
         if key not in self._migrated:
             engine = self[name]
             with self._once(key):
-                database = engine.create()
-                database.alembic("upgrade", revision)
+                database = engine.create(copied)
+                if revision is not None:
+                    database.alembic("upgrade", revision)
                 self._migrated[key] = database
         return self._migrated[key]
 

@@ -1,5 +1,16 @@
 -- Entries of the types of recorded changes, and of types that look like them, that no trigger of the schema writes so.
-WITH known (event_type, category, level, form, keyed) AS (
+-- MATERIALIZED: for the order of the result, PostgreSQL would otherwise read the whole log by its sequence.
+WITH entry AS MATERIALIZED (
+    SELECT
+        entry.id, entry.sequence, entry.timestamp, entry.event_type, entry.event_category, entry.event_description,
+        entry.recorded_by, entry.user_id, entry.key_id, entry.session_id, entry.client_ip, entry.user_agent,
+        entry.duration_ms, entry.security_level, entry.risk_score, entry.compliance_tags, entry.additional_metadata
+    FROM {schema}.key_audit_logs AS entry
+    WHERE
+        entry.timestamp >= {since} AND entry.timestamp < {until}
+        AND (entry.event_type = 'KEY_USED' OR {folded_type} IN ({folded_types}))
+),
+known (event_type, category, level, form, keyed) AS (
     VALUES {known_types}
 ),
 possible (event_type, status) AS (
@@ -15,7 +26,12 @@ judged AS (
                 THEN 'another category or level'
             WHEN known.form = 'use' THEN CASE
                 WHEN entry.key_id IS NULL OR NOT {has_form_of_use} THEN 'another form'
-                WHEN version_used.id IS NULL THEN 'a version that the key does not have'
+                WHEN NOT EXISTS (
+                    SELECT 1 FROM {schema}.key_versions AS version_used
+                    WHERE
+                        version_used.key_id = entry.key_id AND version_used.version_number = {version_of_entry}
+                    LIMIT 1 OFFSET 0
+                ) THEN 'a version that the key does not have'
             END
             WHEN entry.session_id IS NOT NULL OR entry.client_ip IS NOT NULL OR entry.user_agent IS NOT NULL
                 OR entry.duration_ms IS NOT NULL OR entry.risk_score IS NOT NULL OR entry.compliance_tags IS NOT NULL
@@ -43,17 +59,11 @@ judged AS (
             WHEN entry.event_type = 'ROTATION_COMPLETED' AND rotation.status <> 'COMPLETED'
                 THEN 'a rotation that is not completed'
         END AS problem
-    FROM {schema}.key_audit_logs AS entry
+    FROM entry
     LEFT JOIN known ON known.event_type = entry.event_type
     LEFT JOIN {schema}.key_masters AS master ON master.id = entry.key_id
     LEFT JOIN {schema}.key_versions AS version ON known.form = 'version' AND version.id = {row_of_entry}
-    LEFT JOIN {schema}.key_versions AS version_used
-        ON known.form = 'use' AND version_used.key_id = entry.key_id
-        AND version_used.version_number = {version_of_entry}
     LEFT JOIN {schema}.key_rotations AS rotation ON known.form = 'rotation' AND rotation.id = {row_of_entry}
-    WHERE
-        entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND (entry.event_type = 'KEY_USED' OR {folded_type} IN ({folded_types}))
 )
 SELECT
     judged.day, judged.recorded_by, judged.user_id, judged.problem AS about, 1 AS total, NULL AS figure, NULL AS usual,

@@ -1,0 +1,45 @@
+"""Texts that both engines store: PostgreSQL has no NUL in a text, and UTF-8 no surrogate.
+
+Drivers refuse such a text in their own words and at different times; SQLite cuts one at a NUL in comparisons.
+"""
+
+import re
+from collections.abc import Mapping
+
+_NOT_STORED = re.compile("[\0\ud800-\udfff]")
+
+
+def fault_of(text: str) -> str | None:
+    """Return why no database stores a text, for a message after what it is; None if it can be stored."""
+    found = None if text.isascii() and "\0" not in text else _NOT_STORED.search(text)
+    if found is None:
+        return None
+    what = "the character NUL" if found[0] == "\0" else "a surrogate, such as a byte that is not UTF-8"
+    return f"has {what}, which no database stores: leave it out (character {found.start() + 1})"
+
+
+def check_texts(**given: object) -> None:
+    """Raise `ValueError` if an argument, or a text in a document, cannot be stored. The message does not show it.
+
+    Other values than texts, mappings, lists and tuples are not checked. Example::
+
+        check_texts(reason=reason, details={"ticket": ticket})
+    """
+    for name, value in given.items():
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, str):
+                if (fault := fault_of(each)) is not None:
+                    raise ValueError(f"{name} {fault}")
+            elif isinstance(each, Mapping):
+                waiting += [*each, *each.values()]
+            elif isinstance(each, list | tuple):
+                waiting += each
+
+
+def storable(text: str) -> str:
+    """Return a text with what no database stores escaped, such as `\\u0000`: for messages of others, of which nothing
+    is to be lost.
+    """
+    return _NOT_STORED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,0 +1,123 @@
+"""Texts with a NUL or a surrogate, which no database stores: one clear error each, and nothing is written."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.audit import append, open_trail
+from kms_schema.crypto import RootKeys, destroyable
+from kms_schema.crypto.errors import DependentsError
+from kms_schema.hsm.configurations import add_hsm, find_hsm
+from kms_schema.hsm.errors import UnknownHsmError
+from kms_schema.keyring import DecryptionError, KeyRing, StatusChangeError, UnknownKeyError
+from kms_schema.keyring.handover.receiver_keys import HandoverKey
+from kms_schema.keyring.listing import listed_key
+from kms_schema.rotations.policies import UnknownPolicyError, create_policy, find_policy
+from tests.keyring.async_rings import opened
+from tests.keyring.rings import AAD, DATA, ROOT, value
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+BAD = [pytest.param("a\0b", id="nul"), pytest.param("caf\udce9", id="surrogate")]
+FAULT = "has (the character NUL|a surrogate)"
+Use = Callable[..., Any]
+
+USES: dict[str, Use] = {
+    "encrypt": lambda ring, name: ring.key(name).encrypt(DATA, aad=AAD),
+    "encrypt_stream": lambda ring, name: list(ring.key(name).encrypt_stream([DATA], aad=AAD)),
+    "rotate": lambda ring, name: ring.rotate(name),
+    "expire": lambda ring, name: ring.expire(name),
+    "archive": lambda ring, name: ring.archive(name),
+    "revoke": lambda ring, name: ring.revoke(name, reason="leaked"),
+    "revoked_key": lambda ring, name: ring.revoked_key(name, reason="moved"),
+    "destroy_version": lambda ring, name: ring.destroy_version(name, 1),
+    "create under": lambda ring, name: ring.create(unique("k"), under=name),
+}
+
+
+def count(database: Database) -> int:
+    """Return the number of entries of the audit log: each change writes one."""
+    found: int = value(database, "SELECT count(*) FROM key_audit_logs")
+    return found
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_no_key_has_such_a_name(ring: KeyRing, database: Database, orders: str, bad: str) -> None:
+    blob, before = ring.key(orders).encrypt(DATA, aad=AAD), count(database)
+    for use in USES.values():
+        with pytest.raises((UnknownKeyError, ValueError), match=FAULT):
+            use(ring, bad)
+    with pytest.raises((UnknownKeyError, DecryptionError)):
+        ring.key(bad).decrypt(blob, aad=AAD)
+    for values in ({"key_id": bad, "under": ROOT}, {"key_id": "k", "under": ROOT, "compliance_tags": [bad]}):
+        with pytest.raises(ValueError, match=FAULT):
+            ring.create(**values)
+    assert count(database) == before
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_reasons_and_actors_are_refused_before_anything_is_written(
+    ring: KeyRing, database: Database, orders: str, bad: str
+) -> None:
+    before = count(database)
+    with HandoverKey.generate() as key:
+        for given in ({"reason": bad}, {"reason": "moved", "actor": bad}):
+            for use in (
+                ring.revoke,
+                ring.revoked_key,
+                lambda name, **given: ring.hand_over(name, to=key.public, **given),
+            ):
+                with pytest.raises(ValueError, match=f"^{'actor' if 'actor' in given else 'reason'} {FAULT}"):
+                    use(orders, **given)
+    for use in (ring.rotate, ring.expire):
+        with pytest.raises(ValueError, match=f"^actor {FAULT}"):
+            use(orders, actor=bad)
+    for given in ({"worker": bad}, {"worker": "night", "actor": bad}):
+        with pytest.raises(ValueError, match=FAULT):
+            ring.run_rotations(**given)
+    assert count(database) == before
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_asynchronous_drivers_give_the_same_errors(
+    database: Database, roots: RootKeys, orders: str, driver: str, bad: str
+) -> None:
+    async def work() -> None:
+        async with opened(database, roots, driver) as (ring, _):
+            with pytest.raises(UnknownKeyError, match=FAULT):
+                await ring.key(bad).encrypt(DATA, aad=AAD)
+            with pytest.raises(ValueError, match=FAULT):
+                await ring.revoke(orders, reason=bad)
+            with pytest.raises(StatusChangeError, match="refuses the change"):
+                await ring.create("k" * 65, under=ROOT)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_functions_of_sessions_and_connections(sql_engine: sa.Engine, database: Database, bad: str) -> None:
+    before = count(database)
+    with sa.orm.Session(sql_engine) as session:
+        with pytest.raises(DependentsError):
+            destroyable(session, bad, 1)
+        with pytest.raises(UnknownPolicyError):
+            find_policy(session, bad)
+        with pytest.raises(UnknownHsmError):
+            find_hsm(session, bad)
+        with pytest.raises(UnknownKeyError):
+            listed_key(session.connection(), bad)
+        for values in ({"notification_channels": [{"to": bad}]}, {"created_by": bad}):
+            with pytest.raises(ValueError, match=FAULT):
+                create_policy(session, unique("p"), "dek", {"rotation_interval_days": 90, **values})
+        with pytest.raises(ValueError, match=FAULT):
+            add_hsm(session, unique("h"), endpoint_url=bad)
+    with database.connect() as connection:
+        trail = open_trail(connection)
+        entry = {"event_type": "EXPORT", "event_category": "COMPLIANCE", "event_description": "sent"}
+        for values in ({"event_description": bad}, {"user_id": bad}, {"additional_metadata": {"to": [bad]}}):
+            with pytest.raises(ValueError, match=FAULT):
+                append(trail, **{**entry, **values})
+    assert count(database) == before
