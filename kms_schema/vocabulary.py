@@ -240,6 +240,9 @@ class RecordedEvent(StrEnum):
         return AuditSecurityLevel.MEDIUM if self.endswith(notable) else AuditSecurityLevel.LOW
 
 
+EVENT_TYPES: tuple[str, ...] = (*RecordedEvent, *UseEvent, *DocumentEvent)
+"""The types of entries that this package and the database write; applications have others besides."""
+
 KEY_LIFECYCLE: Mapping[KeyStatus, tuple[KeyStatus, ...]] = MappingProxyType(
     {
         KeyStatus.PENDING: (KeyStatus.ACTIVE, KeyStatus.REVOKED),

@@ -49,6 +49,6 @@ ALTER ROLE invoices SET idle_in_transaction_session_timeout = '60s';
 CREATE DATABASE kms OWNER kms_owner;
 \connect kms
 CREATE SCHEMA invoices AUTHORIZATION invoices_owner;
-GRANT USAGE ON SCHEMA invoices TO invoices;
+GRANT USAGE ON SCHEMA invoices TO invoices, keeper;
 ALTER ROLE invoices_owner IN DATABASE kms SET search_path = invoices;
 ALTER ROLE invoices IN DATABASE kms SET search_path = invoices;

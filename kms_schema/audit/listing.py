@@ -44,7 +44,7 @@ def listed_entries(
     """Return the newest entries of the audit log, the newest first.
 
     - `connection`: an open connection, whose option `schema_translate_map` names the schema. Needs `kms_auditor`
-    - `key_id`: the name of a key. `event_type`: as it is stored, such as `KEY_ROTATED`
+    - `key_id`: the name of a key. `event_type`: as it is stored, such as `VERSION_ACTIVATED`
     - `limit`: how many entries at most
 
     Entries are read by the sequence, and those of a key by their time: an index serves both. A type without a key has

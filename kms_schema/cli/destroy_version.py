@@ -99,16 +99,18 @@ def destroy_version(
     url, uris = connections.url_of(database_url), hsms_of(hsms)
     try:
         with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
-            with orm.Session(engine) as session:
-                found = crypto.destroyable(session, key_id, version)
+            if not yes and not sys.stdin.isatty():
+                raise click.UsageError("there is no terminal for the question: use --yes")
+            check = {} if erase_data else {"check": partial(ciphertext_counts.refuse_data_loss, also=columns)}
+            with orm.Session(engine) as session:  # before the question: the answer would be for nothing
+                found = crypto.destroyable(session, key_id, version, **({} if yes else check))
             if not yes:
                 _ask(key_id, version)
-            check = partial(ciphertext_counts.refuse_data_loss, also=columns)
             with closing(held_keys.HeldKeys(uris, (), waits.Threads())) as held:
                 crypto.destroy(
                     engine, key_id, version, actor=actor,
                     in_hsm=version_destruction.leave if leave_object else held.destroy,
-                    **({} if erase_data else {"check": check}),
+                    **check,
                 )  # fmt: skip
     except keyring.HsmUnavailableError as error:
         hint = "nothing is changed; if the object is gone with its token, use --leave-object"
@@ -133,7 +135,5 @@ def destroy_version(
 
 
 def _ask(key_id: str, version: int) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal for the question: use --yes")
     question = in_a_line(f"Destroy version {version} of key {key_id!r}? Data encrypted with it is lost.")
     click.confirm(question, abort=True, err=True)

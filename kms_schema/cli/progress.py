@@ -5,6 +5,7 @@ import sys
 import click
 
 from kms_schema.cli import messages
+from kms_schema.cli.terminal import width
 
 _COLUMNS = 78
 
@@ -15,9 +16,10 @@ def on_terminal() -> bool:
 
 
 def show(line: str) -> None:
-    """Overwrite the line, cut to the width of a terminal; without a terminal, do nothing."""
+    """Overwrite the line, cut to the width of the terminal; without a terminal, do nothing."""
     if on_terminal():
-        click.echo(f"\r{line[:_COLUMNS]:{_COLUMNS}}\r", nl=False, err=True)
+        columns = max(1, min(_COLUMNS, (width(sys.stderr) or _COLUMNS) - 1))  # a full line would scroll some terminals
+        click.echo(f"\r{line[:columns]:{columns}}\r", nl=False, err=True)
 
 
 def show_count(what: str, done: int, of: int) -> None:

@@ -1,7 +1,6 @@
 """`kms-schema validate`: compare a database with the expected schema."""
 
 import os
-import shutil
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from kms_schema.cli.completion import rule_codes
 from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.cli.recording import record
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.cli.terminal import width
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
@@ -194,7 +194,7 @@ def _layout(fail_on: Severity, docs_url: str) -> Layout:
         raise click.UsageError(f"--docs-url: {error}") from None
     forced, terminal = os.environ.get("FORCE_COLOR", "0") not in ("", "0"), sys.stdout.isatty()
     colour = not os.environ.get("NO_COLOR") and (forced or (terminal and os.environ.get("TERM") != "dumb"))
-    return replace(layout, colour=colour, width=shutil.get_terminal_size().columns if terminal else None)
+    return replace(layout, colour=colour, width=width())
 
 
 def _show_progress(what: str, position: int, of: int) -> None:

@@ -1,5 +1,6 @@
 """Destroys a key version (crypto-shredding): the material is erased, the row stays with the time of it."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,10 +31,17 @@ class Destroyable:
         return self.hsm_key_id is not None
 
 
-def destroyable(session: Session, key_id: str, version_number: int) -> Destroyable:
+def destroyable(
+    session: Session,
+    key_id: str,
+    version_number: int,
+    *,
+    check: Callable[[Session, KeyVersion], None] = lambda _session, _version: None,
+) -> Destroyable:
     """Return the version that `destroy` would destroy, and change nothing.
 
     session: reads the database. key_id: the name of a key, `key_masters.key_id`. version_number: of that key.
+    check: called with the version, as by `destroy`.
 
     Raises `DependentsError` if there is no such version, if it is destroyed already or live, or if it still wraps other
     versions. The message states how many, and names the first of them. Example::
@@ -41,14 +49,16 @@ def destroyable(session: Session, key_id: str, version_number: int) -> Destroyab
         with Session(engine) as session:
             print(destroyable(session, "orders-kek", 3).held_in_hsm)
     """
-    return _described(_destroyable(session, key_id, version_number))
+    version = _destroyable(session, key_id, version_number)
+    check(session, version)
+    return _described(version)
 
 
 def _destroyable(session: Session, key_id: str, version_number: int) -> KeyVersion:
     version = find_version(session, key_id, version_number)
     named = f"version {version_number} of key {key_id!r}"
     if version is None:
-        raise DependentsError(f"there is no {named}")
+        raise DependentsError(f"there is no {named}; kms-schema keys show {shlex.quote(key_id)} lists the versions")
     if version.destroyed_at is not None:
         raise DependentsError(f"{named} is destroyed already, since {version.destroyed_at:%Y-%m-%d %H:%M:%S} UTC")
     if version.is_live:

@@ -124,9 +124,10 @@ class RootKeys:
     def _row_key(self, reference: str, form: EnvelopeFormat, associated_data: bytes) -> Secret:
         root = self._roots.get(reference)
         if root is None:
+            given = f"only {', '.join(map(repr, sorted(self._roots)))}" if self._roots else "and no other one"
             raise WrappingKeyError(
-                f"the root key {reference!r} is not given: name its place with --root-key {reference}=FILE or in"
-                " KMS_ROOT_KEYS; a program gives it to RootKeys"
+                f"the root key {reference!r} is not given, {given}: name its place with --root-key {reference}=FILE or"
+                " in KMS_ROOT_KEYS; a program gives it to RootKeys"
             )
         try:
             row_key = root.derive(ciphers.derivation_message(form, associated_data))

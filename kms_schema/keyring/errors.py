@@ -151,7 +151,7 @@ class VersionInUseError(KeyRingError):
 
 
 class KeyInUseError(KeyRingError):
-    """A column of an application still holds ciphertexts of the key, or cannot be read: they would be lost."""
+    """A column of an application still holds ciphertexts of the key, or cannot be read."""
 
 
 class RowBindingError(KeyRingError):

@@ -1,6 +1,7 @@
 """Makes keys and versions, and changes the status of keys: one transaction each."""
 
 import datetime as dt
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -279,7 +280,8 @@ def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
             )
         if session.scalar(sa.select(sa.func.count()).where(KeyVersion.key_id == known.id)) == 0:
             return known
-    raise KeyExistsError(f"there is a key named {new.key_id!r}", key_id=new.key_id)
+    see = f"choose another name, or see that key with kms-schema keys show {shlex.quote(new.key_id)}"
+    raise KeyExistsError(f"there is a key named {new.key_id!r}: {see}", key_id=new.key_id)
 
 
 def _form(key: KeyMaster) -> tuple[object, ...]:

@@ -1,6 +1,5 @@
 """The methods of a ring that change the status of a key."""
 
-import shlex
 from abc import ABC, abstractmethod
 
 from kms_schema.keyring.columns.declarations import Declarations
@@ -9,6 +8,8 @@ from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.versions import Versions
 from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import KeyStatus
+
+_REVOKE_NOW = "Or revoke it now (--now): then only commands with --from-revoked open its ciphertexts"
 
 
 class StatusChanges(ABC):
@@ -42,7 +43,7 @@ class StatusChanges(ABC):
         Raises `KeyInUseError` while a declared column holds ciphertexts of it, and as `expire` does.
         """
         self._check_open()
-        self._declarations.refuse_if_used(key_id, "archived", "Re-encrypt these columns with another key first")
+        self._declarations.refuse_if_used(key_id, "archived")
         return self._change(key_id, KeyStatus.ARCHIVED, actor)
 
     def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
@@ -50,7 +51,7 @@ class StatusChanges(ABC):
 
         Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `actor` is the
         user in the entry. While a declared column holds ciphertexts of the key, or cannot be read, it is refused with
-        `KeyInUseError` unless `now`: they do not open afterwards. Raises `ValueError` for a reason that is
+        `KeyInUseError` unless `now`: only `revoked_key` opens them afterwards. Raises `ValueError` for a reason that is
         blank or that no database stores, and otherwise as `expire` does.
         """
         self._check_open()
@@ -58,11 +59,7 @@ class StatusChanges(ABC):
         if not reason.strip():
             raise ValueError("give the reason of the revocation: it is stored with the key")
         if not now:
-            advice = (
-                f"Re-encrypt these columns (kms-schema reencrypt TABLE.COLUMN --key {shlex.quote(key_id)} --to OTHER),"
-                " or revoke it now and lose them (--now)"
-            )
-            self._declarations.refuse_if_used(key_id, "revoked", advice)
+            self._declarations.refuse_if_used(key_id, "revoked", _REVOKE_NOW)
         return self._change(key_id, KeyStatus.REVOKED, actor, reason)
 
     def _change(self, key_id: str, status: KeyStatus, actor: str | None, reason: str | None = None) -> KeyDescription:

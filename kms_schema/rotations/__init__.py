@@ -13,12 +13,12 @@ committed.
 
 from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
-from kms_schema.rotations.listing import ListedRotation
+from kms_schema.rotations.listing import ListedRotation, NextDue
 from kms_schema.rotations.opening import open_queue
 from kms_schema.rotations.queue import RotationQueue
 from kms_schema.rotations.windows import Window
 
 __all__ = [
-    "Backoff", "Claim", "LeaseLostError", "ListedRotation", "RotationError", "RotationQueue", "Scheduled", "Window",
-    "open_queue",
+    "Backoff", "Claim", "LeaseLostError", "ListedRotation", "NextDue", "RotationError", "RotationQueue", "Scheduled",
+    "Window", "open_queue",
 ]  # fmt: skip

@@ -37,6 +37,18 @@ class ListedRotation:
 
 
 @dataclass(frozen=True)
+class NextDue:
+    """The key that is due next by a date."""
+
+    key_id: str
+    """The key's name."""
+    reason: str
+    """`time`, `age` or `expiry`, as in `rotations_due`."""
+    due_at: dt.datetime
+    policy_name: str
+
+
+@dataclass(frozen=True)
 class Pending:
     """A number of rotations that are not done yet, for the same reason."""
 

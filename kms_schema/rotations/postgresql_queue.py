@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kms_schema.identifiers import quoted
+from kms_schema.rotations.next_due import NEXT_ON_POSTGRESQL
 from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
 
@@ -20,6 +21,7 @@ _LIVE_VERSION = (
 # clock_timestamp() instead of now(): the surrounding transaction may have begun long before the lease expired.
 STATEMENTS = {
     "due": "SELECT * FROM {schema}.rotations_due ORDER BY overdue DESC, due_at NULLS FIRST, key_id",
+    "next_due": NEXT_ON_POSTGRESQL,
     # Ordered by key, so that two sessions cannot deadlock. OFFSET 0 prevents the planner from scanning all keys.
     "schedule": f"""
         INSERT INTO {{schema}}.key_rotations AS rotation

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
-from kms_schema.rotations.listing import ListedRotation, Pending, sentences_of
+from kms_schema.rotations.listing import ListedRotation, NextDue, Pending, sentences_of
 from kms_schema.rotations.windows import Window
 from kms_schema.storable_text import check_texts, storable
 
@@ -77,6 +77,13 @@ class RotationQueue:
         """Return the rows of `rotations_due` by column name: overdue keys first, then by `due_at`."""
         with self.transaction():
             return self._storage.rows("due")
+
+    def next_due(self) -> NextDue | None:
+        """Return the key that is due next by date, after those in `due`; None without one. Needs kms_auditor."""
+        with self.transaction():
+            for row in self._storage.rows("next_due"):
+                return NextDue(**{**row, "due_at": self._storage.decode_time(row["due_at"])})
+        return None
 
     def rotations(self, limit: int = 20, status: str | None = None) -> list[ListedRotation]:
         """Return rotations: up to `limit` of each status, or of `status` only.

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from kms_schema.rotations.next_due import NEXT_ON_SQLITE
 from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
 
@@ -18,6 +19,7 @@ _OPEN_WINDOW = "(policy_id IS NULL OR policy_id NOT IN (SELECT value FROM json_e
 
 STATEMENTS = {
     "due": "SELECT * FROM rotations_due ORDER BY overdue DESC, due_at NULLS FIRST, key_id",
+    "next_due": NEXT_ON_SQLITE,
     "schedule": f"""
         INSERT INTO key_rotations (key_id, policy_id, "trigger", trigger_details, scheduled_at, old_version)
         SELECT due.id, due.policy_id, {TRIGGER_OF_REASON},

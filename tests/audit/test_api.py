@@ -55,7 +55,7 @@ def test_an_entry_that_is_refused_leaves_the_connection_usable(database: Databas
         trail = open_trail(connection)
         with pytest.raises(Exception, match="event_category_known"):
             append(trail, event_type="TEST", event_category="OTHER", event_description="refused")
-        with pytest.raises(TrailError, match="no key named nobody"):
+        with pytest.raises(TrailError, match="no key named 'nobody'"):
             append(trail, event_type="T", event_category="POLICY", event_description="refused", key_id="nobody")
         assert len(list(seal(trail))) == 1
 

@@ -30,6 +30,9 @@ def test_the_file_works_alone(in_folder: Path) -> None:
     (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
     done = run("proof.json", "--key", str(KEY.verifier), program=program)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the proof holds"), done.stdout + done.stderr
+    (in_folder / "empty.txt").touch()
+    done = run("proof.json", "--key", str(KEY.verifier), "--checkpoint", "empty.txt", program=program)
+    assert "is empty or no text; fetch it: kms-schema audit checkpoint > checkpoint.txt" in done.stdout
     (in_folder / "proof.json").write_text(inclusion(4, 7).replace("LIFECYCLE", "SECURITY"), encoding="utf-8")
     done = run("proof.json", "--key", str(KEY.verifier), program=program)
     assert (done.returncode, done.stdout.partition(":")[0]) == (1, "REFUSED")

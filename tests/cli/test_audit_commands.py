@@ -38,7 +38,9 @@ def test_what_is_printed_as_text_cannot_write_over_a_terminal(trail: Trail) -> N
     assert "user_id: ü\n" in done.out
 
 
-def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(trail: Trail) -> None:
+def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(trail.database.connect()) as connection:
         insert(connection, "key_masters", **key_master(key_id="orders-2026"))
     for key in ((), ("--key-id", "orders-2026"), ("--key-id", "orders-2026"), ()):
@@ -52,11 +54,17 @@ def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(trail:
     assert [each["sequence"] for each in of_key] == sequences[1:3]
     assert {each["key_id"] for each in of_key} == {"orders-2026"}
     assert trail.told("list", "--event-type", "NOTHING") == []
+    assert trail.audit("list", "--event-type", "NOTHING").err == "no entries of type NOTHING\n"
+    close = trail.audit("list", "--key", "orders-2026", "--event-type", "version_activate").err
+    assert close.startswith("no entries of type version_activate about key orders-2026; did you mean VERSION_ACTIVATED")
     said = trail.audit("list", "--limit", 2)
     assert (said.status, said.err) == (0, "")
     assert [line.split()[0] for line in said.out.splitlines()] == ["SEQUENCE", *map(str, sequences[:2])]
     assert [line[54:] for line in said.out.splitlines()] == ["ABOUT", "Root key taken out of the…", "orders-2026"]
     assert max(map(len, said.out.splitlines())) <= 80
+    monkeypatch.setattr("kms_schema.cli.terminal.width", lambda: 60)
+    narrow = trail.audit("list", "--limit", 2).out.splitlines()
+    assert (max(map(len, narrow)) <= 60, narrow[-1]) == (True, f"{'':9}orders-2026")
     proof = json.loads(trail.audit("prove", sequences[1]).out)
     assert json.dumps(sequences[1]) in json.dumps(proof)
     missing = trail.audit("list", "--key", "nobody")

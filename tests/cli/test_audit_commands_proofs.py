@@ -50,7 +50,7 @@ def test_what_cannot_be_proved_is_said(sealed: audit_trails.Trail) -> None:
     nobody = uuid.uuid4()
     for given, says in (
         (("14",), "entry 14 is unsealed; run: kms-schema audit seal"),
-        (("15",), "there is no entry 15"),
+        (("15",), "there is no entry 15, or this role may not see it; kms-schema audit list shows the entries"),
         ((str(2**63 - 1),), f"there is no entry {2**63 - 1}"),
         ((nobody,), f"there is no entry {nobody}"),
         (("7", "--seal", "1"), "entry 7 was sealed after seal 1"),

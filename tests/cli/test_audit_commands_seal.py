@@ -1,5 +1,6 @@
 """`kms-schema audit seal`, `checkpoint` and `keygen`."""
 
+import json
 import os
 import signal
 import stat
@@ -37,13 +38,20 @@ def seals(trail: Trail) -> int:
         return int(count)
 
 
-def test_a_seal_prints_its_checkpoint_and_nothing_where_there_is_nothing(trail: Trail) -> None:
+def test_a_seal_prints_its_checkpoint_and_the_last_one_where_there_is_nothing(trail: Trail) -> None:
     kept = trail.seal()
     outside = read_checkpoint(kept, [trail.key.verifier])
     assert (outside.checkpoint.origin, outside.checkpoint.size) == (ORIGIN, 1)
     assert outside.note.trusted([trail.key.verifier])
     again = trail.audit("seal", "--key", trail.key_file)
-    assert (again.status, again.out, again.err) == (0, "", "nothing to seal\n")
+    assert (again.status, again.out) == (0, kept.read_text(encoding="utf-8"))
+    assert again.err == "nothing to seal: seal 1 covers every entry, and its checkpoint is printed again\n"
+    plain = json.loads(trail.audit("seal", "--key", trail.key_file, "--format", "json").out)
+    assert (plain["sealed"], plain["number"], plain["checkpoint"]) == (False, 1, again.out)
+    missing = trail.audit("seal", "--key", "none.key")
+    assert missing.error.endswith("does not exist. Make a key with kms-schema audit keygen NAME --output FILE")
+    refused = trail.audit("seal")
+    assert (refused.status, refused.out) == (1, "")  # a checkpoint only for the key that signs
     assert trail.audit("checkpoint").out == kept.read_text(encoding="utf-8")
     trail.write()
     trail.seal(name="second.txt")

@@ -107,6 +107,9 @@ def test_a_checkpoint_of_another_trail_and_no_checkpoint_are_told_apart(three: T
     done = three.audit("verify", "--checkpoint", other)
     assert (done.status, done.out) == (2, "")
     assert str(other) in done.error
+    other.write_text("", encoding="utf-8")
+    again = "is empty; fetch the checkpoint again: kms-schema audit checkpoint > checkpoint.txt"
+    assert again in three.audit("verify", "--checkpoint", other).error
     other.write_text(text.replace("\n21\n", "\n20\n"), encoding="utf-8")
     done = three.audit("verify", "--checkpoint", other, "--trust", three.trusted)
     assert done.status == 2

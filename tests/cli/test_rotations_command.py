@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.rotations.setups import HOUR, a_key, a_policy, a_rotation, expire, stored
+from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, expire, stored
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows import smallest
+from tests.support.statements import adapt, execute
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def told(database: Database, *arguments: str) -> Any:
 def test_from_what_is_due_to_what_is_done(database: Database, connection: Connection) -> None:
     policy = a_policy(connection)
     key = a_key(connection)
-    (due,) = told(database, "due")
+    (due,) = told(database, "due")["due"]
     assert (due["key_id"], due["reasons"], due["overdue"], due["policy_name"]) == (
         key["key_id"], ["time"], True, policy["policy_name"],
     )  # fmt: skip
@@ -47,7 +48,8 @@ def test_from_what_is_due_to_what_is_done(database: Database, connection: Connec
     ]
     assert told(database, "schedule") == {"scheduled": 1, "retried": 0}
     assert rotations(database, "schedule").out == "0 scheduled, 0 retries\n"
-    assert rotations(database, "due").out == "0 due\n"
+    due_again = rotations(database, "due")
+    assert (due_again.out, due_again.err) == ("0 due\n", "")
     claim = told(database, "claim", "--worker", "night-1", "--lease", "60")
     assert (claim["key_id"], claim["details"]["reason"], claim["old_version"]) == (key["key_id"], "time", 1)
     mine = (claim["id"], claim["claimed_by"])
@@ -55,6 +57,34 @@ def test_from_what_is_due_to_what_is_done(database: Database, connection: Connec
     assert dt.datetime.fromisoformat(renewed["lease_expires_at"]) > smallest.now() + HOUR
     assert rotations(database, "complete", *mine).out == f"rotation {claim['id']} is completed\n"
     assert stored(connection, uuid.UUID(claim["id"]), "status") == ("COMPLETED",)
+
+
+def test_the_next_key_is_the_first_by_date_beyond_the_notice(database: Database, connection: Connection) -> None:
+    assert told(database, "due") == {"due": [], "next": None}
+    limits = {"rotation_interval_days": 365, "max_key_age_days": 370, "notify_before_rotation_hours": 24}
+    a_policy(connection, policy_name="dek", **limits)
+    a_policy(connection, policy_name="tls", key_type="tls", rotation_interval_days=None, max_key_age_days=300)
+    ages: dict[str, dict[str, Any]] = {
+        "near": {"age": 365 * DAY - 2 * HOUR},  # within the notice, so it is listed above
+        "by time": {"age": 200 * DAY},
+        "by age": {"age": 220 * DAY, "key_type": "tls"},
+        "by expiry": {"age": 2 * DAY, "expires_at": smallest.now() + 60 * DAY},
+    }
+    keys = {name: a_key(connection, **values) for name, values in ages.items()}
+    for name, reason, days in (("by expiry", "expiry", 60), ("by age", "age", 80), ("by time", "time", 165)):
+        found = told(database, "due")
+        assert [each["key_id"] for each in found["due"]] == [keys["near"]["key_id"]]
+        following, policy = found["next"], "tls" if name == "by age" else "dek"
+        key = keys[name]["key_id"]
+        assert (following["key_id"], following["reason"], following["policy_name"]) == (key, reason, policy)
+        due_at = dt.datetime.fromisoformat(following["due_at"])
+        assert abs(due_at - smallest.now() - days * DAY) < HOUR
+        last = rotations(database, "due").out.splitlines()[-1]
+        assert last == f"next: {key} is due at {following['due_at']}, by {reason}; policy {policy}"
+        revoke = "UPDATE key_masters SET status = 'revoked', revoked_at = :now, status_reason = 'test' WHERE id = :id"
+        values = {"now": adapt(smallest.now(), database.dialect), "id": keys[name]["id"]}
+        execute(connection, revoke, values)
+        connection.commit()
 
 
 def test_a_failure_is_told_with_its_retry(database: Database, connection: Connection) -> None:

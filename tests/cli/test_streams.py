@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.cli import run
+from kms_schema.cli import progress, run
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
@@ -94,3 +94,11 @@ def test_a_terminal_with_few_characters(sealed: Database, command: str, locale: 
     done = in_a_shell(f'{locale} "$@"', words(command, sealed))
     assert done.returncode in {0, 1}, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.only_on("sqlite")
+def test_progress_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "on_terminal", lambda: True)
+    monkeypatch.setattr(progress, "width", lambda _stream: 60)
+    progress.show("x" * 100)
+    assert capsys.readouterr().err == f"\r{'x' * 59}\r"

@@ -1,14 +1,7 @@
-"""`kms-schema keys encrypt` and `decrypt` as they are typed: files, pipes, terminals, roles and interruptions."""
+"""`kms-schema keys encrypt` and `decrypt` as they are typed: files, their states and limits, roles."""
 
 import base64
-import os
-import pty
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,12 +13,10 @@ from tests.keyring.conftest import Keys
 from tests.keyring.rings import AAD, DATA, entries, used, value
 from tests.roles.granted import Granted
 from tests.support.engines import Database
-from tests.support.programs import python
 from tests.support.rows.smallest import unique
 
 TEXT = bytes(range(256)) * (10 * 1024)
 """2.5 MiB: three segments."""
-SECONDS = 30
 NOT_OPEN = "was changed or is incomplete, or its key or associated data is another"
 VOLUME = "SELECT data_volume_bytes FROM key_versions WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
 
@@ -144,8 +135,14 @@ def test_other_data_messages_and_keys_are_refused(
     assert ring.inspect(encrypted.read_bytes()).key_id == orders
     for said in (foreign, data):
         assert (said.status, NOT_OPEN in said.error) == (1, True), said
+        assert "discard" not in said.error  # nothing is written
+    unknown = keys("decrypt", "no-such-key", str(encrypted), *target, *root)
+    assert (unknown.status, "there is no key named 'no-such-key'; kms-schema keys list" in unknown.error) == (1, True)
     own = keys("decrypt", orders, str(encrypted), "--aad", "report", *target)
     assert (own.status, "cannot be opened: the root key" in own.error) == (1, True)
+    assert "is not given, and no other one: name its place with --root-key" in own.error
+    given = ("--root-key", f"kms://other={root[1].partition('=')[2]}")
+    assert "is not given, only 'kms://other': " in keys("decrypt", orders, str(encrypted), *target, *given).error
     assert names(encrypted.parent) == {"report", "report.kms", "message"}
 
 
@@ -182,86 +179,6 @@ def test_usage(keys: Keys, root: tuple[str, str], orders: str, report: Path, tmp
     no_database = f"sqlite:///{tmp_path}/none.db"
     assert keys("decrypt", orders, str(report), "--output", str(tmp_path / "out"), url=no_database).status == 3
     assert names(tmp_path) == {"report"}
-
-
-@pytest.fixture
-def command(database: Database, root: tuple[str, str]) -> Iterator[Callable[..., python.Popen]]:
-    """Starts commands as processes with pipes."""
-    started: list[python.Popen] = []
-
-    def start(*words: str, **streams: int) -> python.Popen:
-        line = [sys.executable, "-m", "kms_schema", "keys", *words, *root, "--database-url", database.url]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(python.Popen(line, **(pipes | streams)))  # type: ignore[call-overload]
-        return started[-1]
-
-    yield start
-    for process in started:
-        with process:
-            process.kill()
-
-
-Command = Callable[..., "subprocess.Popen[bytes]"]
-
-
-def test_pipes_are_given_whole_segments_and_a_status(command: Command, orders: str) -> None:
-    blob, said = command("encrypt", orders).communicate(TEXT, timeout=SECONDS)
-    assert (blob[:1], len(blob), said.count(b"\n")) == (b"\x02", stream_bytes(len(TEXT)), 1), said
-    cut = command("decrypt", orders)
-    text, said = cut.communicate(blob[:-1], timeout=SECONDS)
-    first_two = 2 * (SEGMENT_BYTES - 16) - 40
-    assert (cut.returncode, text == TEXT[:first_two]) == (1, True), said
-    assert NOT_OPEN in said.decode()
-    assert b"Traceback" not in said
-
-
-@pytest.mark.only_on("sqlite")  # the database has no part in it
-def test_a_reader_that_goes_away_ends_the_command(command: Command, orders: str) -> None:
-    process = command("encrypt", orders)
-    assert process.stdout is not None
-    process.stdout.close()
-    process.stdout = None
-    said = process.communicate(TEXT, timeout=SECONDS)[1]
-    assert (process.returncode, b"Traceback" in said) == (3, False), said
-
-
-def sizes_of_open_files(process: int, folder: Path) -> Iterator[int]:
-    """Yield the sizes of the files of a folder that a process has open, with or without a name."""
-    for each in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(OSError):  # closed meanwhile
-            if each.readlink().is_relative_to(folder):
-                yield each.stat().st_size
-
-
-@pytest.mark.only_on("sqlite")  # likewise
-def test_ctrl_c_leaves_no_file(command: Command, orders: str, tmp_path: Path) -> None:
-    target = tmp_path / "out"
-    process = command("encrypt", orders, "--output", str(target))
-    assert process.stdin is not None
-    process.stdin.write(TEXT)
-    process.stdin.flush()
-    deadline = time.monotonic() + SECONDS
-    while not any(size > SEGMENT_BYTES for size in sizes_of_open_files(process.pid, tmp_path)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert list(tmp_path.iterdir()) == []
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=SECONDS)[1]
-    assert (process.returncode, said.splitlines()[-1]) == (130, b"Interrupted."), said
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("direction", ["encrypt", "decrypt"])
-def test_a_terminal_is_given_no_binary(command: Command, orders: str, direction: str) -> None:
-    terminal, its_end = pty.openpty()
-    try:
-        process = command(direction, orders, stdout=its_end)
-        said = process.communicate(b"", timeout=SECONDS)[1]
-    finally:
-        os.close(terminal)
-        os.close(its_end)
-    assert (process.returncode, b"standard output is a terminal" in said) == (2, True), said
 
 
 @pytest.mark.only_on("postgresql")

@@ -137,7 +137,12 @@ def test_the_cost_of_claiming_is_independent_of_the_number_of_keys(
 
 @pytest.mark.parametrize(
     ("statement", "values"),
-    [("list_first", {"status": "SCHEDULED"}), ("list_last", {"status": "COMPLETED"}), ("pending", {})],
+    [
+        ("list_first", {"status": "SCHEDULED"}),
+        ("list_last", {"status": "COMPLETED"}),
+        ("pending", {}),
+        ("next_due", {}),
+    ],
 )
 def test_the_cost_of_a_list_is_independent_of_the_number_of_rotations(
     databases: tuple[Database, Database], statement: str, values: dict[str, Any]

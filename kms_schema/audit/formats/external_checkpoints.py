@@ -30,6 +30,8 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalChe
         checkpoint = read_checkpoint(Path("checkpoint.txt"), read_verifier_keys(Path("keys.txt"))).checkpoint
     """
     content = path.read_bytes()
+    if not content.strip():
+        raise NoteError("the file is empty; fetch the checkpoint again: kms-schema audit checkpoint > checkpoint.txt")
     if b"\n\n" in content:
         note = Note.parse(content)
         claimed = {(each.name, each.key_id) for each in note.signatures}

@@ -125,7 +125,9 @@ def _missing(snapshot: Snapshot, entry: uuid.UUID | int, sequence: int | None) -
     page = None if sequence is None else snapshot.tree.page_of_sequence(sequence)
     if removed and page and page.first_leaf < removed.leaf_count:
         return CannotProveError(f"entry {entry} is past its retention period and was removed: it is in an archive")
-    return CannotProveError(f"there is no entry {entry}, or this role may not see it")
+    return CannotProveError(
+        f"there is no entry {entry}, or this role may not see it; kms-schema audit list shows the entries"
+    )
 
 
 def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:

@@ -91,8 +91,8 @@ def read_key(text: str) -> Key:
 
 def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     """Return a checkpoint that one of `keys` has signed."""
-    if not isinstance(note, str):
-        raise Refused("a checkpoint is a text")
+    if not isinstance(note, str) or not note.strip():
+        raise Refused("a checkpoint is empty or no text; fetch it: kms-schema audit checkpoint > checkpoint.txt")
     body, blank, rest = note.rpartition("\n\n")
     if not blank or not rest.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]", note):
         raise Refused("a checkpoint is a text, an empty line, and lines with signatures")

@@ -8,31 +8,37 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.audit.storage.errors import NoSuchKeyError
+from kms_schema.cli import messages, terminal
 from kms_schema.cli.connections import engine_at, url_of
 from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
 from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import EVENT_TYPES
 
 if TYPE_CHECKING:
+    import difflib
+
     from kms_schema.audit import listing
     from kms_schema.audit.listing import ListedEntry
 else:
+    difflib = on_use("difflib")
     listing = on_use("kms_schema.audit.listing")
 
 _LINE = "{:>8} {:<19} {:<24} {}"
+_FIRST_COLUMNS = 54
 _ABOUT = 26
 """The characters that are shown of a description."""
 
 
 @click.command(
     "list",
-    epilog="\b\nExamples:\n  kms-schema audit list\n  kms-schema audit list --key orders --event-type KEY_ROTATED"
+    epilog="\b\nExamples:\n  kms-schema audit list\n  kms-schema audit list --key orders --event-type VERSION_ACTIVATED"
     "\n  kms-schema audit list --limit 1 --format json"
     "\n\nExit status: 0 done, 1 no such key, 2 usage, 3 could not connect or not allowed.",
 )
 @key_id_option("--key", "key_id", help="Entries about this key only.")
-@click.option("--event-type", metavar="TYPE", help="Entries of this type only, such as KEY_ROTATED.")
+@click.option("--event-type", metavar="TYPE", help="Entries of this type only, such as VERSION_ACTIVATED.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The entries at most.")
 @where
 @style_option
@@ -42,8 +48,8 @@ def list_command(
     """List the newest entries of the audit log, the newest first: sequence, time in UTC, event, and the key.
 
     `audit prove` takes the sequence. An entry without a key shows its description: so do those of the creation of a
-    key or a version, which --key leaves out. JSON has the user and the role of each entry, too. Nothing is verified
-    and nothing is written; on PostgreSQL the login needs kms_auditor.
+    key or a version, which --key leaves out. A rotation writes VERSION_ACTIVATED. JSON has the user and the role of
+    each entry, too. Nothing is verified and nothing is written; on PostgreSQL the login needs kms_auditor.
     """
     url = url_of(database_url)
     with engine_at(url, schema=schema, application="kms-schema audit", writing=False) as engine:
@@ -52,6 +58,8 @@ def list_command(
                 found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, limit=limit)
         except NoSuchKeyError as error:
             raise click.ClickException(in_a_line(str(error))) from None
+    if not found:
+        messages.note(in_a_line(_nothing(key_id, event_type)))
     if style == "json":
         plain = [dataclasses.asdict(each) for each in found]
         for each in plain:
@@ -59,9 +67,24 @@ def list_command(
         click.echo(json.dumps(plain, indent=2))
         return
     click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "ABOUT"))
+    columns = terminal.width()
     for entry in found:
         time = f"{_utc(entry.timestamp):%Y-%m-%d %H:%M:%S}"
-        click.echo(in_a_line(_LINE.format(entry.sequence, time, entry.event_type, _about(entry))))
+        line, about = _LINE.format(entry.sequence, time, entry.event_type, "").rstrip(), _about(entry)
+        if columns is None or _FIRST_COLUMNS + len(about) <= columns:
+            click.echo(in_a_line(f"{line:<{_FIRST_COLUMNS}}{about}"))
+        else:
+            click.echo(in_a_line(line))
+            click.echo(in_a_line(f"{'':9}{about}"))
+
+
+def _nothing(key_id: str | None, event_type: str | None) -> str:
+    """Return that there are no such entries, with known types that are similar to one that is not known."""
+    of_type = "" if event_type is None else f" of type {event_type}"
+    of_key = "" if key_id is None else f" about key {key_id}"
+    known = [] if event_type is None else [*EVENT_TYPES]
+    similar = [] if event_type in known else difflib.get_close_matches((event_type or "").upper(), known)
+    return f"no entries{of_type}{of_key}" + (f"; did you mean {' or '.join(similar)}?" if similar else "")
 
 
 def _about(entry: "ListedEntry") -> str:

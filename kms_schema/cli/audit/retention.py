@@ -15,7 +15,7 @@ from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
 from kms_schema.cli.audit.open import opened, opened_with_connection
 from kms_schema.cli.audit.seals import NotPublished, published
-from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
+from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.streams import print_unchanged
@@ -100,7 +100,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
     type=click.Path(exists=True, file_okay=False, path_type=Path), help="The folder of the archives.",
 )  # fmt: skip
 @click.option(
-    "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
+    "--key", type=seal_key, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
 )
 @click.option("--publish", metavar="COMMAND", help="Run this with the checkpoint on standard input.")
 @click.option("--dry-run", is_flag=True, help="Show the expired entries; write nothing.")

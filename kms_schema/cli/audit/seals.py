@@ -13,9 +13,10 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
+from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli import messages
 from kms_schema.cli.audit.open import opened, opened_with_connection
-from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
+from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key, signing_key, verifier_keys
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
 from kms_schema.cli.streams import print_unchanged
@@ -47,7 +48,7 @@ class NotPublished(click.ClickException):
     " not allowed, 4 sealed, not published.",
 )
 @click.option(
-    "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
+    "--key", type=seal_key, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
 )
 @click.option("--origin", metavar="NAME", help="The name of the trail, for its first seal.")
 @click.option("--next-key", type=existing, metavar="FILE", help="Announce the verifier key of later seals.")
@@ -62,47 +63,57 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
     """Seal the committed entries that no seal covers, and print the checkpoint.
 
     Store the checkpoint where the owner of the database cannot write: without one, a trail that was rewritten and
-    sealed again looks like the original. Does nothing if there is nothing to seal.
+    sealed again looks like the original. If there is nothing to seal, it prints the last checkpoint again.
     """
     signer = signing_key(key)
     successor = _successor(next_key, signer)
     failed = False
     made: StoredSeal | None = None
     with opened_with_connection(database_url, schema, writing=True, lock_wait=lock_wait) as (connection, trail):
+        complete = False
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
                 _report(made)
                 failed |= publish is not None and not published(made, publish, connection, schema)
+            complete = True
         finally:
             # One note, even if a long backlog took several seals: the last seal covers the entries of the others.
+            # Without a new seal the last one, which `seal` has checked: `> checkpoint.txt` would empty the file else.
+            shown = made or (_last(trail) if complete else None)
             if style == "json":
-                click.echo(json.dumps(_document(made, failed=failed), indent=2))
-            elif made is not None:
-                print_unchanged(made.checkpoint_text())
+                click.echo(json.dumps(_document(shown, sealed=made is not None, failed=failed), indent=2))
+            elif shown is not None:
+                print_unchanged(shown.checkpoint_text())
     if failed:
         raise NotPublished(
             "the entries are sealed, but the command of --publish failed: when it works again, run"
             " kms-schema audit checkpoint | COMMAND"
         )
     if made is None:
-        messages.note("nothing to seal")
+        last = "" if shown is None else f": seal {shown.number} covers every entry, and its checkpoint is printed again"
+        messages.note(f"nothing to seal{last}")
         if successor is not None:
             raise click.ClickException(
                 "the new key was not announced: append an entry that states why the key changes, and run this again"
             )
 
 
-def _document(made: StoredSeal | None, *, failed: bool) -> dict[str, object]:
-    if made is None:
+def _last(trail: OpenTrail) -> StoredSeal | None:
+    with trail.reading() as snapshot:
+        return snapshot.seals.last()
+
+
+def _document(shown: StoredSeal | None, *, sealed: bool, failed: bool) -> dict[str, object]:
+    if shown is None:
         return {"sealed": False}
     return {
-        "sealed": True,
-        "number": made.number,
-        "origin": made.origin,
-        "tree_size": made.tree_size,
-        "signed_by": made.verifier_key,
+        "sealed": sealed,
+        "number": shown.number,
+        "origin": shown.origin,
+        "tree_size": shown.tree_size,
+        "signed_by": shown.verifier_key,
         "publishing_failed": failed,
-        "checkpoint": made.checkpoint_text(),
+        "checkpoint": shown.checkpoint_text(),
     }
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +22,23 @@ from kms_schema.output_files import FOR_OTHERS, new_file
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
 
 existing: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _SealKey(click.Path):
+    """A file with a key that signs seals; a missing one is an error that names the command that makes one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path of the file."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            if Path(value).exists():
+                raise
+            message = f"{error.message} Make a key with kms-schema audit keygen NAME --output FILE"
+            raise click.BadParameter(message, ctx, param) from None
+
+
+seal_key: click.Path = _SealKey(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(

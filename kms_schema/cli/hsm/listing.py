@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.hsm.sessions import opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
@@ -32,6 +33,8 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
     """
     with opened(database_url, schema) as session:
         found = configurations.listed_hsms(session)
+    if not found:
+        messages.note("no HSMs; kms-schema hsm add adds one")
     if style == "json":
         click.echo(json.dumps([document_of(each) for each in found], indent=2))
         return

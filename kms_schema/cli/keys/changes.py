@@ -101,7 +101,7 @@ def archive_command(*, key_id: str, actor: str | None, database_url: str | None,
 @click.command("revoke", epilog="\b\nExample:\n  kms-schema keys revoke orders --reason 'leaked, incident 4711'")
 @key_id_argument
 @click.option("--reason", required=True, metavar="TEXT", help="Stored with the key and in the audit log: no secrets.")
-@click.option("--now", is_flag=True, help="Also while columns hold ciphertexts of it, which are lost.")
+@click.option("--now", is_flag=True, help="Also while columns hold ciphertexts of it: only --from-revoked opens them.")
 @_of_a_change
 def revoke_command(
     *, key_id: str, reason: str, now: bool, actor: str | None, database_url: str | None, schema: str, style: str

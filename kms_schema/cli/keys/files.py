@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import click
 
-from kms_schema.cli import progress, streams
+from kms_schema.cli import messages, progress, streams
 from kms_schema.cli.keys.open_ring import key_id_argument, opened
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.output_files import replaced_file
 
 if TYPE_CHECKING:
+    from kms_schema import keyring
     from kms_schema.keyring import KeyRing
+else:
+    keyring = on_use("kms_schema.keyring")
 
 _MEGABYTE = 2**20
 _STANDARD = Path("-")
@@ -122,13 +126,18 @@ def _copy(
     """Write the parts that a ring makes of the input."""
     if output is None and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: use --output FILE, or a pipe")
-    done = 0
+    done, typed = 0, file == _STANDARD and sys.stdin.isatty()
     with _input(file) as source, _target(output) as target, ring_of() as ring:
         try:
             for part in parts_of(ring, source):
                 target.write(part)
                 done += len(part)
-                progress.show(f"{done // _MEGABYTE} MiB")
+                if not typed:
+                    progress.show(f"{done // _MEGABYTE} MiB")
+        except keyring.DecryptionError as error:
+            if output is not None or not done:
+                raise  # nothing is written
+            raise keyring.DecryptionError(f"{error}; discard what was written", key_id=error.key_id) from None
         finally:
             progress.clear()
 
@@ -145,19 +154,29 @@ class _Input:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
         self._name = name
+        self._ended = False
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Read into `buffer`, and return how many bytes were read."""
+        """Read into `buffer`, and return how many bytes were read. A terminal that has ended is not read again."""
+        if self._ended:
+            return 0
         try:
-            return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+            size: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
         except OSError as error:
             raise click.UsageError(f"cannot read {self._name}: {error.strerror or error}") from None
+        self._ended = not size
+        return size
 
 
 @contextmanager
 def _input(file: Path) -> Iterator[_Input]:
-    if file == _STANDARD:
+    if file == _STANDARD and not sys.stdin.isatty():
         yield _Input(sys.stdin.buffer, "standard input")
+        return
+    if file == _STANDARD:  # without a buffer, which would hide the end that was typed
+        messages.note("reading from the terminal: end with Ctrl-D on a line of its own")
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as typed:
+            yield _Input(typed, "standard input")
         return
     try:
         stream = file.open("rb", buffering=0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import connections
+from kms_schema.cli import connections, messages, terminal
 from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
@@ -27,8 +27,9 @@ else:
     keyring = on_use("kms_schema.keyring")
     listing = on_use("kms_schema.keyring.listing")
 
-_NAME = 26
-"""The width of names in the table. A longer one has a line of its own."""
+_NAME, _SHORTEST_NAME = 26, 8
+"""The width of names in the table, and in that of a narrow terminal. A longer one has a line of its own."""
+_OTHER_COLUMNS = 52
 _VERSIONS = "{:>7} {:>10} {:<9} {:>16} {:>16} {:<10}"
 
 
@@ -56,22 +57,27 @@ def list_command(
     """
     with _reading(database_url, schema) as connection:
         found = listing.listed_keys(connection, key_type=key_type, status=status)
-        if style == "json":
-            _print_json(found)
-            return
         first = next(found, None)  # before the header: a database without the schema is an error
-        click.echo(f"{'KEY':<{_NAME}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
-        for key in () if first is None else itertools.chain((first,), found):
-            _print_key(key)
+        keys = () if first is None else itertools.chain((first,), found)
+        if first is None:
+            wanted = {"type": key_type, "status": status}
+            messages.note("no keys" + "".join(f" of {name} {each}" for name, each in wanted.items() if each))
+        if style == "json":
+            _print_json(keys)
+            return
+        name = max(_SHORTEST_NAME, min(_NAME, (terminal.width() or 80) - _OTHER_COLUMNS))
+        click.echo(f"{'KEY':<{name}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
+        for key in keys:
+            _print_key(key, name)
 
 
-def _print_key(key: "ListedKey") -> None:
+def _print_key(key: "ListedKey", width: int) -> None:
     name = in_a_line(key.key_id)
-    if len(name) > _NAME:
+    if len(name) > width:
         click.echo(name)
         name = ""
     version, uses = ("-" if each is None else each for each in (key.live_version, key.usage_count))
-    line = f"{name:<{_NAME}} {key.key_type:<6} {key.status:<8} {version:>7} {uses:>16} {_day(key.expires_at):<10}"
+    line = f"{name:<{width}} {key.key_type:<6} {key.status:<8} {version:>7} {uses:>16} {_day(key.expires_at):<10}"
     click.echo(line.rstrip())
 
 

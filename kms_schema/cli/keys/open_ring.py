@@ -22,10 +22,14 @@ from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from kms_schema import keyring
+    from kms_schema.keyring import listing
     from kms_schema.keyring.descriptions import KeyDescription
 else:
     keyring = on_use("kms_schema.keyring")
+    listing = on_use("kms_schema.keyring.listing")
 
 _USES: Mapping[str, str] = {
     KeyStatus.ROTATED: "it decrypts only", KeyStatus.EXPIRED: "it decrypts only",
@@ -71,15 +75,19 @@ def opened(
     with (
         root_keys_of(roots) as opened_roots,
         connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
-        _refusals(url),
+        _refusals(url, engine),
         keyring.KeyRing(engine, opened_roots, schema=schema, cache=cache or keyring.CachePolicy(), hsms=uris) as ring,
     ):
         yield ring
 
 
 @contextmanager
-def _refusals(url: str) -> Iterator[None]:
-    """Turn the errors of the ring into messages. None contains material, plaintext or associated data."""
+def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
+    """Turn the errors of the ring into messages. None contains material, plaintext or associated data.
+
+    The ring has one error for a ciphertext that does not open, whatever the reason. Here an unknown name of a key is
+    another one: a login that uses keys may list their names.
+    """
     target = parse_database_url(url)
     try:
         yield
@@ -90,15 +98,25 @@ def _refusals(url: str) -> Iterator[None]:
         message = with_hint(message) if permitted else f"{message}; {MEMBERSHIP}"
         raise CannotConnect(in_a_line(f"{place}: {message}")) from None
     except keyring.DecryptionError as error:
-        hint = "name the key, the whole file and the --aad that it was encrypted with, and discard what was written"
+        with engine.connect() as connection:
+            try:
+                listing.listed_key(connection, error.key_id or "")
+            except keyring.UnknownKeyError as unknown:
+                raise _unknown(unknown) from None
+        hint = "name the key, the whole file and the --aad that it was encrypted with"
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     except keyring.UnknownKeyError as error:
-        hint = "list shows the names" if error.version is None else f"show {shlex.quote(error.key_id or '')} lists them"
-        raise click.ClickException(in_a_line(f"{error}; kms-schema keys {hint}")) from None
+        raise _unknown(error) from None
     except keyring.KeyRingError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor, reason or time
         raise click.UsageError(in_a_line(str(error))) from None
+
+
+def _unknown(error: "keyring.UnknownKeyError") -> click.ClickException:
+    """Return the message about an unknown key or version."""
+    hint = "list shows the names" if error.version is None else f"show {shlex.quote(error.key_id or '')} lists them"
+    return click.ClickException(in_a_line(f"{error}; kms-schema keys {hint}"))
 
 
 def print_change(described: "KeyDescription", style: str) -> None:

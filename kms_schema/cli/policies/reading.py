@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
@@ -31,6 +32,8 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
     """
     with opened(database_url, schema) as session:
         found = policies.list_policies(session)
+        if not found:
+            messages.note("no policies; kms-schema policies create adds one")
         if style == "json":
             click.echo(json.dumps([document_of(each) for each in found], indent=2))
             return

@@ -22,6 +22,10 @@ else:
 
 _SHOWN = 20
 """How many of the rows that do not open the text names; JSON has all."""
+_REFUSED = (
+    "if no row opens, {0} is given another key than the one under which they were written: give that one. If some open,"
+    " the others were changed: kms-schema audit list shows changes, and a backup has the rows"
+)
 
 
 @click.command(
@@ -74,6 +78,8 @@ def _print(checked: "list[Checked]", missing: list[str], style: str) -> None:
     for each in checked:
         for refused in each.refused[:_SHOWN]:
             click.echo(in_a_line(f"{each.reference} does not open {refused}"), err=True)
+        if each.refused:
+            click.echo(in_a_line(_REFUSED.format(each.reference)), err=True)
         if len(each.refused) > _SHOWN:
             click.echo(f"… and {len(each.refused) - _SHOWN} more; --format json names all", err=True)
         for warning in each.warnings:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.rotations.open_queue import opened, timestamp
 from kms_schema.printable import in_a_line
@@ -33,8 +34,10 @@ def list_command(*, status: str | None, limit: int, database_url: str | None, sc
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as queue:
+    with opened(database_url, schema, writing=False) as queue:
         found = queue.rotations(limit, status)
+    if not found:
+        messages.note(f"no rotations of status {status}" if status else "no rotations")
     if style == "json":
         click.echo(json.dumps([_plain(each) for each in found], indent=2))
         return

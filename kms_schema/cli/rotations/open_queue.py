@@ -16,11 +16,11 @@ from kms_schema.rotations import RotationError, RotationQueue, open_queue
 
 
 @contextmanager
-def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
-    """Open the queue; an error becomes one sentence with its exit status."""
-    with connected(url_of(database_url), writing=True, application="kms-schema rotations") as connection:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA foreign_keys = ON")
+def opened(database_url: str | None, schema: str, *, writing: bool = True) -> Iterator[RotationQueue]:
+    """Open the queue; an error becomes one sentence with its exit status. Without `writing`, nothing can be changed."""
+    with connected(url_of(database_url), writing=writing, application="kms-schema rotations") as connection:
+        if isinstance(connection, sqlite3.Connection):  # the queue joins a transaction; its own would lock the file
+            connection.execute("PRAGMA foreign_keys = ON" if writing else "BEGIN")
         try:
             yield open_queue(connection, schema, LOCK_WAIT_SECONDS)
         except RotationError as error:

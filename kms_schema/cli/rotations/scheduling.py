@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -21,12 +22,16 @@ _LISTS = ("reasons",)
 def due_command(database_url: str | None, schema: str, style: str) -> None:
     """List the keys that are due for rotation, or will be within the notice of a policy; the overdue ones first.
 
-    It leaves out keys with an open rotation or a retry.
+    It leaves out keys with an open rotation or a retry: see `rotations list`. The last line names the key that comes
+    next, by its date. The login needs kms_rotator or kms_auditor.
     """
-    with opened(database_url, schema) as queue:
-        found = [_plain(row) for row in queue.due()]
+    with opened(database_url, schema, writing=False) as queue:
+        with queue.transaction():
+            rows, following = queue.due(), queue.next_due()
+        found = [_plain(row) for row in rows]
     if style == "json":
-        click.echo(json.dumps(found, indent=2, default=str))
+        document = following and asdict(following) | {"due_at": timestamp(following.due_at)}
+        click.echo(json.dumps({"due": found, "next": document}, indent=2, default=str))
         return
     for row in found:
         since = f" since {row['due_at']}" if row["overdue"] and row["due_at"] else ""
@@ -36,6 +41,9 @@ def due_command(database_url: str | None, schema: str, style: str) -> None:
             when = "near its limit"
         click.echo(in_a_line(f"{row['key_id']}: {', '.join(row['reasons'])}; {when}; {policy}"))
     click.echo(f"{len(found)} due")
+    if following is not None:
+        by = f"{following.reason}; policy {following.policy_name}"
+        click.echo(in_a_line(f"next: {following.key_id} is due at {timestamp(following.due_at)}, by {by}"))
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

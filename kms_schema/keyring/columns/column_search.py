@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kms_schema.identifiers import quoted
 from kms_schema.keyring.columns.host_columns import RANGES, ColumnName, RawType, prefix_range
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form
@@ -27,6 +28,15 @@ _NAMESAKES = sa.text("""
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
     WHERE declared.relname = :table AND home.nspname = :schema AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         AND a.attname = :column AND a.atttypid = CAST('pg_catalog.bytea' AS pg_catalog.regtype)
+""")
+
+_ACCESS = sa.text("""
+    SELECT CAST(CURRENT_USER AS text) AS login, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use,
+        pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT') AS may_read
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+    WHERE c.relname = :table AND n.nspname = :schema AND a.attname = :column
 """)
 
 _KINDS = {
@@ -101,6 +111,21 @@ def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) 
     column = _column(name)
     parts = (tags[begin : begin + RANGES] for begin in range(0, len(tags), RANGES))
     return any(_is_any(connection, _holds(column, part)) for part in parts)
+
+
+def missing_access(connection: sa.Connection, name: ColumnName) -> str:
+    """Return what lets this login read all rows of a column that it may not read: the statements, where some do."""
+    values = {"table": name.table, "column": name.column, "schema": name.schema}
+    found = connection.execute(_ACCESS, values).one()
+    table = f"{quoted(name.schema or '')}.{quoted(name.table)}"
+    login = quoted(found.login)
+    statements = [
+        *([] if found.may_use else [f"GRANT USAGE ON SCHEMA {quoted(name.schema or '')} TO {login};"]),
+        *([] if found.may_read else [f"GRANT SELECT ({quoted(name.column)}) ON {table} TO {login};"]),
+    ]
+    if statements:
+        return f"as the owner of the table, run {' '.join(statements)}"
+    return f"row-level security of {table} hides rows from {login}; use a login with BYPASSRLS"
 
 
 def refuse_other_values(connection: sa.Connection, name: ColumnName) -> None:

@@ -4,11 +4,12 @@ Before it encrypts for a caller, who may put the ciphertext anywhere, it adds `E
 """
 
 import json
+import shlex
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.columns.column_search import holds_any, with_namesakes
+from kms_schema.keyring.columns.column_search import holds_any, missing_access, with_namesakes
 from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
 from kms_schema.keyring.errors import (
@@ -38,6 +39,8 @@ _ADD = {
     ),
 }
 """Adds a column to those of a key. Two processes at once add it once, and no row is locked where it is known."""
+
+_HOLDS = "still holds ciphertexts of it"
 
 
 class Declarations:
@@ -97,23 +100,32 @@ class Declarations:
             return None
         return [ColumnName(each["table"], each["column"], each.get("schema")) for each in row[0] or ()]
 
-    def refuse_if_used(self, key_id: str, what: str, advice: str) -> None:
-        """Raise `KeyInUseError` if a column still holds ciphertexts of a key, or cannot be read."""
+    def refuse_if_used(self, key_id: str, what: str, otherwise: str = "") -> None:
+        """Raise `KeyInUseError` if a column still holds ciphertexts of a key, or cannot be read.
+
+        `what`: the status that the key does not get. `otherwise`: what else the caller can do, as the last sentence.
+        """
         tags = tags_of(self._storage, key_id, live=True)
         declared = self.declared(key_id)
         with self._storage.shared_transaction(key_id) as connection:
             columns = with_namesakes(connection, declared)
         found = [state for name in columns if (state := self._state(key_id, name, tags)) is not None]
         if found:
-            raise KeyInUseError(f"key {key_id!r} is not {what}: {'; '.join(found)}. {advice}", key_id=key_id)
+            sentences = [f"key {key_id!r} is not {what}: {'; '.join(found)}"]
+            if any(_HOLDS in each for each in found):
+                command = f"kms-schema reencrypt TABLE.COLUMN --key {shlex.quote(key_id)} --to OTHER"
+                sentences.append(f"Re-encrypt these columns with another key: {command}")
+            raise KeyInUseError(". ".join([*sentences, *([otherwise] if otherwise else [])]), key_id=key_id)
 
     def _state(self, key_id: str, name: ColumnName, tags: Sequence[int]) -> str | None:
         """Return that a column holds ciphertexts of versions, or why that is not known; None if it holds none."""
         try:
             with self._storage.transaction(key_id, "a role that may read the column") as connection:
-                return f"column {name} still holds ciphertexts of it" if holds_any(connection, name, tags) else None
+                return f"column {name} {_HOLDS}" if holds_any(connection, name, tags) else None
         except KeyNotPermittedError:
-            return f"column {name} may hold ciphertexts of it: this login may not read it"
+            with self._storage.shared_transaction(key_id) as connection:
+                access = missing_access(connection, name)
+            return f"column {name} may hold ciphertexts of it: this login may not read it; {access}"
         except (HostColumnError, KeyRingError, sa.exc.DBAPIError) as error:
             reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
             return f"column {name} may hold ciphertexts of it: it cannot be read ({reason})"

@@ -25,7 +25,8 @@ def write(report: Report, layout: Layout) -> str:
         blocks.append("\n".join(line for waived in report.waived for line in _waived(waived, layout)))
     place = "\n".join(_wrapped(f"checked {in_a_line(report.about)}", layout))
     state = "31" if report.fails() else "32"
-    return "\n\n".join([*blocks, f"{place}\n{_painted(report.verdict, f'1;{state}', layout)}"])
+    verdict = "\n".join(_painted(line, f"1;{state}", layout) for line in _wrapped(report.verdict, layout))
+    return "\n\n".join([*blocks, f"{place}\n{verdict}"])
 
 
 def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:

@@ -29,8 +29,8 @@ POSTURE = (
     rule("KMS411", "the owner role has LOGIN", WARNING, MANUAL,
         "anyone with its password can alter the tables and disable their protections",
         expected="an owner role without LOGIN",
-        help="run kms-schema roles --apply --owner: it makes kms_owner, a role without LOGIN, the owner. The login "
-        "upgrades as a member of it then",
+        help="run kms-schema roles --apply --owner as a superuser: it makes kms_owner, a role without LOGIN, the "
+        "owner. The login upgrades as a member of it then",
     ),
     rule("KMS412", "the owner role has members", WARNING, SQL,
         "a member can act as the owner: alter the tables, and disable their protections",
