@@ -2248,7 +2248,7 @@ GROUP BY dependent.wrapping_key_ref;
 -- HIGH_USAGE_COUNT           the live version has reached 90 % of it                      25
 -- PENDING_TOO_LONG           pending for more than 24 hours                               20
 -- ROTATION_OVERDUE           in rotations_due with its limit passed                       30
--- REPEATED_ROTATION_FAILURE  two or more failures since the last success                  25
+-- REPEATED_ROTATION_FAILURE  two or more failures since the last success or new version   25
 -- NON_HSM_HIGH_SECURITY      security level MAXIMUM, and no HSM holds the key             15
 -- SECURITY_EVENTS            1 to 9 / 10 or more recent_security_events                   10 / 30
 --
@@ -2258,7 +2258,8 @@ GROUP BY dependent.wrapping_key_ref;
 -- its rotation. usage_percentage is rounded down, so that 90 and 100 agree with the warnings; null without a maximum, 0
 -- without a live version. last_rotation_date is
 -- key_masters.rotated_at, as in rotations_due. Each failed attempt counts: a rotation that failed, was retried and
--- failed again counts as two failures, at its latest failed_at. recent_security_events counts HIGH and CRITICAL entries
+-- failed again counts as two failures, at its latest failed_at. A version that became live after that ends them, also
+-- without a rotation of the queue. recent_security_events counts HIGH and CRITICAL entries
 -- about the key, whatever their category.
 CREATE MATERIALIZED VIEW public.key_health_monitor AS
 WITH clock AS NOT MATERIALIZED (
@@ -2291,6 +2292,11 @@ failed AS (
                 success.key_id = rotation.key_id
                 AND success.status = 'COMPLETED'
                 AND success.completed_at >= rotation.failed_at
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM public.key_versions AS newer
+            WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
         )
     GROUP BY rotation.key_id
 ),
@@ -3484,10 +3490,11 @@ CREATE TABLE public.key_operation_records (
     errors BIGINT,
     warnings BIGINT,
     infos BIGINT,
+    unchecked BIGINT,
     CONSTRAINT pk_key_operation_records PRIMARY KEY (operation, subject, recorded_at),
     CONSTRAINT ck_key_operation_records_operation_known CHECK (operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION')),
     CONSTRAINT ck_key_operation_records_subject_not_blank CHECK (btrim(subject, E' \t\n\r') <> ''),
-    CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL END),
+    CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 AND coalesce(unchecked, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL AND unchecked IS NULL END),
     CONSTRAINT ck_key_operation_records_recorded_at_type CHECK (recorded_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 

@@ -1983,7 +1983,7 @@ CROSS JOIN moment;
 -- HIGH_USAGE_COUNT           the live version has reached 90 % of it                      25
 -- PENDING_TOO_LONG           pending for more than 24 hours                               20
 -- ROTATION_OVERDUE           in rotations_due with its limit passed                       30
--- REPEATED_ROTATION_FAILURE  two or more failures since the last success                  25
+-- REPEATED_ROTATION_FAILURE  two or more failures since the last success or new version   25
 -- NON_HSM_HIGH_SECURITY      security level MAXIMUM, and no HSM holds the key             15
 -- SECURITY_EVENTS            1 to 9 / 10 or more recent_security_events                   10 / 30
 --
@@ -2076,6 +2076,11 @@ facts AS (
                     ORDER BY success.scheduled_at DESC
                     LIMIT 1
                 ) IS NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM key_versions AS newer
+                    WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
+                )
         ) + (
             SELECT COALESCE(sum(rotation.retry_count), 0)
             FROM key_rotations AS rotation
@@ -2093,6 +2098,11 @@ facts AS (
                     ORDER BY success.scheduled_at DESC
                     LIMIT 1
                 ) IS NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM key_versions AS newer
+                    WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
+                )
         ) AS failed_attempts,
         COALESCE(reported.events, 0) AS recent_security_events,
         overdue.id IS NOT NULL AS is_overdue
@@ -3596,10 +3606,11 @@ CREATE TABLE key_operation_records (
     errors BIGINT,
     warnings BIGINT,
     infos BIGINT,
+    unchecked BIGINT,
     CONSTRAINT pk_key_operation_records PRIMARY KEY (operation, subject, recorded_at),
     CONSTRAINT ck_key_operation_records_operation_known CHECK (operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION')),
     CONSTRAINT ck_key_operation_records_subject_not_blank CHECK (trim(subject, char(9, 10, 13, 32)) <> ''),
-    CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL END),
+    CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 AND coalesce(unchecked, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL AND unchecked IS NULL END),
     CONSTRAINT ck_key_operation_records_operation_type CHECK (typeof(operation) = 'text' AND instr(operation, char(0)) = 0 AND length(operation) <= 30),
     CONSTRAINT ck_key_operation_records_subject_type CHECK (typeof(subject) = 'text' AND instr(subject, char(0)) = 0 AND length(subject) <= 255),
     CONSTRAINT ck_key_operation_records_recorded_at_type CHECK (typeof(recorded_at) = 'text' AND instr(recorded_at, char(0)) = 0 AND recorded_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND recorded_at > '0001' AND datetime(substr(recorded_at, 1, 19), '+0 days') IS replace(substr(recorded_at, 1, 19), 'T', ' ')),
@@ -3607,7 +3618,8 @@ CREATE TABLE key_operation_records (
     CONSTRAINT ck_key_operation_records_seal_number_type CHECK (seal_number IS NULL OR (typeof(seal_number) = 'integer')),
     CONSTRAINT ck_key_operation_records_errors_type CHECK (errors IS NULL OR (typeof(errors) = 'integer')),
     CONSTRAINT ck_key_operation_records_warnings_type CHECK (warnings IS NULL OR (typeof(warnings) = 'integer')),
-    CONSTRAINT ck_key_operation_records_infos_type CHECK (infos IS NULL OR (typeof(infos) = 'integer'))
+    CONSTRAINT ck_key_operation_records_infos_type CHECK (infos IS NULL OR (typeof(infos) = 'integer')),
+    CONSTRAINT ck_key_operation_records_unchecked_type CHECK (unchecked IS NULL OR (typeof(unchecked) = 'integer'))
 ) WITHOUT ROWID;
 
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.

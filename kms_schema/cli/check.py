@@ -1,10 +1,10 @@
 """`kms-schema check`: one line for Nagios, Icinga and what has their convention."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import isfinite, nan
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -13,10 +13,13 @@ from kms_schema.cli.options import where
 from kms_schema.durations import seconds_of
 from kms_schema.monitoring.collecting import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
+from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.samples import Snapshot
 from kms_schema.printable import counted, in_a_line
 
 _OFF = "off"
+_OF_TABLES = frozenset(Part) - {Part.DATABASE, Part.STATEMENTS}
+"""The parts that read tables of the schema."""
 _WORST_FIRST = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.OK)
 
 
@@ -25,6 +28,14 @@ class UnknownStateError(click.UsageError):
 
     exit_code = 3
 
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the line that a monitoring system shows: it shows standard output only."""
+        _print_unknown(self.format_message(), file)
+
+
+def _print_unknown(reason: str, file: IO[str] | None = None) -> None:
+    click.echo(in_a_line(f"KMS UNKNOWN - {reason}"), file)
+
 
 class _Plugin(click.Command):
     """A command whose errors are UNKNOWN: a wrong option must not be taken for CRITICAL, which is 2."""
@@ -32,7 +43,7 @@ class _Plugin(click.Command):
     usage_error = UnknownStateError
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; a usage error has status 3."""
+        """Parse the arguments; a usage error is a line of output and status 3."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -43,9 +54,9 @@ class _Plugin(click.Command):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            click.echo(in_a_line(f"KMS UNKNOWN - {error.format_message()}"))
+            _print_unknown(error.format_message())
         except Exception as error:  # noqa: BLE001  (a traceback would be status 1, which is WARNING)
-            click.echo(f"KMS UNKNOWN - internal error: {type(error).__name__}")
+            _print_unknown(f"internal error: {type(error).__name__}")
         return int(Status.UNKNOWN)
 
 
@@ -120,11 +131,21 @@ def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:
         for each in judged
         if each.status is wanted
     ]
-    reasons = {reason: part for part, reason in reversed(list(snapshot.failures().items()))}
-    parts += [f"{part} cannot be read: {reason}" for reason, part in reversed(list(reasons.items()))]
+    parts += _unreadable(snapshot.failures())
     text = "; ".join(parts) or f"{counted(sum(each.value is not None for each in judged), 'condition')} met"
     performance = " ".join(_performance(each) for each in judged if each.value is not None)
     return in_a_line(f"KMS {status.name} - {text.replace('|', '/')} | {performance}")
+
+
+def _unreadable(failures: Mapping[Part, str]) -> list[str]:
+    """Return what cannot be read, once for each reason; one reason if nothing can be read."""
+    if failures.keys() >= _OF_TABLES:
+        hint = "is this the database of the keys, and --schema their schema?"
+        return [f"no part can be read: {failures[Part.KEYS]}; {hint}"]
+    parts: dict[str, list[str]] = {}
+    for part, reason in failures.items():
+        parts.setdefault(reason, []).append(part)
+    return [f"{', '.join(each)} cannot be read: {reason}" for reason, each in parts.items()]
 
 
 def _meaning(each: Judged) -> str:

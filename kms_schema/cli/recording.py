@@ -25,7 +25,7 @@ def record(
     subject: str,
     *,
     seal_number: int | None = None,
-    findings: tuple[int, int, int] | None = None,
+    findings: tuple[int, int, int, int] | None = None,
 ) -> bool:
     """Record an operation; if that fails, say so on standard error and return False.
 

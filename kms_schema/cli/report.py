@@ -68,8 +68,8 @@ def report_command(
     """Write a report about a standard and a period.
 
     It has controls by number, the claims that answer them, queries, figures and entries, from one read-only snapshot.
-    Each quoted entry has a proof to one checkpoint, in a file beside the report. The report says which claims the
-    database shows, and never that a standard is met.
+    Quoted entries that are sealed have proofs to one checkpoint, in a file beside the report. The report says which
+    claims the database shows, and never that a standard is met.
     """
     url = connections.url_of(database_url)
     path = output or Path(f"{standard}-{period}.{SUFFIXES[style]}")

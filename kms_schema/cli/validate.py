@@ -156,10 +156,11 @@ def validate_command(
 def _record(report: Report, url: str, schema: str, level: Level) -> None:
     """Record the findings of all codes, whatever the report shows; a record that fails is a warning."""
     errors, warnings, infos = (report.count(each) for each in (Severity.ERROR, Severity.WARNING, Severity.INFO))
+    findings = (errors, warnings, infos, report.unchecked)
     with connections.connected(url, writing=True, application="kms-schema validate") as connection:
         if isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
-        record(connection, schema, RecordedOperation.VALIDATION, str(level), findings=(errors, warnings, infos))
+        record(connection, schema, RecordedOperation.VALIDATION, str(level), findings=findings)
 
 
 def _waivers(file: Path | None) -> "Sequence[Waiver]":

@@ -43,7 +43,9 @@ class KeyOperationRecord(Base):
             "values_of_operation",
             "CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL"
             " AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0"
-            " ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL END",
+            " AND coalesce(unchecked, -1) >= 0"
+            " ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL"
+            " AND unchecked IS NULL END",
         ),
         {"sqlite_with_rowid": False},
     )
@@ -59,5 +61,7 @@ class KeyOperationRecord(Base):
     """The number of findings of a validation by severity; NULL for a checkpoint."""
     warnings: Mapped[int | None] = mapped_column(sa.BigInteger)
     infos: Mapped[int | None] = mapped_column(sa.BigInteger)
+    unchecked: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The number of checks of a validation that could not run; NULL for a checkpoint."""
 
     shown: ClassVar[tuple[str, ...]] = ("operation", "subject", "recorded_at")

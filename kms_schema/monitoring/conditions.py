@@ -60,16 +60,20 @@ class Condition:
         return Status.OK
 
 
-def _total(name: str, chosen: Callable[[tuple[str, ...]], bool] = lambda _labels: True) -> Callable[..., float | None]:
-    def value(snapshot: Snapshot) -> float | None:
-        found = [each.value for each in snapshot.by_name.get(name, ()) if chosen(each.labels)]
-        return sum(found) if found else None
-
-    return value
+_Value = Callable[[Snapshot], float | None]
+_Chosen = Callable[[tuple[str, ...]], bool]
 
 
-def _most(name: str) -> Callable[[Snapshot], float | None]:
-    return lambda snapshot: max((each.value for each in snapshot.by_name.get(name, ())), default=None)
+def _values(snapshot: Snapshot, name: str, chosen: _Chosen) -> list[float]:
+    return [each.value for each in snapshot.by_name.get(name, ()) if chosen(each.labels)]
+
+
+def _total(name: str, chosen: _Chosen = lambda _labels: True) -> _Value:
+    return lambda snapshot: sum(found) if (found := _values(snapshot, name, chosen)) else None
+
+
+def _most(name: str, chosen: _Chosen = lambda _labels: True) -> _Value:
+    return lambda snapshot: max(_values(snapshot, name, chosen), default=None)
 
 
 def _age(name: str, *, newest: bool = False) -> Callable[[Snapshot], float | None]:
@@ -151,10 +155,12 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("hsm-degraded", (Part.HSMS,), "HSMs in use are DEGRADED", _hsms("DEGRADED"), _ONE,
               "HSM in use is DEGRADED"),
     Condition("validation", (Part.RECORDS,), "since the last recorded validation",
-              _age("kms_validation_timestamp_seconds"), Limits(_LIMITS.validation, None), unit="s"),
+              _age("kms_validation_timestamp_seconds", newest=True), Limits(_LIMITS.validation, None), unit="s"),
     Condition("validation-errors", (Part.RECORDS,), "errors in the last recorded validation",
-              _total("kms_validation_findings", lambda labels: labels == ("error",)), Limits(None, 1),
+              _most("kms_validation_findings", lambda labels: labels[1] == "error"), Limits(None, 1),
               "error in the last recorded validation"),
+    Condition("validation-unchecked", (Part.RECORDS,), "checks could not run in the last recorded validation",
+              _most("kms_validation_unchecked"), _ONE, "check could not run in the last recorded validation"),
     Condition("dashboard", (Part.KEYS,), "since the last refresh of a view",
               _age("kms_view_refresh_timestamp_seconds"), Limits(_LIMITS.refresh, None), unit="s"),
 )  # fmt: skip

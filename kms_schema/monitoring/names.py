@@ -39,6 +39,7 @@ KEY_LABELS = ("key_id", "key_name", "key_type")
 EVERY_TYPE = "0 for each key type from the start"
 ALWAYS = "the part failed"
 LISTED = "no key is in this state, or the part failed"
+NOT_VALIDATED = "no validation of this level is recorded, one of level data came later, or the part failed"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ METRICS: tuple[Metric, ...] = (
     _gauge("kms_rotation_lease_expiration_timestamp_seconds", Part.ROTATIONS,
            "The earliest of the expired leases.", (), "no lease has expired, or the part failed"),
     _gauge("kms_key_rotation_failures", Part.ROTATIONS,
-           "The number of failed attempts to rotate the key since its last completed rotation.", KEY_LABELS, LISTED),
+           "The number of failed attempts to rotate the key since its last completed rotation or new version.",
+           KEY_LABELS, LISTED),
     # Use against limits
     _gauge("kms_keys_near_limit", Part.USAGE,
            "The number of active keys whose live version has reached 90 % of its own limit.", ("key_type",)),
@@ -156,15 +158,22 @@ METRICS: tuple[Metric, ...] = (
     _gauge("kms_audit_cosignature_timestamp_seconds", Part.RECORDS,
            "The last recorded cosignature of a witness.", ("witness",),
            "no cosignature of this witness is recorded, or the part failed"),
-    _gauge("kms_validation_timestamp_seconds", Part.RECORDS, "The last recorded validation.", (),
-           "no validation is recorded, or the part failed"),
+    _gauge("kms_validation_timestamp_seconds", Part.RECORDS, "The last recorded validation of a level.", ("level",),
+           NOT_VALIDATED),
     _gauge("kms_validation_findings", Part.RECORDS, "The number of findings of the last recorded validation.",
-           ("severity",), "no validation is recorded, or the part failed"),
+           ("level", "severity"), NOT_VALIDATED),
+    _gauge("kms_validation_unchecked", Part.RECORDS,
+           "The number of checks that the last recorded validation could not run.", ("level",), NOT_VALIDATED),
     # Security
     _gauge("kms_audit_high_risk_entries", Part.SECURITY,
            "The number of high-risk entries of the last 24 hours, counted up to 100000: level HIGH or CRITICAL, or a"
            " risk score of 70 or more.", ("window", "security_level")),
+    _gauge("kms_audit_high_risk_timestamp_seconds", Part.SECURITY, "The last high-risk entry of the last 24 hours.",
+           ("security_level",), "there is no such entry, or the part failed"),
     _gauge("kms_anomalies", Part.ANOMALIES, "The number of anomalies of the last 24 hours.", ("rule",)),
+    _gauge("kms_anomaly_timestamp_seconds", Part.ANOMALIES,
+           "The time of the first entry of the newest anomaly of the last 24 hours.", ("rule",),
+           "the rule found no anomaly, or the part failed"),
     # HSMs
     _gauge("kms_hsm_active", Part.HSMS, "1 if the keys of the HSM may be used, 0 if it is disabled.",
            ("hsm", "provider"), "there is no such HSM, or the part failed"),
@@ -195,6 +204,9 @@ WINDOWS = MappingProxyType({"1h": 3600, "24h": 86400})
 
 REASONS = ("time", "age", "usage", "volume", "compliance", "expiry", "incident")
 """The reasons of `rotations_due`."""
+
+COMPLETE_LEVEL = "data"
+"""The level of validations that includes the checks of all others."""
 
 SEVERITIES = ("error", "warning", "info")
 """The values of the label `severity` of findings."""

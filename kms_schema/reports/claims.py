@@ -87,7 +87,7 @@ _ALL = (
     ),
     Claim(
         "rotations-succeed",
-        "No rotation of an active key has failed without a later success or a planned retry.",
+        "No rotation of an active key has failed without a later success, new version or planned retry.",
         violations=queries.FAILED_ROTATIONS,
         figures=queries.ROTATIONS,
         population=queries.HAD_ROTATIONS,

@@ -21,9 +21,9 @@ SCOPE = (
     " an assessor can say that a standard is met."
 )
 PROOFS = (
-    "Each quoted entry has a proof that it is in the tree of the checkpoint: python -m"
-    " kms_schema.audit.standalone.check_proofs FILE --trust KEYS checks the files beside this report, without the"
-    " database. Keep a checkpoint of your own, and compare it."
+    "A proof shows that a quoted entry is in the tree of the checkpoint. Entries without a proof are counted, with the"
+    " reason. Check the proofs without the database, in the files beside this report: python -m"
+    " kms_schema.audit.standalone.check_proofs FILE --trust KEYS. Keep a checkpoint of your own, and compare it."
 )
 STATE_CLAIMS = (
     "Claims about the state of the database, and claims that something is absent, are not provable offline: they"

@@ -64,6 +64,10 @@ WHERE rotation.status = 'FAILED' AND master.status = 'active'
         WHERE success.key_id = rotation.key_id AND success.status = 'COMPLETED'
             AND success.completed_at >= rotation.failed_at
     )
+    AND NOT EXISTS (
+        SELECT 1 FROM {p}key_versions AS newer
+        WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
+    )
 ORDER BY rotation.failed_at, master.key_id"""
 
 HAD_ROTATIONS = """SELECT count(*) AS rotations_of_active_keys

@@ -116,7 +116,7 @@ CLIENT_COLUMNS = (
 DOCUMENT_COLUMNS = ("event_type", "event_category", "event_description", "user_id", "additional_metadata")
 """The columns of an entry about a document. No key: an entry about a key can make it due, and lower its score."""
 
-RECORD_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos")
+RECORD_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos", "unchecked")
 """The columns of a record that a program sets. The server sets its time and role."""
 
 VERSION_COLUMNS = (

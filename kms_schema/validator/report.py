@@ -52,6 +52,11 @@ class Report:
         """Return the number of findings with this severity, without waived ones."""
         return sum(finding.severity is severity for finding in self.findings)
 
+    @property
+    def unchecked(self) -> int:
+        """The number of checks that could not run, without waived ones."""
+        return sum(finding.code == "KMS901" for finding in self.findings)
+
     def fails(self, fail_on: Severity = Severity.ERROR) -> bool:
         """Return whether any finding is as severe as `fail_on`, or more; waived ones do not count."""
         return any(finding.fails(fail_on) for finding in self.findings)
@@ -93,7 +98,7 @@ class Report:
             for severity in SEVERITIES
             if (number := self.count(severity))
         )
-        unknown = sum(finding.code == "KMS901" for finding in self.findings)
+        unknown = self.unchecked
         more = f"; {unknown} check{'s' if unknown > 1 else ''} could not run" if unknown else ""
         more += f"; {self.probed} attempts of the probe as expected" if self.probed is not None else ""
         more += "; indexes not compared" if "KMS518" in self.not_checked else ""

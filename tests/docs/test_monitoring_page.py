@@ -41,6 +41,6 @@ def test_the_pages_have_the_number_of_series_of_a_part() -> None:
 def test_prometheus_accepts_the_configuration(tmp_path: Path) -> None:
     (block,) = re.findall(r"^   ```yaml\n(.*?)^   ```$", PAGE, re.DOTALL | re.MULTILINE)
     (tmp_path / "prometheus.yml").write_text(textwrap.dedent(block))
-    (tmp_path / "kms-rules.yml").write_text("groups: []\n")
+    (tmp_path / "kms.rules.yml").write_text("groups: []\n")
     ran = tool("promtool", "check", "config", tmp_path / "prometheus.yml")
     assert (ran.returncode, "1 rule files found" in ran.stdout) == (0, True), ran.stdout + ran.stderr

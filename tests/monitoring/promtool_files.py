@@ -7,9 +7,9 @@ from typing import Any
 
 from kms_schema.monitoring.alerting.last_known import last_known
 from kms_schema.monitoring.alerting.rules import alerts
-from kms_schema.monitoring.alerting.thresholds import DAY, MINUTE
-from kms_schema.monitoring.names import BY_NAME, Part
-from tests.monitoring.rule_cases import CASES, IN_ORDER, LIMITS, STEPS, Case, Values, constant, key, series
+from kms_schema.monitoring.alerting.thresholds import DAY, HOUR, MINUTE
+from kms_schema.monitoring.names import ALWAYS, BY_NAME, Part
+from tests.monitoring.rule_cases import CASES, IN_ORDER, LIMITS, STEPS, Case, Values, ago, constant, key, series
 
 ALERTS = {alert.name: alert for alert in alerts(LIMITS)}
 EXPORTERS = ("a", "b")
@@ -118,12 +118,36 @@ def _while_a_part_fails(part: Part) -> Iterator[dict[str, Any]]:
         yield _test(f"{part} succeeds again", _input(_failing(IN_ORDER | pack.given, part, recovers)), [])
 
 
+def _while_all_fails_after_a_repair() -> Iterator[dict[str, Any]]:
+    """Yield tests of alerts whose series ended while the part was read: they do not come back when it fails."""
+    for pack in packed(case for case in CASES if ENDS_ABSENT & set(_metrics(case))):
+        ended = f"x{FAILS_AT - 3} stale"
+        given = {
+            name: values.partition("x")[0] + ended if name.partition("{")[0] in ENDS_ABSENT else values
+            for name, values in (IN_ORDER | pack.given).items()
+        }
+        gone = {name: values if values.endswith("stale") else _ends(values) for name, values in given.items()}
+        yield _test("repaired, then the exporters are gone", _input(gone), ["KmsExporterAbsent"])
+        away = f"1+0x{FAILS_AT - 1} 0+0x{STEPS - FAILS_AT}"
+        fails = gone | {series("kms_collector_success", part=part): away for part in Part}
+        yield _test("repaired, then each part fails", _input(fails), [*["KmsCollectorFailed"] * len(Part)])
+
+
+def _metrics(case: Case) -> Iterator[str]:
+    return (name.partition("{")[0] for name in case.fires)
+
+
+ENDS_ABSENT = {name for name, metric in BY_NAME.items() if metric.part and metric.absent != ALWAYS}
+"""Metrics that have no series when there is nothing to report."""
+
+
 def minutes() -> dict[str, Any]:
     """Return the file of all cases."""
     tests = [_test("a database in order", _input(IN_ORDER, ("a", "b", "c")), []), *_fire()]
     tests += [_test("near the limits", _input(IN_ORDER | pack.given), []) for pack in packed(CASES, quiet=True)]
     for part in Part:
         tests += _while_a_part_fails(part)
+    tests += _while_all_fails_after_a_repair()
     for pack in packed(case for case in CASES if parts_of(case)):
         gone = {name: _ends(values) for name, values in (IN_ORDER | pack.given).items()}
         tests.append(_test("the exporters are gone", _input(gone), [*pack.firing, "KmsExporterAbsent"]))
@@ -133,6 +157,11 @@ def minutes() -> dict[str, Any]:
         )
     }
     fails = {series("kms_collector_success", part=part): constant(0) for part in Part}
+    unsealed = {
+        series("kms_audit_seal_number"): constant(0),
+        series("kms_audit_unsealed_oldest_timestamp_seconds"): ago(2 * HOUR),
+    }
+    never = [{"series": 'up{job="kms-2", instance="c:19187"}', "values": constant(0)}]
     gone = [
         {"series": each["series"].replace('job="kms"', 'job="other"'), "values": _ends(each["values"])}
         for each in _input(IN_ORDER)
@@ -143,7 +172,10 @@ def minutes() -> dict[str, Any]:
             _input({name: _ends(values) for name, values in expires.items()}),
             ["KmsKeyExpiresIn7Days", "KmsExporterAbsent"],
         ),
+        _test("nothing was ever sealed", _input(IN_ORDER | unsealed), ["KmsNoSeal"]),
         _test("there was never an exporter", [], ["KmsExporterAbsent"]),
+        _test("the exporter of the only job never answered", never, ["KmsExporterAbsent"]),
+        _test("the exporter of one of two jobs never answered", never + _input(IN_ORDER), ["KmsExporterAbsent"]),
         _test("no part ever succeeded", _input(fails), ["KmsCollectorFailed"] * len(Part)),
         _test("the exporters of one of two databases are gone", _input(IN_ORDER) + gone, ["KmsExporterAbsent"]),
     ]

@@ -68,9 +68,11 @@ IN_ORDER: dict[str, Values] = {
     series("kms_audit_high_risk_entries", window="24h", security_level="CRITICAL"): constant(3),
     series("kms_anomalies", rule="new-actor"): constant(0),
     **health("utimaco", "HEALTHY"),
-    series("kms_validation_timestamp_seconds"): ago(DAY),
-    series("kms_validation_findings", severity="error"): constant(0),
-    series("kms_validation_findings", severity="warning"): constant(4),
+    series("kms_validation_timestamp_seconds", level="catalog"): ago(DAY),
+    series("kms_validation_timestamp_seconds", level="data"): ago(90 * DAY),
+    series("kms_validation_findings", level="catalog", severity="error"): constant(0),
+    series("kms_validation_findings", level="catalog", severity="warning"): constant(4),
+    series("kms_validation_unchecked", level="catalog"): constant(0),
     series("kms_view_refresh_timestamp_seconds", view="key_management_dashboard"): ago(5 * MINUTE),
 }
 """What an exporter of a database in order reports, all the time."""
@@ -113,11 +115,28 @@ def _one(metric: str, values: Values, **labels: str) -> dict[str, Values]:
 
 
 def _unsealed(age: int) -> dict[str, Values]:
-    return _one("kms_audit_unsealed_oldest_timestamp_seconds", ago(age))
+    return {
+        series("kms_audit_unsealed_oldest_timestamp_seconds"): ago(age),
+        series("kms_audit_seal_number"): constant(7),
+    }
 
 
 def _entries(level: str, number: int) -> dict[str, Values]:
-    return _one("kms_audit_high_risk_entries", constant(number), window="1h", security_level=level)
+    return {
+        series("kms_audit_high_risk_entries", window="1h", security_level=level): constant(number),
+        series("kms_audit_high_risk_timestamp_seconds", security_level=level): constant(WRITTEN),
+    }
+
+
+def _anomalies(number: int) -> dict[str, Values]:
+    return {
+        series("kms_anomalies", rule="new-actor"): constant(number),
+        series("kms_anomaly_timestamp_seconds", rule="new-actor"): constant(WRITTEN),
+    }
+
+
+WRITTEN = 1795900000.25
+"""The time of an entry."""
 
 
 def _published(age: int, number: int) -> dict[str, Values]:
@@ -172,12 +191,11 @@ CASES = (
          _one("kms_audit_retention_end_timestamp_seconds", ago(6 * DAY)),
          "Entries are kept 8d 0h 0m 0s past their retention period.", "warning"),
     Case("KmsCriticalEntries", _entries("CRITICAL", 1), _entries("CRITICAL", 0),
-         "1 critical entries were written in the last hour.", "critical"),
+         "1 critical entries were written in the last hour.", "critical", {"last": str(WRITTEN)}),
     Case("KmsHighRiskEntries", _entries("HIGH", 2), _entries("HIGH", 0),
-         "2 entries of high risk were written in the last hour.", "warning"),
-    Case("KmsAnomalies", _one("kms_anomalies", constant(4), rule="new-actor"),
-         _one("kms_anomalies", constant(0), rule="new-actor"),
-         "The rule new-actor found 4 anomalies in the last day.", "warning", {"rule": "new-actor"}),
+         "2 entries of high risk were written in the last hour.", "warning", {"last": str(WRITTEN)}),
+    Case("KmsAnomalies", _anomalies(4), _anomalies(0), "The rule new-actor found 4 anomalies in the last day.",
+         "warning", {"rule": "new-actor", "newest": str(WRITTEN)}),
     Case("KmsHsmOffline", health("luna-1", "OFFLINE"), health("luna-1", "OFFLINE", active=0),
          "HSM luna-1 does not answer.", "critical", hsm("luna-1") | {"status": "OFFLINE"}),
     Case("KmsHsmOffline", health("luna-5", "OFFLINE", checked=61 * MINUTE), health("luna-5", "OFFLINE", active=0),
@@ -190,12 +208,15 @@ CASES = (
          "warning", hsm("luna-3")),
     Case("KmsHsmNotChecked", health("luna-4", "UNKNOWN"), health("luna-4", "UNKNOWN", active=0),
          "The health of HSM luna-4 was not checked in time.", "warning", hsm("luna-4") | {"status": "UNKNOWN"}),
-    Case("KmsValidationOld", _one("kms_validation_timestamp_seconds", ago(49 * HOUR)),
-         _one("kms_validation_timestamp_seconds", ago(47 * HOUR)), "The last validation is 2d 1h 0m 0s old.",
-         "warning"),
-    Case("KmsValidationErrors", _one("kms_validation_findings", constant(1), severity="error"),
-         _one("kms_validation_findings", constant(9), severity="warning"), "The last validation found 1 errors.",
-         "critical"),
+    Case("KmsValidationOld", _one("kms_validation_timestamp_seconds", ago(49 * HOUR), level="catalog"),
+         _one("kms_validation_timestamp_seconds", ago(47 * HOUR), level="catalog"),
+         "The last validation is 2d 1h 0m 0s old.", "warning"),
+    Case("KmsValidationErrors", _one("kms_validation_findings", constant(1), level="data", severity="error"),
+         _one("kms_validation_findings", constant(9), level="data", severity="warning"),
+         "The last validation of level data found 1 errors.", "critical", {"level": "data"}),
+    Case("KmsValidationIncomplete", _one("kms_validation_unchecked", constant(5), level="data"),
+         _one("kms_validation_unchecked", constant(0), level="data"),
+         "The last validation of level data could not run 5 checks.", "warning", {"level": "data"}),
     Case("KmsDashboardStale",
          _one("kms_view_refresh_timestamp_seconds", ago(61 * MINUTE), view="key_management_dashboard"),
          _one("kms_view_refresh_timestamp_seconds", ago(59 * MINUTE), view="key_management_dashboard"),

@@ -40,6 +40,8 @@ def fill(connection: Connection) -> State:
     a_rotation(connection, over, status="FAILED", retry_count=1, failed_at=now - 3 * HOUR, **started)
     done = {"old_version": None, "execution_time_ms": 2500, **started}
     a_rotation(connection, over, status="COMPLETED", completed_at=now - 2 * HOUR, **done)
+    replaced = a_key(connection, age=HOUR / 2)  # rotated by other means after the failure
+    a_rotation(connection, replaced, status="FAILED", retry_count=3, failed_at=now - HOUR, **started)
     lease = {"claimed_by": "worker-1", "lease_expires_at": now - HOUR}
     a_rotation(connection, status="RUNNING", started_at=now - HOUR, **lease)
     a_rotation(connection)

@@ -3,6 +3,7 @@
 import re
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +73,16 @@ def test_what_cannot_be_read_is_unknown_and_never_ok(database: Database) -> None
             assert check(database, f"--crit=unsealed={limit}").status == 3
 
 
+def test_a_database_without_the_schema_is_one_reason(database: Database, tmp_path: Path) -> None:
+    if database.dialect == "sqlite":
+        (tmp_path / "empty.db").touch()
+        said = kms_schema("check", url=f"sqlite:///{tmp_path / 'empty.db'}")
+    else:
+        said = kms_schema("check", "--schema", "elsewhere", url=database.url)
+    assert (said.status, said.out.count("read: "), said.out.count("\n")) == (3, 1, 1)
+    assert "no part can be read: " in said.out
+
+
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     "arguments",
@@ -89,7 +100,7 @@ def test_what_cannot_be_read_is_unknown_and_never_ok(database: Database) -> None
 )
 def test_every_error_is_status_3_without_a_secret(arguments: list[str]) -> None:
     said = kms_schema("check", *arguments)
-    assert said.status == 3, said.all
+    assert (said.status, said.out.startswith("KMS UNKNOWN - ")) == (3, True), said.all
     assert "k3pt-to-myself" not in said.all
     assert "Traceback" not in said.all
 
@@ -107,11 +118,27 @@ def test_a_record_of_a_seal_that_is_not_there_is_no_publication_of_the_last_one(
 
 def test_a_record_from_the_future_is_not_the_newest(database: Database) -> None:
     with closing(database.connect()) as connection:
-        record_operation(connection, RecordedOperation.VALIDATION, "catalog", findings=(3, 0, 0))
+        record_operation(connection, RecordedOperation.VALIDATION, "catalog", findings=(3, 0, 0, 0))
         with triggers_disabled(connection):
-            ahead = {"operation": "VALIDATION", "subject": "catalog", "errors": 0, "warnings": 0, "infos": 0}
-            insert(connection, "key_operation_records", **ahead, recorded_at=now() + 9000 * DAY)
-        assert take_snapshot(connection).value("kms_validation_findings", "error") == 3
+            counts = {"errors": 0, "warnings": 0, "infos": 0, "unchecked": 0}
+            ahead = {"operation": "VALIDATION", "subject": "catalog", "recorded_at": now() + 9000 * DAY}
+            insert(connection, "key_operation_records", **ahead, **counts)
+        assert take_snapshot(connection).value("kms_validation_findings", "catalog", "error") == 3
+
+
+def test_a_validation_of_the_catalog_does_not_end_errors_of_rows(database: Database) -> None:
+    def recorded(level: str, errors: int, unchecked: int = 0) -> dict[str, float | None]:
+        time.sleep(0.01)  # SQLite counts milliseconds
+        findings = (errors, unchecked, 0, unchecked)
+        record_operation(connection, RecordedOperation.VALIDATION, level, findings=findings)
+        found = {each.condition.name: each.value for each in judge(take_snapshot(connection))}
+        return {name: found[f"validation-{name}"] for name in ("errors", "unchecked")}
+
+    with closing(database.connect()) as connection:
+        assert recorded("catalog", 2) == {"errors": 2, "unchecked": 0}
+        assert recorded("data", 1) == {"errors": 1, "unchecked": 0}, "it includes the catalog"
+        assert recorded("catalog", 0) == {"errors": 1, "unchecked": 0}
+        assert recorded("data", 0, 5) == {"errors": 0, "unchecked": 5}
 
 
 def test_each_condition_names_parts_of_the_snapshot() -> None:

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from kms_schema.monitoring.names import BY_NAME
+from kms_schema.monitoring.names import BY_NAME, Part
 from tests.support.engines.prometheus import tool
 from tests.support.programs.commands import kms_schema
 
@@ -56,6 +56,26 @@ def test_prometheus_can_read_each_query(tmp_path: Path) -> None:
     file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
     ran = tool("promtool", "check", "rules", file)
     assert (ran.returncode, f"{len(rules)} rules found" in ran.stdout) == (0, True), ran.stdout + ran.stderr
+
+
+def test_a_panel_without_series_says_none_only_if_its_part_was_read(tmp_path: Path) -> None:
+    """Without series of its own the query of such a panel is -1, and absent if the part failed."""
+    panels = [each for each in printed()["panels"] if "mappings" in each.get("fieldConfig", {}).get("defaults", {})]
+    exprs = [each["targets"][0]["expr"].replace("$job", ".+") for each in panels]
+    assert len(exprs) == 10
+    rules = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(exprs)]
+    (tmp_path / "panels.yml").write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+    tests = []
+    for success in (1, 0):
+        name = 'kms_collector_success{{job="kms", part="{}"}}'
+        given = [{"series": name.format(part), "values": f"{success}"} for part in Part]
+        none = [{"labels": f"panel:{number}", "value": -1} for number in range(len(exprs))] if success else []
+        checked = [{"expr": '{__name__=~"panel:.+"}', "eval_time": "0m", "exp_samples": none}]
+        tests.append({"interval": "1m", "input_series": given, "promql_expr_test": checked})
+    content = {"rule_files": ["panels.yml"], "evaluation_interval": "1m", "tests": tests}
+    (tmp_path / "tests.yml").write_text(json.dumps(content))
+    ran = tool("promtool", "test", "rules", tmp_path / "tests.yml")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_panels_lie_beside_one_another() -> None:

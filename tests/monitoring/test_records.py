@@ -53,10 +53,14 @@ def test_each_role_records_its_own_operations(database: Database, tmp_path: Path
             assert "the validation is not recorded, and metrics do not show it: " in said.err
             assert kms_schema("audit", "record", url=auditor.url).status == 3
             execute(owner, f"REVOKE INSERT ON key_operation_records FROM {prefix}kms_sealer")
-            for column in ("operation", "subject", "seal_number", "errors", "warnings", "infos"):
+            for column in ("operation", "subject", "seal_number", "errors", "warnings", "infos", "unchecked"):
                 execute(owner, f"REVOKE INSERT ({column}) ON key_operation_records FROM {prefix}kms_sealer")
             trail.write()
             said = kms_schema(*seal, url=sealer.url)
             assert (said.status, "run kms-schema roles --apply" in said.err) == (0, True), said.err
+        with granted.member(Role.APP) as app:
+            said = kms_schema("check", url=app.url)
+            hidden = "security cannot be read: query would be affected by row-level security"
+            assert (said.status, hidden in said.out) == (3, True), said.out
         names = ", ".join(prefix + role for role in Role)
         owner.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())

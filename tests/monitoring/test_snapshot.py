@@ -21,7 +21,7 @@ from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-NEVER_HERE = {"kms_slow_statements", "kms_slowest_statement_average_seconds"}
+NEVER_HERE = {"kms_slow_statements", "kms_slowest_statement_average_seconds", "kms_anomaly_timestamp_seconds"}
 """Metrics that have tests of their own."""
 
 
@@ -56,7 +56,7 @@ def test_every_metric_shows_what_the_database_has(database: Database, tmp_path: 
     assert value("kms_key_rotation_failures", *of(state.failing)) == 3
     assert len(known["kms_key_rotation_failures"]) == 1
     assert [value("kms_rotations_open", status) for status in ("SCHEDULED", "RUNNING")] == [1, 1]
-    assert [value("kms_rotations_recent", status) for status in ("COMPLETED", "FAILED")] == [1, 2]
+    assert [value("kms_rotations_recent", status) for status in ("COMPLETED", "FAILED")] == [1, 3]
     assert value("kms_rotation_duration_average_seconds") == value("kms_rotation_duration_maximum_seconds") == 2.5
     assert value("kms_rotation_leases_expired") == 1
     assert known["kms_key_usage_ratio"] == {of(state.near)}
@@ -65,7 +65,7 @@ def test_every_metric_shows_what_the_database_has(database: Database, tmp_path: 
     assert value("kms_keys", "kek", "active") == 2
     _hsm_is_shown(snapshot, state.hsm)
     _trail_is_shown(snapshot)
-    found = {each: value("kms_validation_findings", each) for each in Severity}
+    found = {each: value("kms_validation_findings", "catalog", each) for each in Severity}
     assert found == {each: report.count(each) for each in Severity}, "those of all codes"
 
 
@@ -185,9 +185,16 @@ def test_many_entries_of_one_level_hide_none_of_another(database: Database, monk
     with closing(database.connect()) as connection:
         for level in ("CRITICAL", "HIGH", "HIGH", "HIGH"):
             insert(connection, "key_audit_logs", **audit_entry(security_level=level))
+        insert(connection, "key_audit_logs", **audit_entry(event_type="KEY_REVOKED"))
         snapshot = take_snapshot(connection)
     found = [snapshot.value("kms_audit_high_risk_entries", "1h", level) for level in ("CRITICAL", "HIGH", "LOW")]
     assert found == [1, 2, 0]
+    last = snapshot.value("kms_audit_high_risk_timestamp_seconds", "CRITICAL")
+    newest = snapshot.value("kms_anomaly_timestamp_seconds", "forged-entry")
+    assert last is not None
+    assert newest is not None
+    assert last <= newest < last + 60
+    assert len(snapshot.by_name["kms_anomaly_timestamp_seconds"]) == 1
 
 
 @pytest.mark.only_on("postgresql")

@@ -18,7 +18,14 @@ from tests.audit.trails import seal_all
 from tests.reports.populated import not_satisfied, now, write
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
-from tests.support.rows.smallest import active_key_master, audit_entry, insert, key_master, key_rotation
+from tests.support.rows.smallest import (
+    active_key_master,
+    audit_entry,
+    insert,
+    key_master,
+    key_rotation,
+    live_key_version,
+)
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
@@ -61,7 +68,7 @@ def used_up(connection: Connection) -> Undo:
     return lambda: execute(connection, f"UPDATE rotation_policies SET max_operations = NULL {where}")
 
 
-def failed(connection: Connection) -> Undo:
+def failed(connection: Connection, *, by_version: bool = False) -> Undo:
     ((key_id,),) = execute(connection, "SELECT id FROM key_masters WHERE key_id = 'invoices'").fetchall()
 
     def rotate(last: str) -> None:
@@ -70,8 +77,18 @@ def failed(connection: Connection) -> Undo:
             statement = f"UPDATE key_rotations SET status = {change} WHERE id = :id"
             execute(connection, statement, {"at": now(), "id": rotation["id"]})
 
+    def replace() -> None:
+        execute(connection, f"UPDATE key_versions SET deactivated_at = :at {live}", {"at": now(), "id": key_id})
+        insert(connection, "key_versions", **live_key_version(of, version_number=2))
+
     rotate("'FAILED', failed_at = :at, error_message = 'secret'")
-    return lambda: rotate("'COMPLETED', completed_at = :at")
+    live = "WHERE key_id = :id AND deactivated_at IS NULL"
+    of = {"id": key_id, "key_id": "invoices", "key_size_bits": 256}
+    return replace if by_version else lambda: rotate("'COMPLETED', completed_at = :at")
+
+
+def failed_before_a_version(connection: Connection) -> Undo:
+    return failed(connection, by_version=True)
 
 
 def dropped(connection: Connection) -> Undo:
@@ -144,6 +161,7 @@ BY_CLIENTS = (
         ),
     ),
     Wrong("a rotation has failed", {"rotations-succeed"}, failed),
+    Wrong("a rotation has failed before a new version", {"rotations-succeed"}, failed_before_a_version),
     Wrong("a trigger was dropped", {"no-drift"}, dropped),
     Wrong("a key is weak", {"strength"}, weak),
     Wrong("a key was revoked without a reason", {"revocations"}, revoked_without_reason),

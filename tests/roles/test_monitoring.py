@@ -25,7 +25,8 @@ NOT_COMPARED = {Part.DATABASE, Part.STATEMENTS}
 def test_each_part_is_right_or_fails(common: Granted, roles: tuple[Role, ...]) -> None:
     destroyed_version(common.superuser)
     common.superuser.execute(
-        "INSERT INTO key_operation_records (operation, subject, errors, warnings, infos) VALUES (%s, %s, 2, 0, 0)"
+        "INSERT INTO key_operation_records (operation, subject, errors, warnings, infos, unchecked)"
+        " VALUES (%s, %s, 2, 0, 0, 0)"
         " ON CONFLICT DO NOTHING",
         (RecordedOperation.VALIDATION, "all"),
     )

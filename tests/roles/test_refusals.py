@@ -57,7 +57,7 @@ NOT_FOR = {
         f"{ENTRY}) VALUES ('X', 'SECURITY', 'x')",
         "UPDATE key_audit_seals SET origin = 'x'",
         "DELETE FROM key_audit_leaves",
-        f"{RECORD}, errors, warnings, infos) VALUES ('VALIDATION', 'x', NULL, 0, 0, 0)",
+        f"{RECORD}, errors, warnings, infos, unchecked) VALUES ('VALIDATION', 'x', NULL, 0, 0, 0, 0)",
         f"{RECORD}, recorded_by) VALUES ('PUBLICATION', 'x', 1, 'somebody')",
         "SELECT * FROM key_operation_records",
     ),

@@ -119,6 +119,10 @@ def test_failures_count_since_the_last_success_retries_included(view_fixture: Vi
         ([rotation(key, completed_at=NOW, retry_count=3, failed_at=NOW - HOUR)], HEALTHY),
     ):
         assert health(view_fixture, key, key_rotations=rotations) == answer
+    for activated_at, answer in ((once["failed_at"] - MICROSECOND, warned), (again["failed_at"], HEALTHY)):
+        versions = [version(key, activated_at=activated_at)]
+        for failed in ([once, again], [again | retried]):
+            assert health(view_fixture, key, key_rotations=failed, key_versions=versions) == answer
 
 
 def test_events_count_from_the_full_hour_a_day_ago(view_fixture: ViewFixture) -> None:

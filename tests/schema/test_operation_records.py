@@ -10,7 +10,7 @@ from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
 
 TABLE = "key_operation_records"
-FINDINGS = {"errors": 0, "warnings": 1, "infos": 2}
+FINDINGS = {"errors": 0, "warnings": 1, "infos": 2, "unchecked": 0}
 VALIDATION: Row = {"operation": "VALIDATION", "subject": "catalog", **FINDINGS}
 PUBLICATION: Row = {"operation": "PUBLICATION", "subject": "kms.example/audit", "seal_number": 1}
 INSERT = "INSERT INTO key_operation_records ({}) VALUES ({})"
@@ -36,10 +36,12 @@ def test_a_record_has_the_time_and_the_role_of_the_server(shared: SharedDatabase
         (VALIDATION, {"subject": " \t"}, "subject_not_blank"),
         (VALIDATION, {"errors": None}, "values_of_operation"),
         (VALIDATION, {"infos": -1}, "values_of_operation"),
+        (VALIDATION, {"unchecked": None}, "values_of_operation"),
         (VALIDATION, {"seal_number": 1}, "values_of_operation"),
         (PUBLICATION, {"seal_number": None}, "values_of_operation"),
         (PUBLICATION, {"seal_number": 0}, "values_of_operation"),
         (PUBLICATION, {"warnings": 0}, "values_of_operation"),
+        (PUBLICATION, {"unchecked": 0}, "values_of_operation"),
     ],
     ids=lambda each: in_words(each) if isinstance(each, dict) else each,
 )

@@ -98,7 +98,8 @@ def _policy_windows(log: LogReader, since: dt.datetime) -> PolicyWindows:
 def _rotated_outside(group: Group) -> str:
     keys = sorted({str(row.key_id) for row in group})
     what = f"key {keys[0]}" if len(keys) == 1 else f"{len(keys)} keys"
-    return f"{group[0].actor} rotated {what} outside the rotation window"
+    did = "rotated" if any(row.event_type == "VERSION_ACTIVATED" for row in group) else "started to rotate"
+    return f"{group[0].actor} {did} {what} outside the rotation window"
 
 
 def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:

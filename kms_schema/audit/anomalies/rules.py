@@ -96,7 +96,7 @@ ENTRIES: tuple[AnomalyRule, ...] = (
         RuleName.USE_SPIKE,
         AuditSecurityLevel.MEDIUM,
         f"A key has at least {SPIKE_USES} uses in a UTC day. They are more than {SPIKE_FACTOR} times as many as on any"
-        f" of the {KNOWN_DAYS} days before.",
+        f" of the {KNOWN_DAYS} days before. It was used at least {ESTABLISHED_DAYS} days before, too.",
         "the counts of `KEY_USED`",
         "A campaign, a load test, a restored backlog, the end of a year, re-encryption of a table.",
     ),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import psycopg
 
 TABLE = "key_operation_records"
-_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos")
+_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos", "unchecked")
 
 
 def record_operation(  # noqa: PLR0913  (each is a column)
@@ -23,7 +23,7 @@ def record_operation(  # noqa: PLR0913  (each is a column)
     *,
     schema: str = "public",
     seal_number: int | None = None,
-    findings: tuple[int, int, int] | None = None,
+    findings: tuple[int, int, int, int] | None = None,
 ) -> None:
     """Record an operation with the time and the role of the database, and commit it.
 
@@ -31,13 +31,14 @@ def record_operation(  # noqa: PLR0913  (each is a column)
     - `subject`: the origin of a published trail, the name of a witness, or the level of a validation
     - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
     - `seal_number`: the seal of the checkpoint; None for a validation
-    - `findings`: the numbers of errors, warnings and infos of a validation; None for a checkpoint
+    - `findings`: the numbers of errors, warnings and infos of a validation, and of checks that could not run; None for
+      a checkpoint
 
     Raises `TrailError` if nothing is recorded: the table is missing, or the database refuses it. Example::
 
         record_operation(connection, RecordedOperation.PUBLICATION, "kms.example/audit", seal_number=12)
     """
-    row = (str(operation), subject, seal_number, *(findings or (None, None, None)))
+    row = (str(operation), subject, seal_number, *(findings or (None, None, None, None)))
     place = "?" if isinstance(connection, sqlite3.Connection) else "%s"
     where = "main" if isinstance(connection, sqlite3.Connection) else quoted(schema)
     statement = f"INSERT INTO {where}.{TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join([place] * len(row))})"  # noqa: S608  (quoted)

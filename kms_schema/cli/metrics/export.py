@@ -68,7 +68,9 @@ def export_command(
     try:
         prometheus_client.CollectorRegistry  # noqa: B018  (imports the library)
     except ImportError as error:
-        raise CannotConnect(f"prometheus_client cannot be loaded ({error}); pip install 'prometheus-client'") from None
+        raise CannotConnect(
+            f"prometheus_client cannot be loaded ({error}); pip install 'kms-schema[metrics]'"
+        ) from None
     try:
         if address is not None:
             files = {"certfile": tls_cert, "keyfile": tls_key, "client_cafile": tls_client_ca}

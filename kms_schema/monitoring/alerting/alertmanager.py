@@ -42,13 +42,8 @@ def alertmanager_file() -> str:
                 "repeat_interval": "1d",
             }],
         },
-        # Other alerts exclude each other by their rules: Alertmanager does not record the end of an inhibited one, and
-        # would not send it when it fires again.
-        "inhibit_rules": [{
-            "source_matchers": ['alertname="KmsNoSeal"'],
-            "target_matchers": ['alertname="KmsEntriesUnsealed"'],
-            "equal": ["job"],
-        }],
+        # No inhibition: the rules of alerts exclude each other. Alertmanager does not record the end of an inhibited
+        # alert, and would not send it when it fires again.
         "receivers": [{
             "name": RECEIVER,
             "webhook_configs": [{"url": "http://127.0.0.1:9099/", "send_resolved": False}],

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from kms_schema.monitoring.alerting.panels import Kind, Panel, rows
+from kms_schema.monitoring.alerting.panels import NOTHING, Kind, Panel, query_of, rows
 from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.names import COLLECTOR_SUCCESS
 
@@ -81,7 +81,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "targets": [{
             "refId": "A",
             "datasource": _SOURCE,
-            "expr": panel.expr,
+            "expr": query_of(panel),
             "instant": at_once,
             "range": not at_once,
             "format": "table" if panel.kind is Kind.TABLE else "time_series",
@@ -90,6 +90,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "fieldConfig": {"defaults": {
             "unit": panel.unit,
             "noValue": "unknown",
+            **({"mappings": [_NOTHING]} if panel.part else {}),
             **({"thresholds": _thresholds(panel.steps)} if panel.steps else {}),
             **({"custom": {"cellOptions": {"type": "color-text"}}} if panel.kind is Kind.TABLE and panel.steps else {}),
         }, "overrides": []},
@@ -105,8 +106,11 @@ _OPTIONS: dict[Kind, dict[str, Any]] = {
 }
 
 
+_NOTHING = {"type": "value", "options": {str(NOTHING): {"text": "none", "color": "green", "index": 0}}}
+
+
 def _thresholds(steps: tuple[float, float]) -> dict[str, Any]:
-    colours = (("green", None), ("orange", steps[0]), ("red", steps[1]))
+    colours = [("green", None), *([("orange", steps[0])] if steps[0] < steps[1] else []), ("red", steps[1])]
     return {"mode": "absolute", "steps": [{"color": colour, "value": value} for colour, value in colours]}
 
 

@@ -2,10 +2,11 @@
 
 Several exporters of one database give one value: labels of the exporter are dropped, `job` stays. While a part fails in
 all of them, or all are gone, the last value stays, so that no alert ends because its metric is missing. A rule that
-reads its own series does that without a long range; an hour of it survives a restart of Prometheus.
+reads its own series does that without a long range; an hour of it survives a restart of Prometheus. A series that was
+absent when the part was last read stays absent: an alert that has ended does not come back when the database fails.
 
 Of a time its age is recorded: an age does not grow while it is unknown, so one missing exporter is one alert. An
-expiration stays a time, since a key expires even if its exporter is gone.
+expiration stays a time, since a key expires even if its exporter is gone; so does a time that tells events apart.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from kms_schema.monitoring.names import BY_NAME, COLLECTOR_SUCCESS
 SUCCEEDS = f"job:{COLLECTOR_SUCCESS}:max"
 """1 for a part that at least one exporter has read."""
 SUCCEEDED = "job:kms_collector_success_timestamp_seconds:max"
-"""The last time when an exporter has read the part."""
+"""The last evaluation at which an exporter had read the part: the time of the values that it recorded."""
 
 _EARLIEST = {
     "kms_key_expiration_timestamp_seconds",
@@ -29,7 +30,11 @@ _EARLIEST = {
 
 
 _TIME = "_timestamp_seconds"
-_AS_TIMES = {"kms_key_expiration_timestamp_seconds"}
+_AS_TIMES = {
+    "kms_key_expiration_timestamp_seconds",
+    "kms_audit_high_risk_timestamp_seconds",
+    "kms_anomaly_timestamp_seconds",
+}
 
 
 def last_known(metric: str) -> str:
@@ -52,7 +57,7 @@ def last_known_rules(metrics: Iterable[str], limits: Thresholds) -> list[dict[st
         {
             "record": SUCCEEDED,
             "expr": f"max by (job, part) (\n"
-            f"  timestamp({COLLECTOR_SUCCESS} == 1)\n"
+            f"  0 * ({SUCCEEDS} == 1) + time()\n"
             f"    or last_over_time({SUCCEEDED}[1h]) > time() - {limits.remembered}\n"
             f")",
         },
@@ -63,9 +68,10 @@ def last_known_rules(metrics: Iterable[str], limits: Thresholds) -> list[dict[st
 def _last_known(name: str) -> str:
     metric = BY_NAME[name]
     labels = ", ".join(("job", *metric.labels))
+    last = last_known(name)
     return (
         f"{'time() - ' if _is_age(name) else ''}{'min' if name in _EARLIEST else 'max'} by ({labels}) ({name})\n"
-        f"  or last_over_time({last_known(name)}[1h])\n"
-        f'    and on (job) {SUCCEEDED}{{part="{metric.part}"}}\n'
-        f'    unless on (job) {SUCCEEDS}{{part="{metric.part}"}} == 1'
+        f"  or last_over_time({last}[1h])\n"
+        f"    and (timestamp({last}) or max_over_time(timestamp({last})[1h:1m]))\n"
+        f'      >= on (job) group_left () {SUCCEEDED}{{part="{metric.part}"}}'
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kms_schema.monitoring.alerting.thresholds import DAY, Thresholds
+from kms_schema.monitoring.names import COLLECTOR_SUCCESS, Part
 
 
 class Kind(StrEnum):
@@ -16,7 +17,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. It is green below the first of `steps`, orange from there on, red from the second."""
+    """One panel. It is green below the first of `steps`, orange from there on, and red from the second.
+
+    Equal steps have no orange.
+    """
 
     title: str
     description: str
@@ -25,6 +29,8 @@ class Panel:
     kind: Kind = Kind.STAT
     unit: str = "short"
     steps: tuple[float, float] | None = None
+    part: Part | None = None
+    """The part that has no series if there is nothing to show: the panel says so, and `unknown` if the part failed."""
     legend: str = ""
     """The labels of a line; of a table the columns before the value, separated by commas."""
 
@@ -51,6 +57,21 @@ def _sum(metric: str, by: str, per: str, where: str = "") -> str:
 
 def _age(metric: str, *by: str, take: str = "max") -> str:
     return f"time() - {_of(metric, *by, take=take)}"
+
+
+NOTHING = -1
+"""The value of a panel that has nothing to show."""
+
+
+def query_of(panel: Panel) -> str:
+    """Return the query of a panel: `NOTHING` without series, no value if its part failed.
+
+    assert query_of(Panel("HSM health", "", "kms_hsm_active", part=Part.HSMS)).startswith("kms_hsm_active or")
+    """
+    if panel.part is None:
+        return panel.expr
+    read = f'{COLLECTOR_SUCCESS}{{job=~"$job", part="{panel.part}"}}'
+    return f"{panel.expr} or on () ({NOTHING} * (max ({read}) == 1))"
 
 
 def rows(limits: Thresholds) -> tuple[Row, ...]:
@@ -84,7 +105,8 @@ def _attention(limits: Thresholds) -> tuple[Panel, ...]:
         Panel("Anomalies, 24 hours", "Found by the rules of audit anomalies.",
               _sum("kms_anomalies", "", "rule"), steps=(1, 10)),
         Panel("Validation errors", "Findings of the last recorded validation.",
-              _of("kms_validation_findings", where='severity="error"'), steps=(1, 1)),
+              _of("kms_validation_findings", where='severity="error"'), steps=(1, 1),
+              part=Part.RECORDS),
     )  # fmt: skip
 
 
@@ -95,9 +117,9 @@ def _keys() -> tuple[Panel, ...]:
               Kind.LINES, legend="status"),
         Panel("Expirations", "Keys that expire within 30 days, and those that have expired and are active.",
               f"{_of('kms_key_expiration_timestamp_seconds', *key, take='min')} * 1000",
-              Kind.TABLE, "dateTimeFromNow", legend="key_name,key_type"),
+              Kind.TABLE, "dateTimeFromNow", part=Part.EXPIRY, legend="key_name,key_type"),
         Panel("Use against limits", "Keys from 90 % of their limit on.", _of("kms_key_usage_ratio", *key),
-              Kind.TABLE, "percentunit", (0.95, 1), "key_name,key_type"),
+              Kind.TABLE, "percentunit", (0.95, 1), Part.USAGE, "key_name,key_type"),
         Panel("Age of the views", "Time since the last refresh.", _age("kms_view_refresh_timestamp_seconds", "view"),
               Kind.LINES, "s", legend="view"),
     )  # fmt: skip
@@ -111,7 +133,7 @@ def _rotations() -> tuple[Panel, ...]:
               legend="status"),
         Panel("Failing rotations", "Failed attempts since the last rotation of the key.",
               _of("kms_key_rotation_failures", "key_name", "key_type"), Kind.TABLE, steps=(1, 3),
-              legend="key_name,key_type"),
+              part=Part.ROTATIONS, legend="key_name,key_type"),
         Panel("Time of a rotation", "The longest of the last 30 days.", _of("kms_rotation_duration_maximum_seconds"),
               Kind.LINES, "s"),
         Panel("Expired leases", "Rotations that were left by their workers.", _of("kms_rotation_leases_expired"),
@@ -124,25 +146,26 @@ def _rotations() -> tuple[Panel, ...]:
 def _trail(limits: Thresholds) -> tuple[Panel, ...]:
     return (
         Panel("Last seal", "Its age.", _age("kms_audit_seal_timestamp_seconds"), unit="s",
-              steps=(limits.unsealed, DAY)),
+              steps=(limits.unsealed, DAY), part=Part.SEALING),
         Panel("Last publication", "Its age.", _age("kms_audit_publication_timestamp_seconds"), unit="s",
-              steps=(limits.unpublished, 2 * limits.unpublished)),
+              steps=(limits.unpublished, 2 * limits.unpublished), part=Part.RECORDS),
         Panel("Last validation", "Its age.", _age("kms_validation_timestamp_seconds"), unit="s",
-              steps=(limits.validation, 2 * limits.validation)),
+              steps=(limits.validation, 2 * limits.validation), part=Part.RECORDS),
         Panel("Entries past their retention", "How long the oldest one is kept past its retention period.",
-              f"clamp_min({_age('kms_audit_retention_end_timestamp_seconds')}, 0)", unit="s", steps=(DAY, 7 * DAY)),
+              f"clamp_min({_age('kms_audit_retention_end_timestamp_seconds')}, 0)", unit="s", steps=(DAY, 7 * DAY),
+              part=Part.LOG),
         Panel("New entries", "Per second.", "max (rate(kms_audit_entries_total{job=~\"$job\"}[15m]))", Kind.LINES),
         Panel("Size of the log", "With its indexes.", _of("kms_audit_log_bytes"), Kind.LINES, "bytes"),
         Panel("Unsealed entries", "Counted up to 100000.", _of("kms_audit_unsealed_entries"), Kind.LINES),
         Panel("Last cosignatures", "Age by witness.", _age("kms_audit_cosignature_timestamp_seconds", "witness"),
-              Kind.TABLE, "s", (limits.not_cosigned, 2 * limits.not_cosigned), "witness"),
+              Kind.TABLE, "s", (limits.not_cosigned, 2 * limits.not_cosigned), Part.RECORDS, "witness"),
     )  # fmt: skip
 
 
 def _machines() -> tuple[Panel, ...]:
     return (
         Panel("HSM health", "Of the last check.", f"{_of('kms_hsm_health', 'hsm', 'status')} == 1", Kind.TABLE,
-              legend="hsm,status"),
+              part=Part.HSMS, legend="hsm,status"),
         Panel("HSM response time", "Of the last check.", _of("kms_hsm_response_seconds", "hsm"), Kind.LINES, "s",
               legend="hsm"),
         Panel("Slow statements", "With an average time over 50 ms; needs pg_stat_statements.",

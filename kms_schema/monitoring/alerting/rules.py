@@ -5,6 +5,8 @@ from kms_schema.monitoring.alerting.last_known import SUCCEEDED, last_known
 from kms_schema.monitoring.alerting.thresholds import DAY, Thresholds
 from kms_schema.monitoring.names import COLLECTOR_OMITTED, COLLECTOR_SUCCESS
 
+_TARGETS = 'up{job=~"kms.*"}'
+"""The targets of databases: a job that has never answered has only these."""
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 
 
@@ -61,7 +63,8 @@ def _trail(limits: Thresholds) -> tuple[Alert, ...]:
     entries = last_known("kms_audit_entries_total")
     return (
         Alert("KmsEntriesUnsealed", CRITICAL,
-              f"{last_known('kms_audit_unsealed_oldest_timestamp_seconds')} > {limits.unsealed}",
+              f"{last_known('kms_audit_unsealed_oldest_timestamp_seconds')} > {limits.unsealed}\n"
+              f"  unless on (job) {sealed} == 0",
               f"The oldest unsealed entry is {AGE} old."),
         Alert("KmsNoSeal", WARNING, f"{sealed} == 0", "The audit trail has no seal.", limits.unsealed, soon=False),
         Alert("KmsNoPublication", WARNING,
@@ -84,16 +87,29 @@ def _trail(limits: Thresholds) -> tuple[Alert, ...]:
 def _security(limits: Thresholds) -> tuple[Alert, ...]:
     del limits
     entries = last_known("kms_audit_high_risk_entries")
+    written = last_known("kms_audit_high_risk_timestamp_seconds")
+    anomalies = last_known("kms_anomalies")
+    began = last_known("kms_anomaly_timestamp_seconds")
+
+    def of(level: str) -> str:
+        return (f'(sum by (job) ({entries}{{window="1h", {level}}}) > 0)\n'
+                f'  * on (job) group_right () {_labelled("last", ("job",), f"{written}{{{level}}}")}')  # fmt: skip
+
     return (
-        Alert("KmsCriticalEntries", CRITICAL,
-              f'sum by (job) ({entries}{{window="1h", security_level="CRITICAL"}}) > 0',
+        Alert("KmsCriticalEntries", CRITICAL, of('security_level="CRITICAL"'),
               f"{COUNT} critical entries were written in the last hour."),
-        Alert("KmsHighRiskEntries", WARNING,
-              f'sum by (job) ({entries}{{window="1h", security_level!="CRITICAL"}}) > 0',
+        Alert("KmsHighRiskEntries", WARNING, of('security_level!="CRITICAL"'),
               f"{COUNT} entries of high risk were written in the last hour."),
-        Alert("KmsAnomalies", WARNING, f"{last_known('kms_anomalies')} > 0",
+        Alert("KmsAnomalies", WARNING,
+              f"({anomalies} > 0)\n  * on (job, rule) group_right () {_labelled('newest', ('job', 'rule'), began)}",
               f"The rule {{{{ $labels.rule }}}} found {COUNT} anomalies in the last day."),
     )  # fmt: skip
+
+
+def _labelled(name: str, by: tuple[str, ...], time: str) -> str:
+    """Return 1 with a time as a label: with another time it is another alert, and has a notice of its own."""
+    labels = ", ".join(by)
+    return f'count_values by ({labels}) ("{name}", max by ({labels}) ({time}))'
 
 
 def _hsms(limits: Thresholds) -> tuple[Alert, ...]:
@@ -114,10 +130,13 @@ def _hsms(limits: Thresholds) -> tuple[Alert, ...]:
 
 def _upkeep(limits: Thresholds) -> tuple[Alert, ...]:
     return (
-        Alert("KmsValidationOld", WARNING, f"{last_known('kms_validation_timestamp_seconds')} > {limits.validation}",
+        Alert("KmsValidationOld", WARNING,
+              f"min by (job) ({last_known('kms_validation_timestamp_seconds')}) > {limits.validation}",
               f"The last validation is {AGE} old.", soon=False),
         Alert("KmsValidationErrors", CRITICAL, f'{last_known("kms_validation_findings")}{{severity="error"}} > 0',
-              f"The last validation found {COUNT} errors."),
+              f"The last validation of level {{{{ $labels.level }}}} found {COUNT} errors."),
+        Alert("KmsValidationIncomplete", WARNING, f"{last_known('kms_validation_unchecked')} > 0",
+              f"The last validation of level {{{{ $labels.level }}}} could not run {COUNT} checks.", soon=False),
         Alert("KmsDashboardStale", WARNING, f"{last_known('kms_view_refresh_timestamp_seconds')} > {limits.refresh}",
               f"The view {{{{ $labels.view }}}} was refreshed {AGE} ago.", soon=False),
     )  # fmt: skip
@@ -126,8 +145,8 @@ def _upkeep(limits: Thresholds) -> tuple[Alert, ...]:
 def _collection(limits: Thresholds) -> tuple[Alert, ...]:
     return (
         Alert("KmsExporterAbsent", CRITICAL,
-              f"group by (job) ({SUCCEEDED}) unless on (job) {COLLECTOR_SUCCESS}\n"
-              f"  or absent({COLLECTOR_SUCCESS}) unless on () {SUCCEEDED}",
+              f"group by (job) ({SUCCEEDED} or {_TARGETS}) unless on (job) {COLLECTOR_SUCCESS}\n"
+              f"  or absent({COLLECTOR_SUCCESS}) unless on () ({SUCCEEDED} or {_TARGETS})",
               "No exporter of {{ with $labels.job }}{{ . }}{{ else }}the key database{{ end }} answers.",
               limits.collection),
         Alert("KmsCollectorFailed", WARNING, f"min by (job, part) ({COLLECTOR_SUCCESS}) == 0",

@@ -18,7 +18,7 @@ class Thresholds:
     rotation_waits: int = DAY
     """How long a scheduled rotation waits for a worker: a window opens once a day."""
     rotation_failures: int = 3
-    """Failed attempts since the last rotation: the retries of a rotation by default."""
+    """Failed attempts since the last rotation: one less than a rotation has by default."""
     unsealed: int = HOUR
     """The age of the oldest unsealed entry: sealing runs every five minutes."""
     unpublished: int = DAY

@@ -50,6 +50,9 @@ FROM (
         SELECT 1 FROM {s}.key_rotations AS success
         WHERE success.key_id = rotation.key_id AND success.status || '' = 'COMPLETED'
             AND success.completed_at >= rotation.failed_at
+    ) AND NOT EXISTS (
+        SELECT 1 FROM {s}.key_versions AS newer
+        WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
     )
     GROUP BY rotation.key_id
 ) AS failed

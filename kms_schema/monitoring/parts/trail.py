@@ -1,9 +1,11 @@
 """The audit log: what is sealed, its size, recorded publications and validations, and high-risk entries."""
 
 import datetime as dt
+from collections import Counter
 
-from kms_schema.audit.anomalies.finding import count_anomalies
-from kms_schema.monitoring.names import SEVERITIES, WINDOWS
+from kms_schema.audit.anomalies.finding import find_anomalies
+from kms_schema.audit.anomalies.rules import RULES
+from kms_schema.monitoring.names import COMPLETE_LEVEL, SEVERITIES, WINDOWS
 from kms_schema.monitoring.reader import Reader, seconds, time_of
 from kms_schema.monitoring.samples import Read, Sample
 from kms_schema.vocabulary import AuditSecurityLevel, RecordedOperation
@@ -80,7 +82,8 @@ _NEWEST = """WITH RECURSIVE subjects (subject) AS (
         WHERE later.operation = %(operation)s AND later.subject > subjects.subject
     ) FROM subjects WHERE subjects.subject IS NOT NULL
 )
-SELECT record.subject, record.recorded_at, record.seal_number, record.errors, record.warnings, record.infos
+SELECT record.subject, record.recorded_at, record.seal_number, record.errors, record.warnings, record.infos,
+    record.unchecked
 FROM subjects
 INNER JOIN {s}.key_operation_records AS record ON record.subject = subjects.subject
 WHERE record.operation = %(operation)s AND record.recorded_at = (
@@ -110,15 +113,20 @@ def records(reader: Reader) -> Read:
         last = max(published, key=lambda row: time_of(row[1]))
         samples.append(Sample("kms_audit_publication_timestamp_seconds", seconds(last[1])))
         samples.append(Sample("kms_audit_published_seal_number", last[2]))
-    if validated:
-        last = max(validated, key=lambda row: time_of(row[1]))
-        samples.append(Sample("kms_validation_timestamp_seconds", seconds(last[1])))
-        for severity, count in zip(SEVERITIES, last[3:], strict=True):
-            samples.append(Sample("kms_validation_findings", count, (severity,)))
+    # A validation of the catalog alone finds no errors of rows: it says nothing about those that were found.
+    complete = max((time_of(row[1]) for row in validated if row[0] == COMPLETE_LEVEL), default=None)
+    for level, at, _, *counts, unchecked in validated:
+        if complete is not None and time_of(at) < complete:
+            continue
+        samples.append(Sample("kms_validation_timestamp_seconds", seconds(at), (level,)))
+        samples.append(Sample("kms_validation_unchecked", unchecked, (level,)))
+        for severity, count in zip(SEVERITIES, counts, strict=True):
+            samples.append(Sample("kms_validation_findings", count, (level, severity)))
     return Read(samples)
 
 
-_HIGH_RISK = """SELECT security_level, sum(CASE WHEN written_at >= %(hour)s THEN 1 ELSE 0 END), count(*)
+_HIGH_RISK = """SELECT security_level, sum(CASE WHEN written_at >= %(hour)s THEN 1 ELSE 0 END), count(*),
+    max(written_at)
 FROM ({levels}) AS entry GROUP BY security_level"""
 _OF_A_LEVEL = """SELECT * FROM (
     SELECT security_level, "timestamp" AS written_at FROM {s}.key_audit_logs
@@ -136,16 +144,19 @@ def security(reader: Reader) -> Read:
     levels = "\nUNION ALL\n".join(each.replace("{level}", level) for level in AuditSecurityLevel)
     rows = reader.rows(_HIGH_RISK.replace("{levels}", levels), hour=hour, day=day)
     counts = {row[0]: row[1:] for row in rows}
-    return Read(
-        [
-            Sample("kms_audit_high_risk_entries", int(counts.get(level, (0, 0))[place]), (window, level))
-            for level in AuditSecurityLevel
-            for place, window in enumerate(("1h", "24h"))
-        ]
-    )
+    samples = [
+        Sample("kms_audit_high_risk_entries", int(counts.get(level, (0, 0))[place]), (window, level))
+        for level in AuditSecurityLevel
+        for place, window in enumerate(("1h", "24h"))
+    ]
+    samples += [Sample("kms_audit_high_risk_timestamp_seconds", seconds(row[3]), (row[0],)) for row in rows]
+    return Read(samples)
 
 
 def anomalies(reader: Reader) -> Read:
-    """Count the anomalies of the last 24 hours by rule."""
-    found = count_anomalies(reader.connection, reader.now - dt.timedelta(days=1), schema=reader.name)
-    return Read([Sample("kms_anomalies", count, (rule,)) for rule, count in found.items()])
+    """Count the anomalies of the last 24 hours by rule, and show when the newest began."""
+    found = find_anomalies(reader.connection, reader.now - dt.timedelta(days=1), schema=reader.name)
+    counts = Counter(each.rule for each in found)
+    newest = {each.rule: seconds(each.first_at) for each in sorted(found, key=lambda each: each.first_at)}
+    samples = [Sample("kms_anomalies", counts[rule], (rule,)) for rule in RULES]
+    return Read(samples + [Sample("kms_anomaly_timestamp_seconds", at, (rule,)) for rule, at in newest.items()])

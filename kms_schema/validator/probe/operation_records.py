@@ -15,7 +15,9 @@ from kms_schema.validator.probe.attempt import (
 from kms_schema.validator.probe.shapes import Case, inserted
 
 RECORDS = "key_operation_records"
-VALIDATION: Row = {"operation": "VALIDATION", "subject": "kms-probe", "errors": 0, "warnings": 0, "infos": 0}
+VALIDATION: Row = {
+    "operation": "VALIDATION", "subject": "kms-probe", "errors": 0, "warnings": 0, "infos": 0, "unchecked": 0,
+}  # fmt: skip
 PUBLICATION: Row = {"operation": "PUBLICATION", "subject": "kms-probe", "seal_number": 1}
 _ROW = "subject = 'kms-probe'"
 _GUARD = "guard_key_operation_record_insert"

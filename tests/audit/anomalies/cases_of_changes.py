@@ -15,7 +15,7 @@ CASES = (
         lambda life, k: plans.rotated(life, k, "noon", plans.at(75)),
         WINDOW,
         key="noon",
-        says="rotated 3 keys outside the rotation window",
+        says="started to rotate 3 keys outside the rotation window",
         entries=3,
     ),
     Case(

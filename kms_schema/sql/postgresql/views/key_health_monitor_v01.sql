@@ -14,7 +14,7 @@
 -- HIGH_USAGE_COUNT           the live version has reached 90 % of it                      25
 -- PENDING_TOO_LONG           pending for more than 24 hours                               20
 -- ROTATION_OVERDUE           in rotations_due with its limit passed                       30
--- REPEATED_ROTATION_FAILURE  two or more failures since the last success                  25
+-- REPEATED_ROTATION_FAILURE  two or more failures since the last success or new version   25
 -- NON_HSM_HIGH_SECURITY      security level MAXIMUM, and no HSM holds the key             15
 -- SECURITY_EVENTS            1 to 9 / 10 or more recent_security_events                   10 / 30
 --
@@ -24,7 +24,8 @@
 -- its rotation. usage_percentage is rounded down, so that 90 and 100 agree with the warnings; null without a maximum, 0
 -- without a live version. last_rotation_date is
 -- key_masters.rotated_at, as in rotations_due. Each failed attempt counts: a rotation that failed, was retried and
--- failed again counts as two failures, at its latest failed_at. recent_security_events counts HIGH and CRITICAL entries
+-- failed again counts as two failures, at its latest failed_at. A version that became live after that ends them, also
+-- without a rotation of the queue. recent_security_events counts HIGH and CRITICAL entries
 -- about the key, whatever their category.
 CREATE MATERIALIZED VIEW {schema}.key_health_monitor AS
 WITH clock AS NOT MATERIALIZED (
@@ -57,6 +58,11 @@ failed AS (
                 success.key_id = rotation.key_id
                 AND success.status = 'COMPLETED'
                 AND success.completed_at >= rotation.failed_at
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.key_versions AS newer
+            WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
         )
     GROUP BY rotation.key_id
 ),

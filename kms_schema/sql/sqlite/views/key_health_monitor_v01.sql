@@ -11,7 +11,7 @@
 -- HIGH_USAGE_COUNT           the live version has reached 90 % of it                      25
 -- PENDING_TOO_LONG           pending for more than 24 hours                               20
 -- ROTATION_OVERDUE           in rotations_due with its limit passed                       30
--- REPEATED_ROTATION_FAILURE  two or more failures since the last success                  25
+-- REPEATED_ROTATION_FAILURE  two or more failures since the last success or new version   25
 -- NON_HSM_HIGH_SECURITY      security level MAXIMUM, and no HSM holds the key             15
 -- SECURITY_EVENTS            1 to 9 / 10 or more recent_security_events                   10 / 30
 --
@@ -104,6 +104,11 @@ facts AS (
                     ORDER BY success.scheduled_at DESC
                     LIMIT 1
                 ) IS NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM key_versions AS newer
+                    WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
+                )
         ) + (
             SELECT COALESCE(sum(rotation.retry_count), 0)
             FROM key_rotations AS rotation
@@ -121,6 +126,11 @@ facts AS (
                     ORDER BY success.scheduled_at DESC
                     LIMIT 1
                 ) IS NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM key_versions AS newer
+                    WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
+                )
         ) AS failed_attempts,
         COALESCE(reported.events, 0) AS recent_security_events,
         overdue.id IS NOT NULL AS is_overdue

@@ -68,6 +68,7 @@ def expires_alert(key: Row, at: dt.datetime) -> int | None:
 def _failures_since_success(key: Row, tables: Tables) -> int:
     rotations = about(key, tables["key_rotations"])
     successes = [rotation["completed_at"] for rotation in rotations if rotation["status"] == "COMPLETED"]
+    successes += [each["activated_at"] for each in about(key, tables["key_versions"]) if each["activated_at"]]
     return sum(
         rotation["retry_count"] + (rotation["status"] == "FAILED")
         for rotation in rotations
