@@ -89,16 +89,17 @@ WHERE master.status = 'revoked' AND live.activated_at IS NOT NULL AND live.deact
 ORDER BY 1, 2"""
 _RETIRED_AT = """CASE master.status WHEN 'rotated' THEN master.rotated_at WHEN 'expired' THEN master.expired_at
         WHEN 'revoked' THEN master.revoked_at ELSE master.archived_at END"""
-USED_AFTER_RETIREMENT = f"""SELECT master.key_id, master.status, {_RETIRED_AT} AS retired_at
-FROM {{p}}key_masters AS master
-WHERE master.status IN ('rotated', 'expired', 'revoked', 'archived') AND EXISTS (
-    SELECT 1 FROM {{p}}key_audit_logs AS entry
-    WHERE entry.key_id = master.id AND entry."timestamp" >= {{start}} AND entry."timestamp" < {{end}}
+# From entries to keys, in one pass over the log: from keys to entries, a key with many uses costs a search of all.
+USED_AFTER_RETIREMENT = f"""WITH used AS MATERIALIZED (
+    SELECT DISTINCT entry.key_id FROM {{p}}key_audit_logs AS entry
+    JOIN {{p}}key_masters AS master ON master.id = entry.key_id
+    WHERE entry."timestamp" >= {{start}} AND entry."timestamp" < {{end}} AND entry.event_type = 'KEY_USED'
+        AND master.status IN ('rotated', 'expired', 'revoked', 'archived')
         AND entry."timestamp" > shifted({_RETIRED_AT}, '2 hours')
-        AND entry.event_type = 'KEY_USED'
         AND text_of(json_text(entry.additional_metadata, 'encryptions')) <> '0'
-    LIMIT 1 OFFSET 0
 )
+SELECT master.key_id, master.status, {_RETIRED_AT} AS retired_at
+FROM used JOIN {{p}}key_masters AS master ON master.id = used.key_id
 ORDER BY master.key_id"""
 
 DESTROYED = """SELECT master.key_type, count(*) AS destroyed_versions
@@ -107,16 +108,19 @@ WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end}
 GROUP BY master.key_type ORDER BY master.key_type"""
 DESTROYED_VERSIONS = """SELECT count(*) AS destroyed_versions
 FROM {p}key_versions WHERE destroyed_at >= {start} AND destroyed_at < {end}"""
+_RECORDED_DESTRUCTIONS = """recorded_destruction AS MATERIALIZED (
+    SELECT version.id FROM {p}key_audit_logs AS entry
+    JOIN {p}key_versions AS version ON version.key_id = entry.key_id
+    WHERE entry."timestamp" > shifted({start}, '-1 day') AND entry."timestamp" < shifted({end}, '1 day')
+        AND entry.event_type = 'VERSION_DESTROYED'
+        AND json_text(entry.additional_metadata, 'id') = text_of(version.id)
+        AND entry."timestamp" > shifted(version.destroyed_at, '-1 day')
+        AND entry."timestamp" < shifted(version.destroyed_at, '1 day')
+)"""
 _DESTROYED_UNRECORDED = """version.destroyed_at >= {start} AND version.destroyed_at < {end}
-    AND version.destroyed_at > version.created_at AND NOT EXISTS (
-        SELECT 1 FROM {p}key_audit_logs AS entry
-        WHERE entry.key_id = version.key_id AND entry.event_type = 'VERSION_DESTROYED'
-            AND json_text(entry.additional_metadata, 'id') = text_of(version.id)
-            AND entry."timestamp" > shifted(version.destroyed_at, '-1 day')
-            AND entry."timestamp" < shifted(version.destroyed_at, '1 day')
-        LIMIT 1 OFFSET 0
-    )"""
-DESTROYED_IN_PART = f"""SELECT master.key_id, version.version_number, 'it still has a handle' AS problem
+    AND version.destroyed_at > version.created_at AND version.id NOT IN (SELECT id FROM recorded_destruction)"""
+DESTROYED_IN_PART = f"""WITH {_RECORDED_DESTRUCTIONS}
+SELECT master.key_id, version.version_number, 'it still has a handle' AS problem
 FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
 WHERE version.destroyed_at >= {{start}} AND version.destroyed_at < {{end}} AND version.hsm_key_id IS NOT NULL
 UNION ALL
@@ -234,16 +238,19 @@ ORDER BY 1"""
 ENDED = """SELECT (SELECT count(*) FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end})
     + (SELECT count(*) FROM {p}key_versions WHERE destroyed_at >= {start} AND destroyed_at < {end})
     AS revocations_and_destructions"""
-NOT_RECORDED = f"""SELECT master.key_id, 'revoked without an entry KEY_REVOKED' AS problem
+NOT_RECORDED = f"""WITH {_RECORDED_DESTRUCTIONS},
+recorded_revocation AS MATERIALIZED (
+    SELECT master.id FROM {{p}}key_audit_logs AS entry
+    JOIN {{p}}key_masters AS master ON master.id = entry.key_id
+    WHERE entry."timestamp" > shifted({{start}}, '-1 day') AND entry."timestamp" < shifted({{end}}, '1 day')
+        AND entry.event_type = 'KEY_REVOKED'
+        AND entry."timestamp" > shifted(master.revoked_at, '-1 day')
+        AND entry."timestamp" < shifted(master.revoked_at, '1 day')
+)
+SELECT master.key_id, 'revoked without an entry KEY_REVOKED' AS problem
 FROM {{p}}key_masters AS master
 WHERE master.revoked_at >= {{start}} AND master.revoked_at < {{end}} AND master.revoked_at > master.created_at
-    AND NOT EXISTS (
-        SELECT 1 FROM {{p}}key_audit_logs AS entry
-        WHERE entry.key_id = master.id AND entry.event_type = 'KEY_REVOKED'
-            AND entry."timestamp" > shifted(master.revoked_at, '-1 day')
-            AND entry."timestamp" < shifted(master.revoked_at, '1 day')
-        LIMIT 1 OFFSET 0
-    )
+    AND master.id NOT IN (SELECT id FROM recorded_revocation)
 UNION ALL
 SELECT master.key_id, 'version ' || version.version_number || ' destroyed without an entry VERSION_DESTROYED'
 FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
