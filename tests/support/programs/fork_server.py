@@ -130,7 +130,7 @@ def main() -> None:
     """Serve until the other end closes the socket; in a process that was asked for, run it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in modules():
-        with contextlib.suppress(ModuleNotFoundError):
+        with contextlib.suppress(ImportError):  # a library that is missing, or older than one module needs
             importlib.import_module(name)
     gc.freeze()
     asked, listener = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:])
