@@ -46,3 +46,12 @@ def test_an_old_count_is_not_shown(database: Database, monkeypatch: pytest.Monke
     assert counts.latest().samples
     monkeypatch.setattr(anomaly_counts, "OLD_SECONDS", 0.0)
     assert "seconds old" in (counts.latest().error or "")
+
+
+def test_a_scrape_after_a_long_time_waits_for_a_new_count(database: Database) -> None:
+    counts = AnomalyCounts(database.url, "public", {}, patience=20)
+    assert counts.latest().samples
+    counts._counted -= 3600  # instead of an hour
+    assert "seconds old" in (counts.latest().error or "")
+    counts._due = 0.0
+    assert counts.latest().samples

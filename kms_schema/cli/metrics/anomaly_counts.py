@@ -38,14 +38,17 @@ class AnomalyCounts:
             if self._thread is None and time.monotonic() >= self._due:
                 self._thread = threading.Thread(target=self._count, name="anomalies", daemon=True)
                 self._thread.start()
-            thread, last = self._thread, self._last
-        if last is None and thread is not None:
+            thread = self._thread
+        if thread is not None and not self._is_fresh():  # the first one, or the first after a long time without scrapes
             thread.join(self._patience)
-            last = self._last
-        if last is None:
+        if self._last is None:
             return _failed("the first count of anomalies is not at its end yet")
-        age = time.monotonic() - self._counted
-        return last if age < OLD_SECONDS else _failed(f"the last count of anomalies is {age:.0f} seconds old")
+        if not self._is_fresh():
+            return _failed(f"the last count of anomalies is {time.monotonic() - self._counted:.0f} seconds old")
+        return self._last
+
+    def _is_fresh(self) -> bool:
+        return self._last is not None and time.monotonic() - self._counted < OLD_SECONDS
 
     def _count(self) -> None:
         counted = _failed("the count of anomalies ended with an error")
