@@ -27,7 +27,7 @@ def server(engine: Engine) -> Iterator[Database]:
     yield database
     engine.drop(database)
     with closing(other.connect()) as connection:
-        for name in ("invoices", *Role):
+        for name in ("invoices", "keeper", *Role):
             execute(connection, f"DROP ROLE IF EXISTS {name}")
     engine.drop(other)
 
