@@ -51,6 +51,15 @@ def _interrupted(_seal: object) -> None:
     raise InterruptedError
 
 
+def _drop(connection: psycopg.Connection, names: str) -> None:
+    """Drop roles; once more if autovacuum, which changes the same rows of the catalog, was met in a deadlock."""
+    statement = f"DROP OWNED BY {names}; DROP ROLE {names}".encode()
+    try:
+        connection.execute(statement)
+    except psycopg.errors.DeadlockDetected:
+        connection.execute(statement)
+
+
 @contextmanager
 def retaining(database: Database, *, owner: bool = False) -> Iterator[Retaining]:
     """Give a database its roles, on PostgreSQL, and a login that may end retention periods.
@@ -66,7 +75,7 @@ def retaining(database: Database, *, owner: bool = False) -> Iterator[Retaining]
         assert isinstance(connection, psycopg.Connection)
         names = ", ".join(prefix + role for role in Role)
         apply(connection, prefix=prefix, owner=owner)
-        stack.callback(connection.execute, f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+        stack.callback(_drop, connection, names)
         owners = f"{prefix}{Role.OWNER}, {prefix}{Role.REMOVER}"
         stack.callback(connection.execute, f"REASSIGN OWNED BY {owners} TO {connection.info.user}".encode())
         roles = (prefix + Role.SEALER, prefix + Role.RETENTION)
