@@ -27,8 +27,12 @@ def check_texts(**given: object) -> None:
     """
     for name, value in given.items():
         waiting = [value]
+        seen: dict[int, object] = {}  # kept, so that no other object gets the number of one
         while waiting:
             each = waiting.pop()
+            if id(each) in seen:  # a document that contains itself, which is refused as no JSON
+                continue
+            seen[id(each)] = each
             if isinstance(each, str):
                 if (fault := fault_of(each)) is not None:
                     raise ValueError(f"{name} {fault}")

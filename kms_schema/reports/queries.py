@@ -94,7 +94,6 @@ USED_AFTER_RETIREMENT = f"""WITH used AS MATERIALIZED (
     SELECT DISTINCT entry.key_id FROM {{p}}key_audit_logs AS entry
     JOIN {{p}}key_masters AS master ON master.id = entry.key_id
     WHERE entry."timestamp" >= {{start}} AND entry."timestamp" < {{end}} AND entry.event_type = 'KEY_USED'
-        AND master.status IN ('rotated', 'expired', 'revoked', 'archived')
         AND entry."timestamp" > shifted({_RETIRED_AT}, '2 hours')
         AND text_of(json_text(entry.additional_metadata, 'encryptions')) <> '0'
 )

@@ -125,13 +125,18 @@ def test_a_new_version_is_under_the_live_version_of_its_kek(ring: KeyRing, datab
     ring.create(name, under=kek)
     ring.rotate(kek)
     ring.rotate(name)
+    statements: list[str] = []
+    for engine in set(ring._storage._own):
+        sa.event.listen(engine, "before_cursor_execute", lambda *each: statements.append(each[2]))
+    ring.rotate(name)
+    assert sum("key_versions" in each and each.startswith("SELECT") for each in statements) == 1, "with their wrappers"
     wrappers = rows(
         database,
         f"SELECT w.version_number {VERSIONS} JOIN key_versions AS w ON w.id = v.wrapped_by_version_id"
         " WHERE m.key_id = :key ORDER BY v.version_number",
         key=name,
     )
-    assert wrappers == [(1,), (2,)]
+    assert wrappers == [(1,), (2,), (2,)]
     with pytest.raises(UnknownKeyError):
         ring.rotate("missing")
     ring.revoke(kek, reason="leaked")

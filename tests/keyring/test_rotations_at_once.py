@@ -1,7 +1,6 @@
 """A data key and the KEK above it change at once, in threads: no version stays under a version that has ended."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from kms_schema.crypto import KeyWrapping
+from kms_schema.crypto.rewrapping import _Run
 from kms_schema.keyring import CachePolicy
 from kms_schema.keyring.worker import rotating
 from tests.keyring.conftest import MakeRing
@@ -40,16 +40,17 @@ def slow_wrapping(monkeypatch: pytest.MonkeyPatch, key_id: str) -> tuple[threadi
     return wrapped, go_on
 
 
-def noted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> threading.Event:
-    """Return an event that is set when a function is called."""
-    original, called = getattr(module, name), threading.Event()
+def tried(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return an event that is set when a batch of versions was tried to be rewrapped."""
+    original, ended = _Run._batch, threading.Event()
 
-    def function(*arguments: Any, **options: Any) -> Any:
-        called.set()
-        return original(*arguments, **options)
+    def batch(self: _Run, *given: Any) -> int:
+        moved = original(self, *given)
+        ended.set()
+        return moved
 
-    monkeypatch.setattr(module, name, function)
-    return called
+    monkeypatch.setattr(_Run, "_batch", batch)
+    return ended
 
 
 @pytest.mark.parametrize("change", ["rotate", "create"])
@@ -67,7 +68,7 @@ def test_no_new_version_stays_under_a_version_of_the_kek_that_has_ended(
     if change == "rotate":
         ring.create(orders, under=kek)
     wrapped, go_on = slow_wrapping(monkeypatch, orders)
-    rewrapping = noted(monkeypatch, rotating, "rewrap")
+    found_locked = tried(monkeypatch)
     with ThreadPoolExecutor() as pool:
         changing = pool.submit(changes[change])
         assert wrapped.wait(SECONDS)
@@ -77,8 +78,7 @@ def test_no_new_version_stays_under_a_version_of_the_kek_that_has_ended(
             if change == "create":  # nothing that is under the old version is locked
                 rotating_kek.result(SECONDS)
             else:
-                assert rewrapping.wait(SECONDS)
-                time.sleep(0.2)  # it has tried, and found the old version locked
+                assert found_locked.wait(SECONDS)
         go_on.set()
         changing.result(SECONDS)
         assert rotating_kek.result(SECONDS).completed == 1

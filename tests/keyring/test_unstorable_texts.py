@@ -16,6 +16,7 @@ from kms_schema.keyring import DecryptionError, KeyRing, StatusChangeError, Unkn
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
 from kms_schema.rotations.policies import UnknownPolicyError, create_policy, find_policy
+from kms_schema.storable_text import check_texts
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import AAD, DATA, ROOT, value
 from tests.support.engines import Database
@@ -121,3 +122,12 @@ def test_functions_of_sessions_and_connections(sql_engine: sa.Engine, database: 
             with pytest.raises(ValueError, match=FAULT):
                 append(trail, **{**entry, **values})
     assert count(database) == before
+
+
+def test_a_document_that_contains_itself_is_read_once() -> None:
+    document: dict[str, object] = {"ticket": "7"}
+    document["itself"] = [document]
+    check_texts(details=document)
+    document["last"] = "a\0b"
+    with pytest.raises(ValueError, match="details has the character NUL"):
+        check_texts(details=document)

@@ -59,6 +59,19 @@ CASES = (
         key="replaced",
     ),
     Case(
+        "a version more than a day after the start of a rotation",
+        lambda life, k: plans.rotated_and_later(life, k, "forgotten", taken_over=False),
+        WINDOW,
+        key="forgotten",
+    ),
+    Case(
+        "a version within a day of another worker's start",
+        lambda life, k: plans.rotated_and_later(life, k, "taken-over", taken_over=True),
+        WINDOW,
+        key="taken-over",
+        entries=0,
+    ),
+    Case(
         "a new key at noon",
         lambda life, _k: life.key("fresh", plans.at(75), key_type="tls"),
         WINDOW,

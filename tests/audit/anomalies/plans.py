@@ -81,6 +81,15 @@ def replaced(life: Life, keys: dict[str, Key], name: str, when: dt.datetime) -> 
     life.version(key, when, "rotator")
 
 
+def rotated_and_later(life: Life, keys: dict[str, Key], name: str, *, taken_over: bool) -> None:
+    """Rotate in the window, and have a version live at noon of the next day, after another worker took over or not."""
+    rotated(life, keys, name, at(71, 2, 30))
+    if taken_over:
+        row = life.rotations[-1]["id"]
+        life.recorded(RecordedEvent.ROTATION_TAKEN_OVER, at(72, 3), "rotator", keys[name], row=row)
+    life.version(keys[name], at(72), "rotator")
+
+
 def moved_window(life: Life, keys: dict[str, Key], key_type: str, opened: dt.datetime) -> None:
     """Open the window of a type at noon, and rotate a key in it; the policies are left as they were."""
     _policies(life)
