@@ -14,7 +14,7 @@ from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.trails import KEY, open_trail, seal_all, write
 from tests.support.engines import Database
-from tests.support.login_roles import login
+from tests.support.login_roles import drop_roles, login
 
 EXPIRED, KEPT = 30, 5
 YEARS = 8 * 365
@@ -51,15 +51,6 @@ def _interrupted(_seal: object) -> None:
     raise InterruptedError
 
 
-def _drop(connection: psycopg.Connection, names: str) -> None:
-    """Drop roles; once more if autovacuum, which changes the same rows of the catalog, was met in a deadlock."""
-    statement = f"DROP OWNED BY {names}; DROP ROLE {names}".encode()
-    try:
-        connection.execute(statement)
-    except psycopg.errors.DeadlockDetected:
-        connection.execute(statement)
-
-
 @contextmanager
 def retaining(database: Database, *, owner: bool = False) -> Iterator[Retaining]:
     """Give a database its roles, on PostgreSQL, and a login that may end retention periods.
@@ -73,10 +64,7 @@ def retaining(database: Database, *, owner: bool = False) -> Iterator[Retaining]
     with ExitStack() as stack:
         connection = stack.enter_context(closing(database.connect()))
         assert isinstance(connection, psycopg.Connection)
-        names = ", ".join(prefix + role for role in Role)
         apply(connection, prefix=prefix, owner=owner)
-        stack.callback(_drop, connection, names)
-        owners = f"{prefix}{Role.OWNER}, {prefix}{Role.REMOVER}"
-        stack.callback(connection.execute, f"REASSIGN OWNED BY {owners} TO {connection.info.user}".encode())
+        stack.callback(drop_roles, connection, *(prefix + role for role in Role))
         roles = (prefix + Role.SEALER, prefix + Role.RETENTION)
         yield Retaining(database, stack.enter_context(login(database, *roles)), prefix)

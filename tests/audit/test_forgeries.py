@@ -13,6 +13,7 @@ from kms_schema.audit.storage.errors import TrailError
 from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
 from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
 from tests.support.engines import Database
+from tests.support.login_roles import drop_roles
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
@@ -116,7 +117,8 @@ def test_an_entry_that_a_policy_hides_is_not_passed_over(database: Database) -> 
             execute(connection, "RESET ROLE")
             assert faults(connection) == []
         finally:
-            execute(connection, f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+            execute(connection, "RESET ROLE")
+            drop_roles(connection, role)
         assert open_trail(connection)
 
 

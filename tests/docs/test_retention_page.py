@@ -16,6 +16,7 @@ from tests.docs.test_operations_page import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.postgresql import psycopg_url
 from tests.support.engines.programs import REPOSITORY
+from tests.support.login_roles import drop_roles
 from tests.support.pages import Page
 from tests.support.statements import execute
 
@@ -84,11 +85,8 @@ def test_the_roles_of_the_page(database: Database, tmp_path: Path) -> None:
             query = "SELECT pg_has_role('retention_job', 'kms_retention', 'MEMBER')"
             assert execute(connection, query).fetchone() == (True,)
         finally:
-            owner = execute(connection, "SELECT current_user").fetchone()[0]
-            execute(connection, f"ALTER FUNCTION remove_expired_key_audit_logs() OWNER TO {owner}")
             rows = execute(connection, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'kms\\_%'").fetchall()
-            names = ", ".join(["retention_job", *(name for (name,) in rows if not name.startswith("kms_test"))])
-            execute(connection, f"DROP OWNED BY {names}; DROP ROLE {names}")
+            drop_roles(connection, "retention_job", *(name for (name,) in rows if not name.startswith("kms_test")))
 
 
 def test_rules_of_the_page_are_there() -> None:

@@ -14,6 +14,7 @@ from tests.docs.readers import alike
 from tests.docs.test_operations_page import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
@@ -51,9 +52,7 @@ def url(handed_over: Trail) -> Iterator[str]:
         try:
             yield url_of(database, username="trail_auditor")
         finally:
-            roles = ", ".join(["trail_auditor", *Role])
-            execute(owner, f"DROP OWNED BY {roles}")
-            execute(owner, f"DROP ROLE {roles}")
+            drop_roles(owner, "trail_auditor", *Role)
 
 
 def test_no_block_of_the_page_is_left_out() -> None:

@@ -8,12 +8,11 @@ import psycopg
 import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
-from kms_schema.identifiers import quoted
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
 from tests.support.engines import Database
-from tests.support.login_roles import login
+from tests.support.login_roles import drop_roles, login
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 from tests.validator.test_validate_roles import HAND_OVER
@@ -61,7 +60,7 @@ def test_what_protects_is_said_as_it_comes_and_goes(database: Database) -> None:
         assert isinstance(connection, psycopg.Connection)
         name = other.url.split("//")[1].split(":")[0]
         prefix = f"{name}_"
-        roles = ", ".join(prefix + role for role in Role)
+        roles = [prefix + role for role in Role]
         try:
             apply_roles(connection, prefix=prefix, owner=True)
             said = in_force(database)
@@ -73,8 +72,7 @@ def test_what_protects_is_said_as_it_comes_and_goes(database: Database) -> None:
             said = in_force(database)
             assert [said[name] for name in list(said)[:1] + list(said)[2:5]] == [False] * 4
         finally:
-            execute(connection, f"REASSIGN OWNED BY {prefix}kms_owner TO {quoted(connection.info.user)}")
-            execute(connection, f"DROP OWNED BY {roles}; DROP ROLE {roles}")
+            drop_roles(connection, *roles)
 
 
 @pytest.mark.only_on("postgresql")

@@ -11,6 +11,7 @@ from kms_schema.hardening.definition import LEFT_OPEN, REFUSED, event_triggers, 
 from kms_schema.validator.checks.hardening import is_in_force
 from tests.hardening.hardened import Hardened
 from tests.support.engines import Database
+from tests.support.login_roles import drop_roles
 from tests.support.reports import found
 from tests.support.statements import execute
 
@@ -188,7 +189,7 @@ def test_a_role_that_may_switch_them_off_is_found(own: Hardened) -> None:
         execute(own.superuser, finding.remediation or "")
         assert hardening(validate(own.superuser)) == [POSTURE]
     finally:
-        execute(own.superuser, f"DROP OWNED BY {role}; DROP ROLE {role}")
+        drop_roles(own.superuser, role)
 
 
 def test_others_event_triggers_are_still_named(own: Hardened) -> None:

@@ -8,6 +8,7 @@ from kms_schema.hardening.applying import remove
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
 from tests.hardening.hardened import Hardened
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
 from tests.support.statements import execute
@@ -90,7 +91,7 @@ def test_the_roles_are_made_and_looked_after(own: Hardened) -> None:
         )
     finally:
         remove(own.superuser)
-        execute(own.superuser, f"DROP OWNED BY {', '.join(roles)}; DROP ROLE {', '.join(roles)}")
+        drop_roles(own.superuser, *roles)
 
 
 def test_the_trail_is_written_and_sealed_and_its_guards_are_probed(own: Hardened) -> None:

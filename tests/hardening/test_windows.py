@@ -22,6 +22,7 @@ from kms_schema.validator.checks.hardening import is_in_force
 from tests.support.catalog import catalog
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import kms_schema
 from tests.support.programs.shop import ONE_HISTORY, open_shop
 from tests.support.reports import found
@@ -146,8 +147,7 @@ def test_the_window_of_the_page_as_it_is_written(database: Database, connection:
         assert is_in_force(validate(connection).findings)
     finally:
         remove(connection)
-        names = ", ".join(prefix + role for role in Role)
-        execute(connection, f"DROP OWNED BY {names}; DROP ROLE {names}")
+        drop_roles(connection, *(prefix + role for role in Role))
 
 
 def test_a_hosts_own_revisions_run(empty_database: Database, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.keyring.async_rings import DRIVERS
 from tests.keyring.rings import ROOT
 from tests.roles.granted import Granted
 from tests.support.engines import Database, Engines
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows.smallest import unique
 
@@ -123,8 +124,7 @@ def granted(database: Database) -> Iterator[Granted]:
         yield Granted(database, prefix, connection)
     with closing(database.connect()) as connection:  # a test may have cut the first one
         assert isinstance(connection, psycopg.Connection)
-        names = ", ".join(prefix + role for role in Role)
-        connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+        drop_roles(connection, *(prefix + role for role in Role))
 
 
 @pytest.fixture(

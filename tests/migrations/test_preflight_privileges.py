@@ -16,7 +16,7 @@ from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight import preflight, sqlite
 from tests.migrations.preflight_problems import only_problem
 from tests.support.engines import Database
-from tests.support.login_roles import login
+from tests.support.login_roles import drop_roles, login
 from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -63,10 +63,7 @@ def test_tables_of_another_role_are_a_problem(empty_database: Database) -> None:
             execute(connection, f"CREATE ROLE {group}; ALTER TABLE alembic_version OWNER TO {group}")
         problems = preflight(other_role.url).problems
         with closing(empty_database.connect()) as connection:
-            execute(
-                connection,
-                f"ALTER TABLE alembic_version OWNER TO CURRENT_USER; DROP OWNED BY {group}; DROP ROLE {group}",
-            )
+            drop_roles(connection, group)
         table = "public.alembic_version"
         assert f"role {role} may not read and write {table}: migrate as its owner (GRANT {group} TO {role})" in problems
 

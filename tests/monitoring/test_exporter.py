@@ -28,6 +28,7 @@ from tests.monitoring.exporters import exporter, parsed, value
 from tests.monitoring.states import fill
 from tests.roles.granted import Granted
 from tests.support.engines import Database
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import kms_schema
 from tests.support.rows.smallest import unique
 from tests.support.statements import execute
@@ -65,8 +66,7 @@ def test_a_member_of_the_auditors_exports_everything_and_nothing_else(database: 
             assert "no part can be read: " in err
             assert "read again" in err
             assert seen.url.partition("@")[0].rpartition(":")[2] not in err, "the password"
-        names = ", ".join(prefix + role for role in Role)
-        owner.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+        drop_roles(owner, *(prefix + role for role in Role))
 
 
 @pytest.mark.only_on("sqlite")

@@ -11,6 +11,7 @@ from kms_schema.roles.definition import Role
 from tests.cli.audit_trails import ORIGIN, trail_of
 from tests.roles.granted import Granted
 from tests.support.engines import Database
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import kms_schema
 from tests.support.rows.smallest import unique
 from tests.support.statements import execute
@@ -62,5 +63,4 @@ def test_each_role_records_its_own_operations(database: Database, tmp_path: Path
             said = kms_schema("check", url=app.url)
             hidden = "security cannot be read: query would be affected by row-level security"
             assert (said.status, hidden in said.out) == (3, True), said.out
-        names = ", ".join(prefix + role for role in Role)
-        owner.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+        drop_roles(owner, *(prefix + role for role in Role))

@@ -12,6 +12,7 @@ from psycopg.types.json import set_json_loads
 from kms_schema import validate
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
+from tests.support.login_roles import drop_roles
 from tests.support.reports import found, report_on, run
 
 REVISION = "revision of the database"
@@ -81,7 +82,8 @@ def test_reading_the_revision_runs_nothing(database: Database, drift: tuple[str,
             report = validate(connection)
             run(connection, "RESET ROLE")
         finally:
-            run(connection, f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+            run(connection, "RESET ROLE")
+            drop_roles(connection, role)
     (unknown,) = [finding for finding in report.findings if finding.code == "KMS901"]
     assert (unknown.object, drift[1] in unknown.actual) == (REVISION, True)
     assert report.fails()

@@ -16,6 +16,7 @@ from tests.cli.test_validate_command import kms_schema
 from tests.resilience.names import HOSTILE, in_quotes
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
+from tests.support.login_roles import drop_roles
 from tests.support.reports import found, run
 from tests.validator.test_report_formats import junit_schema, sarif_validator
 
@@ -91,8 +92,7 @@ def test_privileges_of_a_role_with_such_a_name_are_revoked(database: Database) -
                     run(connection, finding.remediation)
             assert found(validate(connection)) == []
         finally:
-            names = ", ".join(map(in_quotes, roles))
-            run(connection, f"DROP OWNED BY {names}; DROP ROLE {names}")
+            drop_roles(connection, *map(in_quotes, roles))
 
 
 def test_every_format_writes_them_so_that_they_do_no_harm(database: Database) -> None:

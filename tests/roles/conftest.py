@@ -11,6 +11,7 @@ from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.roles.granted import Granted
 from tests.support.engines import Database, Engine, Engines
+from tests.support.login_roles import drop_roles
 
 
 @pytest.fixture
@@ -32,11 +33,8 @@ def _granted(database: Database, *, owner: bool = False) -> Iterator[Granted]:
     prefix = f"t{secrets.token_hex(4)}_"
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
-        superuser = connection.info.user
         try:
             apply(connection, prefix=prefix, owner=owner)
             yield Granted(database, prefix, connection)
         finally:
-            connection.execute(f'REASSIGN OWNED BY {prefix}{Role.OWNER} TO "{superuser}"'.encode())
-            names = ", ".join(prefix + role for role in Role)
-            connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+            drop_roles(connection, *(prefix + role for role in Role))

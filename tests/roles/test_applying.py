@@ -15,7 +15,7 @@ from kms_schema.roles.statements import LOCK_TIMEOUT, script
 from tests.roles.granted import Granted
 from tests.roles.material import live_key
 from tests.support.engines import Database
-from tests.support.login_roles import login
+from tests.support.login_roles import drop_roles, login
 from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
 from tests.support.revisions import revisions
@@ -152,7 +152,7 @@ def test_one_grant_to_a_role_of_such_a_name_is_a_difference_by_itself(database: 
             assert isinstance(connection, psycopg.Connection)
             assert found(validate(connection)) == [("KMS302", "table key_masters")]
         finally:
-            execute(connection, f"DROP OWNED BY {name}; DROP ROLE {name}")
+            drop_roles(connection, name)
 
 
 def test_an_owner_that_may_make_roles_hands_everything_over_and_keeps_no_right(database: Database) -> None:
@@ -161,7 +161,7 @@ def test_an_owner_that_may_make_roles_hands_everything_over_and_keeps_no_right(d
         assert isinstance(connection, psycopg.Connection)
         name = deployer.url.split("//")[1].split(":")[0]
         prefix = f"{name}_"
-        roles = ", ".join(prefix + role for role in Role)
+        roles = [prefix + role for role in Role]
         execute(connection, f"ALTER ROLE {name} CREATEROLE; ALTER DATABASE {database.name} OWNER TO {name}")
         execute(connection, f"ALTER SCHEMA public OWNER TO {name}")
         execute(connection, HAND_OVER.replace("{owner}", name))
@@ -181,8 +181,7 @@ def test_an_owner_that_may_make_roles_hands_everything_over_and_keeps_no_right(d
         finally:
             execute(connection, f"ALTER DATABASE {database.name} OWNER TO {connection.info.user}")
             execute(connection, f"ALTER SCHEMA public OWNER TO {connection.info.user}")
-            execute(connection, f"REASSIGN OWNED BY {prefix}{Role.OWNER} TO {connection.info.user}")
-            execute(connection, f"DROP OWNED BY {roles}; DROP ROLE {roles}")
+            drop_roles(connection, *roles)
 
 
 def test_the_tables_of_another_are_not_for_an_application_to_grant(granted: Granted) -> None:
@@ -274,15 +273,14 @@ def test_another_schema_has_them_too(empty_database: Database) -> None:
     with closing(empty_database.connect()) as connection, login(empty_database) as somebody:
         assert isinstance(connection, psycopg.Connection)
         prefix = f"{somebody.url.split('//')[1].split(':')[0]}_"
-        roles = ", ".join(prefix + role for role in Role)
+        roles = [prefix + role for role in Role]
         assert kms_schema("upgrade", "--schema", schema, url=empty_database.url).status == 0
         try:
             apply(connection, schema=schema, prefix=prefix, owner=True)
             assert apply(connection, schema=schema, prefix=prefix, owner=True).granted == ()
             assert found(validate(connection, schema=schema)) == []
         finally:
-            execute(connection, f"REASSIGN OWNED BY {prefix}{Role.OWNER} TO {connection.info.user}")
-            execute(connection, f"DROP OWNED BY {roles}; DROP ROLE {roles}")
+            drop_roles(connection, *roles)
 
 
 def test_a_wrong_stamp_is_one_finding_beside_the_policies_of_roles(granted: Granted) -> None:

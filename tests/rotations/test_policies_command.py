@@ -13,6 +13,7 @@ from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.roles.granted import Granted
 from tests.support.engines import Database
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.statements import execute
 
@@ -114,8 +115,7 @@ def granted(database: Database) -> Iterator[Granted]:
         try:
             yield Granted(database, "policies_", connection)
         finally:
-            names = ", ".join("policies_" + role for role in Role)
-            connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+            drop_roles(connection, *("policies_" + role for role in Role))
 
 
 @pytest.mark.only_on("postgresql")

@@ -15,7 +15,7 @@ from kms_schema.models import KeyAuditLog
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
-from tests.support.login_roles import APPLICATION, login
+from tests.support.login_roles import APPLICATION, drop_roles, login
 from tests.support.rows.smallest import Row, audit_entry, in_words, insert, key_master, now
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
@@ -214,8 +214,7 @@ def test_an_application_writes_entries_in_its_own_name(database: Database, appli
                 execute(connection, PLAIN)
                 execute(connection, "RESET ROLE")
             finally:
-                execute(administrator, f"DROP OWNED BY {name}_group")
-                execute(administrator, f"DROP ROLE {name}_group")
+                drop_roles(administrator, f"{name}_group")
         assert entries(connection, "recorded_by")[1:] == [(name,), (name,)]
         for forged in FORGED:
             columns = ", ".join([*audit_entry(), *forged])

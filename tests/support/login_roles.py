@@ -5,10 +5,24 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+import psycopg
 import sqlalchemy as sa
 
-from tests.support.engines.database import Database
+from tests.support.engines.database import Connection, Database
 from tests.support.statements import execute
+
+
+def drop_roles(connection: Connection, *roles: str) -> None:
+    """Drop roles with all their rights; what they own belongs to the connection's role from then on.
+
+    A second attempt follows a deadlock with autovacuum, which changes the same rows of the catalog.
+    """
+    names = ", ".join(roles)
+    statement = f"REASSIGN OWNED BY {names} TO CURRENT_USER; DROP OWNED BY {names} CASCADE; DROP ROLE {names}"
+    try:
+        execute(connection, statement)
+    except psycopg.errors.DeadlockDetected:
+        execute(connection, statement)
 
 
 @contextmanager
@@ -26,8 +40,7 @@ def login(database: Database, *grants: str) -> Iterator[Database]:
             url = sa.make_url(database.url).set(username=role, password=password)
             yield replace(database, url=url.render_as_string(hide_password=False))
         finally:
-            execute(administrator, f"DROP OWNED BY {role} CASCADE")
-            execute(administrator, f"DROP ROLE {role}")
+            drop_roles(administrator, role)
 
 
 CLIENT_COLUMNS = (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kms_schema import validate
 from kms_schema.validator import Finding
 from tests.support.engines import Database
-from tests.support.login_roles import login
+from tests.support.login_roles import drop_roles, login
 from tests.support.reports import run
 from tests.support.violations.bypasses import BYPASSES, HARMLESS, Bypass
 from tests.validator.test_validate_roles import HAND_OVER
@@ -28,8 +28,7 @@ def roles(connection: Connection, database: Database, *words: str) -> Iterator[d
     try:
         yield names
     finally:
-        run(connection, f"DROP OWNED BY {', '.join(names.values())} CASCADE")
-        run(connection, f"DROP ROLE {', '.join(names.values())}")
+        drop_roles(connection, *names.values())
 
 
 def posture(database: Database) -> dict[tuple[str, str], Finding]:

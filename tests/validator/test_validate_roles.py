@@ -13,7 +13,7 @@ from kms_schema.validator.checks.posture import Observed
 from kms_schema.validator.diff.compare import usual_owner
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
-from tests.support.login_roles import login
+from tests.support.login_roles import drop_roles, login
 from tests.support.reports import found, posture, report_on, run
 
 
@@ -113,8 +113,7 @@ def test_roles_and_settings_that_open_the_guards_are_found(database: Database) -
             run(connection, f"ALTER ROLE {helper} IN DATABASE {name} SET kms.restore = on")
             report = validate(connection)
         finally:
-            run(connection, f"DROP OWNED BY {', '.join(roles)} CASCADE")
-            run(connection, f"DROP ROLE {', '.join(roles)}")
+            drop_roles(connection, *roles)
     assert found(report) == []
     assert [each for each in posture(report) if each[0] not in {"KMS414", "KMS441"}] == [
         ("KMS401", f"setting of every role in database {name}"),
