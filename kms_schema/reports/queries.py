@@ -107,18 +107,22 @@ WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end}
 GROUP BY master.key_type ORDER BY master.key_type"""
 DESTROYED_VERSIONS = """SELECT count(*) AS destroyed_versions
 FROM {p}key_versions WHERE destroyed_at >= {start} AND destroyed_at < {end}"""
-_RECORDED_DESTRUCTIONS = """recorded_destruction AS MATERIALIZED (
-    SELECT version.id FROM {p}key_audit_logs AS entry
+# One pass over the log for both kinds.
+_RECORDED_ENDS = """recorded_end AS MATERIALIZED (
+    SELECT key_id, event_type, "timestamp" AS at, json_text(additional_metadata, 'id') AS version_id
+    FROM {p}key_audit_logs
+    WHERE "timestamp" > shifted({start}, '-1 day') AND "timestamp" < shifted({end}, '1 day')
+        AND event_type IN ('KEY_REVOKED', 'VERSION_DESTROYED')
+),
+recorded_destruction AS MATERIALIZED (
+    SELECT version.id FROM recorded_end AS entry
     JOIN {p}key_versions AS version ON version.key_id = entry.key_id
-    WHERE entry."timestamp" > shifted({start}, '-1 day') AND entry."timestamp" < shifted({end}, '1 day')
-        AND entry.event_type = 'VERSION_DESTROYED'
-        AND json_text(entry.additional_metadata, 'id') = text_of(version.id)
-        AND entry."timestamp" > shifted(version.destroyed_at, '-1 day')
-        AND entry."timestamp" < shifted(version.destroyed_at, '1 day')
+    WHERE entry.event_type = 'VERSION_DESTROYED' AND entry.version_id = text_of(version.id)
+        AND entry.at > shifted(version.destroyed_at, '-1 day') AND entry.at < shifted(version.destroyed_at, '1 day')
 )"""
 _DESTROYED_UNRECORDED = """version.destroyed_at >= {start} AND version.destroyed_at < {end}
     AND version.destroyed_at > version.created_at AND version.id NOT IN (SELECT id FROM recorded_destruction)"""
-DESTROYED_IN_PART = f"""WITH {_RECORDED_DESTRUCTIONS}
+DESTROYED_IN_PART = f"""WITH {_RECORDED_ENDS}
 SELECT master.key_id, version.version_number, 'it still has a handle' AS problem
 FROM {{p}}key_versions AS version JOIN {{p}}key_masters AS master ON master.id = version.key_id
 WHERE version.destroyed_at >= {{start}} AND version.destroyed_at < {{end}} AND version.hsm_key_id IS NOT NULL
@@ -237,14 +241,11 @@ ORDER BY 1"""
 ENDED = """SELECT (SELECT count(*) FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end})
     + (SELECT count(*) FROM {p}key_versions WHERE destroyed_at >= {start} AND destroyed_at < {end})
     AS revocations_and_destructions"""
-NOT_RECORDED = f"""WITH {_RECORDED_DESTRUCTIONS},
+NOT_RECORDED = f"""WITH {_RECORDED_ENDS},
 recorded_revocation AS MATERIALIZED (
-    SELECT master.id FROM {{p}}key_audit_logs AS entry
-    JOIN {{p}}key_masters AS master ON master.id = entry.key_id
-    WHERE entry."timestamp" > shifted({{start}}, '-1 day') AND entry."timestamp" < shifted({{end}}, '1 day')
-        AND entry.event_type = 'KEY_REVOKED'
-        AND entry."timestamp" > shifted(master.revoked_at, '-1 day')
-        AND entry."timestamp" < shifted(master.revoked_at, '1 day')
+    SELECT master.id FROM recorded_end AS entry JOIN {{p}}key_masters AS master ON master.id = entry.key_id
+    WHERE entry.event_type = 'KEY_REVOKED' AND entry.at > shifted(master.revoked_at, '-1 day')
+        AND entry.at < shifted(master.revoked_at, '1 day')
 )
 SELECT master.key_id, 'revoked without an entry KEY_REVOKED' AS problem
 FROM {{p}}key_masters AS master

@@ -73,12 +73,11 @@ class Reading:
         text, summed = self.dialect.render(query), self._of_summary(query)
         if summed is not None or text in self._tables:
             return Table.of(title, text, *(summed or self._tables[text]))
-        columns, rows = self.snapshot.table(f"SELECT * FROM ({text}) AS listed LIMIT {LISTED + 1}")
-        count = len(rows)
-        if count > LISTED:
-            ((count,),) = self.snapshot.table(f"SELECT count(*) FROM ({text}) AS listed")[1]
-        listed = tuple(tuple(map(plain, row)) for row in rows[:LISTED])
-        return Table(title, text, tuple(columns), listed, count)
+        # A query of the log takes seconds: the number comes from the run that gives the rows.
+        counted = f"SELECT listed.*, count(*) OVER () AS number_of_all FROM ({text}) AS listed LIMIT {LISTED}"
+        columns, rows = self.snapshot.table(counted)
+        listed = tuple(tuple(map(plain, row[:-1])) for row in rows)
+        return Table(title, text, tuple(columns[:-1]), listed, rows[0][-1] if rows else 0)
 
     def neighbour(self, sequence: int, side: Literal["before", "after"]) -> int | None:
         """Return the sequence of the entry next to one, None at the end."""
