@@ -15,14 +15,20 @@ from tests.support.statements import execute
 def drop_roles(connection: Connection, *roles: str) -> None:
     """Drop roles with all their rights; what they own belongs to the connection's role from then on.
 
-    A second attempt follows a deadlock with autovacuum, which changes the same rows of the catalog.
+    The server may change the same rows of the catalog meanwhile: autovacuum, or a session that ends and removes its
+    temporary objects. It ends the statement with a deadlock, or an object that is gone, and it is sent again.
     """
     names = ", ".join(roles)
     statement = f"REASSIGN OWNED BY {names} TO CURRENT_USER; DROP OWNED BY {names} CASCADE; DROP ROLE {names}"
-    try:
-        execute(connection, statement)
-    except psycopg.errors.DeadlockDetected:
-        execute(connection, statement)
+    for attempts_left in (2, 1, 0):
+        try:
+            execute(connection, statement)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.InternalError_):
+            if not attempts_left:
+                raise
+            execute(connection, "SELECT pg_sleep(0.2)")
+        else:
+            return
 
 
 @contextmanager
