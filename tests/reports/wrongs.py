@@ -198,6 +198,10 @@ BY_OWNER = (
         updated(f"key_versions SET hsm_key_id = 'x' {OLD}", f"key_versions SET hsm_key_id = NULL {OLD}"),
     ),
     Wrong(
+        "an entry of a revocation is of another type", {"recorded", "entries-unchanged"},
+        entry_changed("KEY_REVOKED", event_type="VERSION_DESTROYED"),
+    ),
+    Wrong(
         "an entry of a revocation is of another time", {"recorded", "entries-unchanged"},
         entry_changed("KEY_REVOKED", timestamp=now() - dt.timedelta(days=2)),
     ),
@@ -207,7 +211,7 @@ BY_OWNER = (
     ),
     Wrong(
         "an entry of a destruction is of another type", UNRECORDED_DESTRUCTION,
-        entry_changed("VERSION_DESTROYED", event_type="VERSION_CHANGED"),
+        entry_changed("VERSION_DESTROYED", event_type="KEY_REVOKED"),
     ),
     Wrong(
         "an entry of a destruction is of another time", UNRECORDED_DESTRUCTION,
