@@ -28,7 +28,8 @@ def drawing_from(database: Database, first: int) -> Iterator[None]:
     text = newest("postgresql", "draw_key_version_ciphertext_tag").text.format(schema="public")
     function = text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     assert DRAWN in function
-    following = f"(SELECT {first} + count(*) FROM public.key_versions WHERE ciphertext_tag >= {first})"  # noqa: S608
+    drawn = f"ciphertext_tag BETWEEN {first} AND {first + 9}"  # keys made before may have any greater tag
+    following = f"(SELECT {first} + count(*) FROM public.key_versions WHERE {drawn})"  # noqa: S608
     change(database, function.replace(DRAWN, following))
     try:
         yield
