@@ -74,13 +74,15 @@ def _until(process: subprocess.Popen[bytes], word: bytes) -> bytes:
 
 INTERRUPTED_AT = """
 import os, signal, sys
+from inspect import CO_GENERATOR
 at, *arguments = sys.argv[1:]
 place, _, number = at.partition(":")
 left = int(number)
 
 def count(frame, event, _argument):
     global left
-    if event == "call" and (place == "any" or frame.f_code.co_name == place):
+    code = frame.f_code
+    if event == "call" and (code.co_name == place or place == "any" and not code.co_flags & CO_GENERATOR):
         left -= 1
         if left == 0:
             sys.setprofile(None)
@@ -91,7 +93,10 @@ import kms_schema.cli.validate
 sys.setprofile(count)
 main(arguments)
 """
-"""A command that gets SIGINT at a call: the so-manyth of any function, or of one of a name."""
+"""A command that gets SIGINT at a call: the so-manyth of any function, or of one of a name.
+
+Of any but a generator: the interpreter may be closing that, and then ignores an exception in it, with a traceback.
+"""
 
 MOMENTS = {
     "sqlite": ("any:20000 --probe", "probing:1 --probe", "decide:5", "decide:30"),

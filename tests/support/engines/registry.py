@@ -1,6 +1,7 @@
 """The engines of one test session: opened when first asked for, closed at the end."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,7 @@ ALL_ENGINES = "sqlite,postgresql-13,postgresql-15,postgresql-18"
 """The oldest, the newest, and the one that Debian 12 has; what is between is asked for by name."""
 TEMPLATE = "template"
 """The purpose of the database that is migrated by one upgrade; the others at head are copies of it."""
+TEMPLATE_SECONDS = 900
 
 NAME = re.compile(r"sqlite(-\d+\.\d+\.\d+)?|postgresql-\d+")
 
@@ -57,6 +59,7 @@ class Engines:
         """Start with none."""
         self._opened: dict[str, Engine] = {}
         self._migrated: dict[tuple[str, str], Database] = {}
+        self._made_at: dict[str, float] = {}
         self._failed: dict[str | tuple[str, str], str] = {}
 
     def __getitem__(self, name: str) -> Engine:
@@ -68,8 +71,17 @@ class Engines:
         return self._opened[name]
 
     def migrated(self, name: str, purpose: str) -> Database:
-        """Return the one database, migrated to head, that the session keeps for `purpose` on an engine."""
+        """Return the one database, migrated to head, that the session keeps for `purpose` on an engine.
+
+        The template is made again after a quarter of an hour: a copy shall be as a new database, whose first entry is
+        not yet late to be sealed.
+        """
         if purpose == TEMPLATE:
+            key = (name, TEMPLATE)
+            if key in self._migrated and time.monotonic() - self._made_at[name] > TEMPLATE_SECONDS:
+                self[name].drop(self._migrated.pop(key))
+            if key not in self._migrated:
+                self._made_at[name] = time.monotonic()
             return self._kept(name, TEMPLATE, None, "head")
         return self._kept(name, purpose, self.migrated(name, TEMPLATE))
 
