@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.sql.elements import Grouping
 
 from kms_schema.keyring import ColumnOperatorError, EncryptedColumn, KeyRing, RowBindingError
 from tests.keyring.rings import rows
@@ -35,13 +36,18 @@ def test_no_detour_writes_plaintext(table: sa.Table, database: Database, sql_eng
     united = sa.union_all(sa.select(table.c.id + 1, iban), sa.select(table.c.id + 2, legacy))
     part = sa.select((table.c.id + 1).label("id"), either).subquery()
     insert, names = table.insert(), ["id", "iban"]
+    later, two = sa.bindparam("later"), sa.literal(2)
     attempts: list[tuple[Any, Attributes]] = [
         (insert.from_select(names, united), {}),
         (insert.from_select(names, united.subquery().select()), {}),
         (insert.from_select(names, sa.select(table.c.id + 1, either)), {}),
         (insert.from_select(names, sa.select(part)), {}),
         (table.update().values(iban=either), {}),
-        (insert.values([{"id": 2, "iban": "text"}, {"id": 3, "iban": sa.bindparam("later")}]), {"later": b"plain"}),
+        (insert.values([{"id": 2, "iban": "text"}, {"id": 3, "iban": later}]), {"later": b"plain"}),
+        (insert.values(id=2, iban=Grouping(later)), {"later": b"plain"}),
+        (insert.from_select(names, sa.select(two, later)), {"later": b"plain"}),
+        (insert.from_select(names, sa.select(sa.text("2"), later)), {"later": b"plain"}),
+        (insert.from_select(names, sa.union_all(sa.select(two, iban), sa.select(two, later))), {"later": b"plain"}),
     ]
     for statement, values in attempts:
         with pytest.raises(ColumnOperatorError), sql_engine.begin() as connection:
@@ -53,6 +59,15 @@ def test_no_detour_writes_plaintext(table: sa.Table, database: Database, sql_eng
         connection.execute(table.update().values(iban="text"))
         connection.execute(insert.from_select(names, sa.select(copied)))
         assert connection.execute(sa.select(iban)).scalars().all() == ["text", "text"]
+    absent = ~sa.exists().where(table.c.id == sa.bindparam("number"))
+    typed = sa.bindparam("later", type_=iban.type)
+    with sql_engine.begin() as connection:
+        for number, each in (3, typed), (3, typed), (4, sa.null()):
+            row = sa.select(sa.bindparam("number", type_=sa.Integer), each).where(absent)
+            connection.execute(insert.from_select(names, row), {"number": number, "later": f"text {number}"})
+        connection.execute(insert.values(id=5, iban=sa.null()))
+        found = sa.select(iban).where(table.c.id > 2).order_by(table.c.id)
+        assert connection.execute(found).scalars().all() == ["text 3", None, None]
 
 
 @pytest.mark.only_on("sqlite")

@@ -85,11 +85,11 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
     for several in statement._multi_values:
         for row in several:
             in_rows += row.items() if isinstance(row, dict) else zip(table.columns, row, strict=False)
-    given += in_rows
     if isinstance(statement, Insert) and statement.select is not None:
         names = statement._select_names or [column.key for column in table.columns]
         for columns in _selected(statement.select):
-            given += zip(names, columns, strict=False)
+            in_rows += zip(names, columns, strict=False)
+    given += in_rows
     updates = (
         getattr(statement._post_values_clause, "update_values_to_set", ()) if isinstance(statement, Insert) else ()
     )
@@ -102,8 +102,8 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
             raise _refused_expression(place)
     for name, value in in_rows:
         place = _place_in(table, name)
-        # The compiler gives such a parameter the type of its column outside of lists of rows only.
-        if place is not None and isinstance(value, elements.BindParameter) and place_of(value) is not place:
+        # The compiler gives such a parameter the type of its column neither in lists of rows nor in a SELECT.
+        if place is not None and _lacks_type(value, place):
             raise _refused_expression(place)
     for column in table.columns:
         place = place_of(column)
@@ -117,8 +117,8 @@ def _place_in(table: Any, name: Any) -> Place | None:
 
 def _refused_expression(place: Place) -> ColumnOperatorError:
     return ColumnOperatorError(
-        f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression or a default of the"
-        " database, which would write plaintext",
+        f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression, a default of the database"
+        " or a parameter without the type of the column, which would write plaintext",
         key_id=place.key_id,
     )
 
@@ -141,7 +141,7 @@ def _selected(select: Any) -> Iterator[Any]:
     elif isinstance(select, selectable.SelectStatementGrouping):
         yield from _selected(select.element)
     else:
-        yield select.selected_columns
+        yield select._all_selected_columns  # with those that are text, which keep the places of the others
 
 
 def _check_bound_columns(table: Any, changed: set[Any]) -> None:
@@ -158,10 +158,12 @@ def _check_bound_columns(table: Any, changed: set[Any]) -> None:
 
 def _is_bound(value: Any, place: Place) -> bool:
     """Return whether a value reaches the type of the column, is NULL, or is of the same column, of any row."""
-    if not isinstance(value, elements.ClauseElement) or isinstance(value, elements.Null):
+    if isinstance(value, elements.Null):
+        return True
+    if not isinstance(value, elements.ClauseElement):
         return not hasattr(value, "__clause_element__") or _is_bound(value.__clause_element__(), place)
-    if isinstance(value, elements.Grouping):
-        return _is_bound(value.element, place)
+    if isinstance(value, elements.Grouping):  # a parameter in it gets no type from the compiler
+        return not _lacks_type(value.element, place) and _is_bound(value.element, place)
     if isinstance(value, elements.BindParameter):
         # The compiler gives one without a type that of the column.
         return isinstance(value.type, sa.types.NullType) or place_of(value) is place
@@ -169,6 +171,10 @@ def _is_bound(value: Any, place: Place) -> bool:
         return False  # a value that is bound to its row does not open in another one
     # The type of a subquery's column or of a label says nothing: coalesce() has that of its first argument.
     return all(isinstance(each, sa.Column) and place_of(each) is place for each in value.base_columns)
+
+
+def _lacks_type(value: Any, place: Place) -> bool:
+    return isinstance(value, elements.BindParameter) and place_of(value) is not place
 
 
 def _handle_error(context: Any) -> None:
