@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.util import await_only
@@ -22,6 +22,10 @@ SWITCH_SECONDS = 2
 
 BEGIN_OPTION = "kms_sqlite_begin"
 """The execution option of a connection for SQLite's first statement: `BEGIN`, or `BEGIN IMMEDIATE` before writing."""
+
+_READ_COMMITTED: Final = "READ COMMITTED"
+_IS_READ_COMMITTED = "kms_is_read_committed"
+"""The execution option of an engine whose connections have that level from the first moment on."""
 
 
 def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
@@ -90,6 +94,35 @@ def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
     own = sa.Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
     configure(own)
     return own
+
+
+def at_read_committed(engine: sa.Engine) -> sa.Engine:
+    """Return an engine of the same pool whose transactions are at READ COMMITTED; on SQLite `engine` itself.
+
+    One of `open_at_read_committed` has that level already. Raises nothing. Example::
+
+        with Session(at_read_committed(engine)) as session: ...
+    """
+    if engine.dialect.name != "postgresql" or engine.get_execution_options().get(_IS_READ_COMMITTED):
+        return engine
+    return engine.execution_options(isolation_level=_READ_COMMITTED)
+
+
+def open_at_read_committed(engine: sa.Engine) -> sa.Engine:
+    """Have the connections of a pool opened at READ COMMITTED, and return an engine of it that says so.
+
+    `engine` is one of PostgreSQL that nothing else uses and that has no connections yet. With the level as an option,
+    SQLAlchemy sets and resets it at each use, and a task that is cancelled meanwhile loses the connection, or its place
+    in the pool. Raises nothing. Example::
+
+        own = open_at_read_committed(engine_of_its_own(engine))
+    """
+    sa.event.listen(engine, "connect", partial(_set_read_committed, engine.dialect))
+    return engine.execution_options(**{_IS_READ_COMMITTED: True})
+
+
+def _set_read_committed(dialect: sa.engine.Dialect, connection: Any, _record: Any) -> None:
+    dialect.set_isolation_level(connection, _READ_COMMITTED)
 
 
 def synchronous_engine(engine: sa.Engine) -> sa.Engine:

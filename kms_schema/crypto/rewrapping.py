@@ -17,7 +17,7 @@ from kms_schema.crypto.dependents import Dependents, dependents_of, pages, share
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.wrappers import Move, find_move
-from kms_schema.engine import BEGIN_OPTION
+from kms_schema.engine import BEGIN_OPTION, at_read_committed
 from kms_schema.models import KeyVersion, acting_for
 
 DEFAULT_BATCH = 100
@@ -244,10 +244,8 @@ class _Run:
 @contextmanager
 def _session(engine: sa.Engine, begin: str) -> Iterator[Session]:
     """Open a session whose objects stay valid after a commit, at READ COMMITTED: each statement has a new snapshot."""
-    options: dict[str, str] = {BEGIN_OPTION: begin}
-    if engine.dialect.name == "postgresql":
-        options["isolation_level"] = "READ COMMITTED"
-    with Session(engine.execution_options(**options), expire_on_commit=False) as session:
+    own = at_read_committed(engine).execution_options(**{BEGIN_OPTION: begin})
+    with Session(own, expire_on_commit=False) as session:
         yield session
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.engine import BEGIN_OPTION, engine_of_its_own
+from kms_schema.engine import BEGIN_OPTION, at_read_committed, engine_of_its_own, open_at_read_committed
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError
 from kms_schema.keyring.faults import is_busy, translated
@@ -47,7 +47,9 @@ class Storage:
         self._own = () if self._shares_connections else (writers, readers)
         options: dict[str, Any] = {}
         if self.dialect == "postgresql":
-            options = {"isolation_level": "READ COMMITTED", "schema_translate_map": {None: schema}}
+            options = {"schema_translate_map": {None: schema}}
+            set_level = at_read_committed if self._shares_connections else open_at_read_committed
+            writers = readers = set_level(writers)
         self._writers = writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
         self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
