@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto.dependents import Dependents, dependents_of, pages, share_target
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
+from kms_schema.crypto.same_root import require_same_root_for_rewrap
 from kms_schema.crypto.wrappers import Move, find_move
 from kms_schema.engine import BEGIN_OPTION, at_read_committed
 from kms_schema.models import KeyVersion, acting_for
@@ -90,14 +91,15 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
     patience: seconds to wait for rows that others have locked.
 
     Continues until only rows are left that cannot be rewrapped, and includes dependents that others add meanwhile.
-    Raises `WrapperError` if the wrappers do not allow it, and `CryptoError` if a wrapper does not open, or if a written
-    row does not open under the target: then its batch is rolled back. Example::
+    Raises `WrapperError` if the wrappers do not allow it, `RootKeyError` if what is under `target` already is under
+    another root key than the one given for it, and `CryptoError` if a wrapper does not open, or if a written row does
+    not open under the target: then its batch is rolled back. Example::
 
         outcome = rewrap(engine, wrapping, "kms://root-2025", "kms://root-2026", actor="alice")
         print(outcome.versions, outcome.remaining, [left.why for left in outcome.left.values()])
     """
     with _session(engine, "BEGIN IMMEDIATE") as session:
-        move = find_move(session, wrapping, source, target)
+        move = _find_move(session, wrapping, source, target)
         kinds = dependents_of(wrapping, move)
         run = _Run(session, move, batch, actor, progress, patience)
         run.total = sum(kind.count(session) for kind in kinds)
@@ -128,7 +130,7 @@ def plan(  # noqa: PLR0913  (each is an option of the command)
         print(plan(engine, wrapping, "kms://root-2025", "kms://root-2026", verify=True).left)
     """
     with _session(engine, "BEGIN") as session:
-        move = find_move(session, wrapping, source, target)
+        move = _find_move(session, wrapping, source, target)
         kinds = dependents_of(wrapping, move)
         outcome = Outcome(remaining=sum(kind.count(session) for kind in kinds))
         with _held(wrapping, move.source), _held(wrapping, move.target):
@@ -141,6 +143,13 @@ def plan(  # noqa: PLR0913  (each is an option of the command)
                         if progress:
                             progress(outcome.rows, outcome.remaining)
         return outcome
+
+
+def _find_move(session: Session, wrapping: KeyWrapping, source: str, target: str) -> Move:
+    move = find_move(session, wrapping, source, target)
+    if isinstance(move.target, str):
+        require_same_root_for_rewrap(session, wrapping, move.target)
+    return move
 
 
 def _tried(kind: Dependents, rows: Sequence[object], outcome: Outcome) -> int:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
+from kms_schema.crypto.same_root import require_same_root
 from kms_schema.keyring.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
@@ -31,7 +32,6 @@ from kms_schema.keyring.key_rows import (
     wrapper_named,
     wrapper_of,
 )
-from kms_schema.keyring.same_root import require_same_root
 from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion, current_time

@@ -14,12 +14,12 @@ from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:
+    from kms_schema.crypto import same_root
     from kms_schema.hsm import configurations
-    from kms_schema.keyring import same_root
     from kms_schema.pkcs11 import pins
 else:
     configurations = on_use("kms_schema.hsm.configurations")
-    same_root = on_use("kms_schema.keyring.same_root")
+    same_root = on_use("kms_schema.crypto.same_root")
     pins = on_use("kms_schema.pkcs11.pins")
 
 _PROVIDERS = [each.value for each in HsmProvider]
