@@ -21,6 +21,7 @@ _BY_SQLSTATE: Mapping[str, str] = {
     "57P01": f"the connection was terminated, or the server is shutting down: {_AGAIN}",
     "57P02": f"the server crashed: {_AGAIN} after its recovery",
     "57P05": f"idle_session_timeout is set for this role: {_AGAIN} as another role",
+    "25006": "connect to a server that writes: this one is a standby, or default_transaction_read_only is set",
     "25P03": f"the program was suspended: {_AGAIN}",
     "42703": "upgrade the database to the newest revision: kms-schema upgrade",
     "42P01": _NOT_MIGRATED,

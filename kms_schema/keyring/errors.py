@@ -119,7 +119,7 @@ class KeyNotPermittedError(KeyRingError):
 
 
 class DatabaseUnavailableError(KeyRingError):
-    """The database cannot be read, so the state of the key is unknown."""
+    """The database cannot be read, or not be written as on a standby, or has no tables of this schema."""
 
 
 class EventLoopError(KeyRingError):

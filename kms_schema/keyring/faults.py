@@ -21,6 +21,9 @@ _ATTEMPTS = 5
 _INSUFFICIENT_PRIVILEGE = "42501"
 _OF_VALUES = "22"
 """The class of SQLSTATE of values that a column cannot have, such as one that is too long."""
+_UNAVAILABLE = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "XX", "42P01", "42703")
+"""How SQLSTATEs begin of a database that does not do what it should at the time, such as a standby, which only reads,
+or one that is not migrated. Drivers have other classes of errors for them: asyncpg has none for most."""
 
 Result = TypeVar("Result")
 
@@ -60,16 +63,17 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
     except sa.exc.TimeoutError:
         raise DatabaseUnavailableError("no connection became free in the pool of the key ring", key_id=key_id) from None
     except sa.exc.DBAPIError as error:
-        first = _first_line(error.orig)
+        first, state = _first_line(error.orig), sqlstate(error) or ""
         if is_refused(error):
             raise KeyNotPermittedError(f"this needs a login in {needs}: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) and "ciphertext_tag" in first:
             raise CiphertextTagError(f"the database refuses the ciphertext tag: {first}", key_id=key_id) from None
-        if isinstance(error, sa.exc.IntegrityError) or (sqlstate(error) or "").startswith(_OF_VALUES):
+        if isinstance(error, sa.exc.IntegrityError) or state.startswith(_OF_VALUES):
             raise StatusChangeError(f"the database refuses the change: {first}", key_id=key_id) from None
         # Errors without a statement are those of connecting: asyncpg has no class for them.
         is_lost = error.connection_invalidated or error.statement is None
-        if is_lost or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        is_of_driver = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+        if is_lost or is_of_driver or state.startswith(_UNAVAILABLE):
             raise DatabaseUnavailableError(f"the database cannot be used: {first}", key_id=key_id) from None
         raise
     except Exception as error:

@@ -20,9 +20,10 @@ from kms_schema.keyring.formats.prefix import Form, read_message_prefix, read_pr
 from kms_schema.keyring.handover.ring_methods import HandoverMethods
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
+from kms_schema.keyring.new_keys import NewKey
 from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.registry import NewKey, Registry
+from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.revoked_keys import RevokedKeyMethods
 from kms_schema.keyring.status_changes import StatusChanges
 from kms_schema.keyring.storage import Storage

@@ -95,7 +95,8 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
         message = " ".join(target.without_secrets(str(error)).split())
         permitted = isinstance(error, keyring.DatabaseUnavailableError)
         place = at(target.shown, message)
-        message = with_hint(message) if permitted else f"{message}; {MEMBERSHIP}"
+        state = getattr(getattr(error.__context__, "orig", None), "sqlstate", None)  # the driver's error is its context
+        message = with_hint(message, state) if permitted else f"{message}; {MEMBERSHIP}"
         raise CannotConnect(in_a_line(f"{place}: {message}")) from None
     except keyring.DecryptionError as error:
         with engine.connect() as connection:

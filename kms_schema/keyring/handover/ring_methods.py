@@ -20,8 +20,9 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.handover.handover_files import Handover, HandoverHeader, open_handover, seal, sha256_of
 from kms_schema.keyring.key_rows import live_version, locked_key
+from kms_schema.keyring.new_keys import NewKey
 from kms_schema.keyring.opening import Opener, unwrapping
-from kms_schema.keyring.registry import NewKey, Registry, require_rotator
+from kms_schema.keyring.registry import Registry, require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
 from kms_schema.models import KeyVersion
