@@ -3359,6 +3359,7 @@ REVOKE ALL ON FUNCTION public.guard_key_audit_tombstone_insert() FROM PUBLIC;
 CREATE FUNCTION public.audit_retention_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET bytea_output = 'hex'
 AS $$
 DECLARE
     before CONSTANT jsonb := to_jsonb(OLD);

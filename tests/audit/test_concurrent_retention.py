@@ -11,12 +11,13 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.archive import sha256_of, write_archive
+from kms_schema.audit.sealing.sealer import SealRefusedError
 from kms_schema.audit.storage.errors import TrailError
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.sealers import start
 from tests.audit.test_interrupted_retention import SECONDS, rest, retaining_process, where
-from tests.audit.trails import faults, seal_all, verified, write, written_sequences
+from tests.audit.trails import FORGER, faults, open_trail, seal_all, verified, write, written_sequences
 from tests.support.engines import Database
 
 
@@ -84,6 +85,19 @@ def test_an_entry_that_is_left_is_removed_only_if_it_is_what_was_sealed(place: R
             place.retain(tmp_path)
         assert written_sequences(connection) == before
         assert [each.sequence for each in faults(connection)] == [3]
+
+
+def test_what_is_left_is_not_removed_or_published_with_another_key(place: Retaining, tmp_path: Path) -> None:
+    """Nothing could be sealed after a tombstone that another key signed, so its entries stay."""
+    place.write()
+    place.write_tombstone(tmp_path)
+    published: list[object] = []
+    with closing(place.retention.connect()) as connection:
+        steps = retain.retain(open_trail(connection), FORGER, tmp_path, sealed=published.append)
+        with pytest.raises(SealRefusedError, match="but this is"):
+            list(steps)
+    with closing(place.database.connect()) as connection:
+        assert (written_sequences(connection)[0], published) == (1, [])
 
 
 def test_a_pipe_in_the_folder_is_not_read(place: Retaining, tmp_path: Path) -> None:

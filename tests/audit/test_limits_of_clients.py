@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_archive
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest an
 
 LIMITS = {"idle_in_transaction_session_timeout": "100ms", "transaction_timeout": "200ms", "statement_timeout": "20ms"}
 SLOW = 0.3
+HASH_OF_ENTRY = """SELECT additional_metadata ->> 'archive_sha256' FROM key_audit_logs WHERE event_type = 'TRAIL_CUT'"""
 
 
 @pytest.fixture
@@ -57,4 +59,7 @@ def test_what_is_set_for_clients_stops_no_seal_and_no_retention(
     except psycopg.Error as error:
         pytest.fail(f"ended by a setting: {error}")
     assert done.removed >= EXPIRED
+    assert done.archive is not None
+    with closing(place.database.connect()) as connection:
+        assert execute(connection, HASH_OF_ENTRY).fetchall() == [(sha256_of(done.archive).hex(),)]
     assert (verdict.faults, verdict.removed) == ([], done.removed)

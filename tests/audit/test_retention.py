@@ -152,7 +152,7 @@ def test_what_is_left_of_an_interrupted_run_goes_only_with_its_archive_in_the_fo
         place.retain(tmp_path)
     hidden.rename(archive)
     (left,) = place.retain(tmp_path)
-    assert (left.seal, left.removed >= EXPIRED, first_kept(place)) == (None, True, left.removed + 1)
+    assert (left.archive, left.removed >= EXPIRED, first_kept(place)) == (None, True, left.removed + 1)
 
 
 def _dies(*_: object) -> int:

@@ -97,17 +97,30 @@ def test_a_dry_run_writes_nothing(prepared: Prepared) -> None:
     assert (prepared.sequences(), list(prepared.archive.iterdir())) == (before, [])
 
 
-def test_what_an_earlier_run_left_is_said(prepared: Prepared) -> None:
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_the_run_that_completes_another_one_prints_and_publishes_its_checkpoint(prepared: Prepared, style: str) -> None:
+    """The other one ended after its tombstone, before it had done either."""
     prepared.place.write_tombstone(prepared.archive)
-    done = prepared.retain()
+    kept = prepared.folder / "published.txt"
+    done = prepared.retain("--publish", f"cat >> {kept}", "--format", style)
+    removed = prepared.sequences()[0] - 1
     assert done.status == 0
-    assert done.err == f"removed entries of an earlier run: {prepared.sequences()[0] - 1}\n"
+    assert done.err == f"removed entries of an earlier run: {removed}; seal 3\n"
+    assert kept.exists(), "the checkpoint of the tombstone was not published"
+    published = kept.read_text(encoding="utf-8")
+    (archive,) = prepared.archive.iterdir()
+    assert check(archive, [read_key(str(KEY.verifier))], published).end_leaf == removed
+    if style == "text":
+        assert done.out == published
+    else:
+        assert json.loads(done.out) == [{"removed": removed, "archive": None, "seal": 3, "checkpoint": published}]
 
 
 def test_a_checkpoint_that_cannot_be_published_is_said_and_the_cut_stays(prepared: Prepared) -> None:
     done = prepared.retain("--publish", "cat > published.txt; exit 3")
     assert done.status == 4
     assert "entries were removed, but the command of --publish failed" in done.error
+    assert "run kms-schema audit checkpoint --seal 3 | COMMAND" in done.error
     assert prepared.sequences()[0] > EXPIRED
     Path("published.txt").unlink()
 

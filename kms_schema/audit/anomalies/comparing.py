@@ -7,7 +7,18 @@ from typing import Any
 
 from kms_schema.audit.anomalies import rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
-from kms_schema.audit.anomalies.groups import DAY, Group, Period, anomaly_of, groups_of, rows_of
+from kms_schema.audit.anomalies.groups import (
+    DAY,
+    Group,
+    Period,
+    Row,
+    anomaly_of,
+    entries_of,
+    groups_of,
+    name_of,
+    rows_of,
+    too_many,
+)
 from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.rules import RuleName
 
@@ -17,30 +28,33 @@ PERIODS = tuple((first, last) for last, first in pairwise((0, *rules.LOOKED_BACK
 
 def sweeps(log: LogReader, period: Period) -> list[Anomaly]:
     """Find logins that use or change many more keys than on any usual day."""
-    groups = groups_of(rows_of(log, "touched_keys", since=period.start, until=period.until))
     first = log.rows("first_entry")
-    if not groups or not first:
+    if not first:
         return []
-    groups = [each for each in groups if log.time(first[0][0]) <= each[0].day - rules.ESTABLISHED_DAYS * DAY]
-    most = dict.fromkeys(range(len(groups)), 0)
+    most: dict[Row, int] = {}
+    for row in rows_of(log, "touched_keys", since=period.start, until=period.until, places=1):
+        if log.time(first[0][0]) <= row.day - rules.ESTABLISHED_DAYS * DAY:
+            if len(most) >= rules.MOST_KEPT:
+                raise too_many(f"{rules.MOST_KEPT} days of logins")
+            most[row] = 0
     for first_day, last_day in PERIODS:
         if not most:
             break
-        actors = sorted({str(groups[number][0].recorded_by) for number in most})
+        actors = sorted({str(row.recorded_by) for row in most})
         span = {"since": period.before(first_day), "until": _end(period, last_day)}
         days: dict[tuple[str, str], dict[dt.datetime, int]] = {}
         for actor, kind, day, total in log.rows("touched_before", actors=actors, **span):
             days.setdefault((actor, kind), {})[log.time(day)] = total
-        for number in tuple(most):
-            row = groups[number][0]
+        for row in tuple(most):
             before = days.get((str(row.recorded_by), str(row.about)), {}).items()
             counts = (total for past, total in before if _is_known(past, row.day))
-            most[number] = max(most[number], *counts, 0)
-            if row.total <= rules.SWEEP_FACTOR * most[number]:
-                del most[number]
+            most[row] = max(most[row], *counts, 0)
+            if row.total <= rules.SWEEP_FACTOR * most[row]:
+                del most[row]
+    usual = {name_of(row): keys for row, keys in most.items()}
     return [
-        anomaly_of(log, RuleName.KEY_SWEEP, groups[number], partial(_swept, usual=usual))
-        for number, usual in most.items()
+        anomaly_of(log, RuleName.KEY_SWEEP, group, partial(_swept, usual=usual[name_of(group[0])]))
+        for group in entries_of(log, "touched_keys", most, period)
     ]
 
 
@@ -91,13 +105,13 @@ def spikes(log: LogReader, period: Period) -> list[Anomaly]:
     )  # fmt: skip
     return [
         anomaly_of(log, RuleName.USE_SPIKE, _filled(group, *full[each], found[each]), _used_much)
-        for group in groups_of(rows)
+        for group in groups_of(rows, period)
         if (each := (group[0].figure, group[0].day)) in found
     ]
 
 
 def _filled(group: Group, uses: Any, total: int, last_at: dt.datetime, usual: Any) -> Group:
-    return [row._replace(figure=int(uses), usual=int(usual), total=total, last_at=last_at) for row in group]
+    return Group(row._replace(figure=int(uses), usual=int(usual), total=total, last_at=last_at) for row in group)
 
 
 def _used_much(group: Group) -> str:

@@ -46,10 +46,9 @@ class Dialect:
         self.words.update(self._names(), **self._times(), **self._documents())
 
     def _names(self) -> dict[str, str]:
-        names = ("since", "until")
+        names = ("since", "until", "places")
         constants = {
             "most_entries": rules.MOST_ENTRIES,
-            "most_rows": rules.MOST_ENTRIES * rules.MOST_ANOMALIES,
             "sweep_keys": rules.SWEEP_KEYS,
             "spike_uses": rules.SPIKE_USES,
         }

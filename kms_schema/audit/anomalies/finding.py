@@ -45,8 +45,9 @@ def find_anomalies(
 
     At most `rules.MOST_ANOMALIES` for each rule. Outside of a transaction it waits up to 10 seconds for a lock.
 
-    Raises `TrailError` for a database without the audit log, or for a role that sees a part of it. Raises `ValueError`
-    for a time without time zone, and the errors of the driver. Example::
+    Raises `TrailError` for a database without the audit log, or for a role that sees a part of it. Also if a rule would
+    keep more than `rules.MOST_KEPT` entries or actors. Raises `ValueError` for a time without time zone, and the errors
+    of the driver. Example::
 
         yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
         with psycopg.connect("dbname=kms") as connection:

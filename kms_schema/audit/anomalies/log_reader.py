@@ -4,8 +4,8 @@ import datetime as dt
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,10 @@ class LogReader(Protocol):
 
     def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows of the query of this name. Times are aware, ids are `uuid.UUID`, documents are read."""
+        ...
+
+    def stream(self, name: str, **values: object) -> Iterator[tuple[Any, ...]]:
+        """Yield the same rows as they are read, for queries whose rows can be many; read them to the end."""
         ...
 
     def time(self, stored: Any) -> dt.datetime:
@@ -65,10 +69,20 @@ def query_text(name: str, dialect: Dialect, prefix: str) -> str:
 class _PostgresqlReader:
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         self._cursor, self._prefix = cursor, f"{quoted(schema)}."
+        self._streamed: Iterator[tuple[Any, ...]] = iter(())
 
     def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
         self._cursor.execute(query_text(name, POSTGRESQL, self._prefix).encode(), values, prepare=False)
         return self._cursor.fetchall()
+
+    def stream(self, name: str, **values: object) -> Iterator[tuple[Any, ...]]:
+        self._streamed = self._cursor.stream(query_text(name, POSTGRESQL, self._prefix).encode(), values)
+        yield from self._streamed
+
+    def close(self) -> None:
+        """End a query whose rows were not all read: the connection takes no other statement before."""
+        if isinstance(self._streamed, Generator):
+            self._streamed.close()
 
     def time(self, stored: Any) -> dt.datetime:
         found: dt.datetime = stored
@@ -87,8 +101,13 @@ class _SqliteReader:
         self._cursor = cursor
 
     def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
+        return list(self.stream(name, **values))
+
+    def stream(self, name: str, **values: object) -> Iterator[tuple[Any, ...]]:
         given = {each: sqlite_value(value) for each, value in values.items()}
-        return self._cursor.execute(query_text(name, SQLITE, "main."), given).fetchall()
+        with closing(self._cursor.connection.cursor()) as cursor:
+            cursor.row_factory = None
+            yield from cursor.execute(query_text(name, SQLITE, "main."), given)
 
     def time(self, stored: Any) -> dt.datetime:
         return dt.datetime.fromisoformat(stored)
@@ -159,7 +178,8 @@ def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> I
                     "row-level security shows this role a part of the audit log, and anomalies would be missed:"
                     " run this as a member of kms_auditor"
                 )
-            yield _PostgresqlReader(cursor, schema)
+            with closing(_PostgresqlReader(cursor, schema)) as reader:
+                yield reader
         finally:
             if not connection.closed:
                 cursor.execute(b"ROLLBACK TO SAVEPOINT kms_anomalies; RELEASE SAVEPOINT kms_anomalies", prepare=False)

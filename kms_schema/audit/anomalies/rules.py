@@ -65,6 +65,8 @@ MOST_ENTRIES = 20
 """The entries that are listed with one anomaly; it has the count of all."""
 MOST_ANOMALIES = 1000
 """The anomalies that are returned for one rule."""
+MOST_KEPT = 100_000
+"""The entries, and the actors, that a rule keeps in memory to compare them. A period with more is an error."""
 
 
 ENTRIES: tuple[AnomalyRule, ...] = (

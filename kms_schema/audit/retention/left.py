@@ -1,8 +1,12 @@
-"""Entries that a tombstone names and that are still there: they are removed only if they are what was sealed."""
+"""The rest of an earlier run: entries under its tombstone are removed only if both are as they were sealed."""
 
 from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
+from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.proofs.prover import CannotProveError
+from kms_schema.audit.sealing.last_seal import last_sound_seal
+from kms_schema.audit.sealing.sealer import refuse_other_key
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 
 PAGES = 256
@@ -33,3 +37,18 @@ def refuse_forged(snapshot: Snapshot, tombstone: Tombstone, first: int) -> None:
                     )
         if after >= tombstone.last_sequence:
             return
+
+
+def signed_seal(snapshot: Snapshot, signer: SigningKey) -> StoredSeal:
+    """Return the seal of the newest tombstone.
+
+    signer: the key that the last seal leads to. Raises `TrailError` or `SealRefusedError` if nothing could be sealed
+    after the last seal, and `CannotProveError` for a tombstone under a seal without a signature.
+    """
+    refuse_other_key(last_sound_seal(snapshot.seals, signer.verifier), signer)
+    seal = snapshot.seals.last_with_tombstone()
+    if seal is None or seal.signature is None:
+        raise CannotProveError(
+            "the newest tombstone is under no signed seal: nothing is removed; kms-schema audit verify reports the rest"
+        )
+    return seal

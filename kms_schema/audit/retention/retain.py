@@ -16,7 +16,7 @@ from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.proofs.prover import CannotProveError, seal_of
 from kms_schema.audit.retention.archive import Exported, sha256_of, write_archive
-from kms_schema.audit.retention.left import refuse_forged
+from kms_schema.audit.retention.left import refuse_forged, signed_seal
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_proof import Key, Refused, read_key
@@ -60,6 +60,7 @@ class Retained:
     removed: int
     """Removed entries."""
     archive: Path | None = None
+    """The archive of a new tombstone; None if an earlier run sealed it."""
     seal: StoredSeal | None = None
     """The seal with the tombstone; store its checkpoint outside the database."""
 
@@ -92,7 +93,8 @@ def retain(
     signer: the key that the last seal leads to; a tombstone must be signed.
     folder: where the archives are and go, an existing directory.
     progress: called with `exported` or `removed`, the entries that are done, and all of them.
-    sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint.
+    sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint; also with that
+    of an earlier run, which may have ended before it did.
 
     Yields nothing if no entry has expired. Raises `TrailError` or `CannotProveError`, whose messages state what to do;
     `OSError` if the archive cannot be written. Example::
@@ -100,8 +102,9 @@ def retain(
         for step in retain(open_trail(connection), read_signing_key(Path("seal.key")), Path("/srv/archive")):
             print(step.removed, step.archive)
     """
-    if (left := _left_undone(trail, folder)) is not None:
-        yield Retained(_remove(trail, left, progress))
+    if (left := _left_undone(trail, signer, folder)) is not None:
+        sealed(left)
+        yield Retained(_remove(trail, left.tombstone_leaf_count or 0, progress), None, left)
     with trail.reading() as snapshot:
         refuse_other_key(snapshot.seals.last(), signer)
         if snapshot.retention.first_left() is not None:
@@ -141,10 +144,10 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, nam
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
-    """Return the most entries that an earlier run can have left, None for none. Their archive is in the folder.
+def _left_undone(trail: OpenTrail, signer: SigningKey, folder: Path) -> StoredSeal | None:
+    """Return the seal whose tombstone names entries that an earlier run left, None for none. Their archive is here.
 
-    Raises `CannotProveError` for one that is not what was sealed: what proves a forgery is not removed.
+    Raises `CannotProveError` for what is not as it was sealed: what proves a forgery is not removed.
     """
     with trail.reading() as snapshot:
         snapshot.retention.require_privilege()
@@ -152,6 +155,7 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
         first = snapshot.retention.first_left()
         if tombstone is None or first is None:
             return None
+        seal = signed_seal(snapshot, signer)
         refuse_forged(snapshot, tombstone, first)
     # The newest is the last by name. Only files are read: a pipe never ends.
     archives = (each for each in sorted(folder.glob("audit-*.jsonl.gz"), reverse=True) if each.is_file())
@@ -160,7 +164,7 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
             f"entries up to sequence {tombstone.last_sequence} have a tombstone and are not removed yet; the archive"
             f" that it names (SHA-256 {tombstone.archive_sha256.hex()}) is not in {folder}: name the folder where it is"
         )
-    return tombstone.leaf_count
+    return seal
 
 
 def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) -> tuple[Path, bytes]:

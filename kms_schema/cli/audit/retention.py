@@ -115,7 +115,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
 
     Entries are removed in the order of the tree, as long as they are expired. Each is in an archive in FOLDER
     before it is removed, and a sealed tombstone names that file. Store the printed checkpoint outside the database. The
-    next run completes a run that was interrupted.
+    next run completes a run that was interrupted, and prints and publishes its checkpoint.
     """
     if dry_run:
         with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
@@ -126,13 +126,14 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
         raise click.UsageError(
             f"a tombstone must be signed: give the private key with --key, or in {KEY_IN_ENVIRONMENT}"
         )
-    failed: list[bool] = []
+    unpublished: list[int] = []
 
     def sealed(made: StoredSeal) -> None:
         progress.clear()
         if style == "text":
             print_unchanged(made.checkpoint_text())
-        failed.append(publish is not None and not published(made, publish, connection, schema))
+        if publish is not None and not published(made, publish, connection, schema):
+            unpublished.append(made.number)
 
     with (
         opened_with_connection(database_url, schema, writing=True, lock_wait=lock_wait) as (connection, trail),
@@ -143,20 +144,21 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
         click.echo(json.dumps([_document(each) for each in done], indent=2))
     if not done:
         messages.note("no entry has expired")
-    if any(failed):
+    if unpublished:
+        again = " and ".join(f"kms-schema audit checkpoint --seal {number} | COMMAND" for number in unpublished)
         raise NotPublished(
-            "entries were removed, but the command of --publish failed: when it works again, run"
-            " kms-schema audit checkpoint | COMMAND"
+            f"entries were removed, but the command of --publish failed: when it works again, run {again}"
         )
 
 
 def _reported(steps: "Iterator[Retained]") -> "Iterator[Retained]":
     for each in steps:
         progress.clear()
-        if each.seal is None:
-            messages.note(f"removed entries of an earlier run: {each.removed}")
+        number = each.seal and each.seal.number
+        if each.archive is None:
+            messages.note(f"removed entries of an earlier run: {each.removed}; seal {number}")
         else:
-            messages.note(f"removed: {each.removed}; seal {each.seal.number}; archive {each.archive}")
+            messages.note(f"removed: {each.removed}; seal {number}; archive {each.archive}")
         yield each
 
 

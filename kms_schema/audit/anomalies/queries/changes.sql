@@ -1,4 +1,4 @@
--- The actors that change keys, by day, with their first entries.
+-- The actors that change keys, by day, with their first entries, as many as asked for.
 WITH numbered AS (
     SELECT
         entry.id, entry.sequence, entry.timestamp, entry.event_type, entry.key_id, entry.recorded_by, entry.user_id,
@@ -18,6 +18,5 @@ SELECT
     numbered.id, numbered.sequence, numbered.timestamp, numbered.event_type, master.key_id, numbered.last_at
 FROM numbered
 JOIN {schema}.key_masters AS master ON master.id = numbered.key_id
-WHERE numbered.place <= {most_entries}
+WHERE numbered.place <= {places}
 ORDER BY numbered.day, numbered.recorded_by, numbered.user_id, numbered.place
-LIMIT {most_rows}

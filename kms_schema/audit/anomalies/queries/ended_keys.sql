@@ -69,4 +69,3 @@ FROM {schema}.key_audit_logs AS entry
 JOIN {schema}.key_masters AS master ON master.id = entry.key_id
 WHERE entry.timestamp >= {since} AND entry.timestamp < {until} AND entry.event_type = 'REVOKED_KEY_OPENED'
 ORDER BY 9
-LIMIT {most_rows}

@@ -71,4 +71,3 @@ SELECT
 FROM judged
 WHERE judged.problem IS NOT NULL
 ORDER BY judged.sequence
-LIMIT {most_rows}

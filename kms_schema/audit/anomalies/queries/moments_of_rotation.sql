@@ -38,4 +38,3 @@ SELECT
 FROM found
 JOIN {schema}.key_masters AS master ON master.id = found.key_id
 ORDER BY found.sequence
-LIMIT {most_rows}

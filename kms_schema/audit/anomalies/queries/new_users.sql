@@ -50,4 +50,3 @@ JOIN {schema}.key_audit_logs AS entry ON entry.sequence = numbered.first_sequenc
 JOIN {schema}.key_masters AS master ON master.id = entry.key_id
 WHERE numbered.place <= {most_entries}
 ORDER BY numbered.day, numbered.recorded_by, numbered.user_id, numbered.place
-LIMIT {most_rows}

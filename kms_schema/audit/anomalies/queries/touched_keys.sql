@@ -1,4 +1,4 @@
--- The logins that use or change many keys on a day, with the first entries about some of the keys.
+-- The logins that use or change many keys on a day, with the first entries about as many of the keys as asked for.
 WITH touched AS (
     SELECT
         entry.recorded_by, CASE WHEN entry.event_type IN ({uses}) THEN 'uses' ELSE 'changes' END AS kind, {day} AS day,
@@ -25,6 +25,5 @@ SELECT
 FROM numbered
 JOIN {schema}.key_audit_logs AS entry ON entry.sequence = numbered.first_sequence
 JOIN {schema}.key_masters AS master ON master.id = entry.key_id
-WHERE numbered.place <= {most_entries} AND numbered.total >= {sweep_keys}
+WHERE numbered.place <= {places} AND numbered.total >= {sweep_keys}
 ORDER BY numbered.day, numbered.recorded_by, numbered.kind, numbered.place
-LIMIT {most_rows}

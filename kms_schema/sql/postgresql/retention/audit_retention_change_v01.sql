@@ -3,6 +3,7 @@
 CREATE FUNCTION {schema}.audit_retention_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET bytea_output = 'hex'
 AS $$
 DECLARE
     before CONSTANT jsonb := to_jsonb(OLD);
