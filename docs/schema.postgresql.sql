@@ -304,7 +304,7 @@ CREATE TABLE public.hsm_configurations (
     CONSTRAINT ck_hsm_configurations_max_key_size_bits_positive CHECK (max_key_size_bits > 0),
     CONSTRAINT ck_hsm_configurations_response_time_ms_not_negative CHECK (response_time_ms >= 0),
     CONSTRAINT ck_hsm_configurations_authentication_config_is_envelope CHECK (substring(authentication_config FROM 1 FOR 1) = '\x01'::bytea AND octet_length(authentication_config) >= 30),
-    CONSTRAINT ck_hsm_configurations_endpoint_url_has_no_secret CHECK (regexp_replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@' AND replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', '') !~ '(password|passwd|passphrase|secret|credential|credentials|apikey|accesskey|secretkey|privatekey|sharedkey|accesstoken|authtoken|bearertoken|sessiontoken|pinvalue)=' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '(^|[^a-z0-9])(pwd|pass|pin)=' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '%25|%2[de]|%3[0-9]|%[46][1-9a-f]|%[57][0-9a]|%5f|%7e'),
+    CONSTRAINT ck_hsm_configurations_endpoint_url_has_no_secret CHECK (regexp_replace(replace(replace(replace(replace(lower(endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@' AND replace(replace(replace(replace(replace(replace(lower(endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', '') !~ '(password|passwd|passphrase|secret|credential|credentials|apikey|accesskey|secretkey|privatekey|sharedkey|accesstoken|authtoken|bearertoken|sessiontoken|pinvalue)=' AND replace(replace(replace(replace(lower(endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '(^|[^a-z0-9])(pwd|pass|pin)=' AND replace(replace(replace(replace(lower(endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '%25|%2[de]|%3[0-9]|%[46][1-9a-f]|%[57][0-9a]|%5f|%7e'),
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (jsonb_typeof(supported_algorithms) = 'array'),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> ''),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
@@ -1312,7 +1312,7 @@ BEGIN
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
             MESSAGE = format(
                 '%s: version %s: destruction requires READ COMMITTED, not %s: an older snapshot does not show later '
-                'wrappings', TG_NAME, NEW.id, upper(current_setting('transaction_isolation'))
+                'wrappings', TG_NAME, NEW.id, upper(current_setting('transaction_isolation') COLLATE "C")
             ),
             HINT = 'Destroy in a separate transaction: BEGIN ISOLATION LEVEL READ COMMITTED.';
     END IF;
@@ -1481,8 +1481,9 @@ $$;
 
 REVOKE ALL ON FUNCTION public.record_key_version_index_bounds() FROM PUBLIC;
 
--- Another limit of a key: the index bound of its live version is computed again. SECURITY DEFINER: a role that may change
--- the limit needs no privileges on versions, and row-level security must not hide one.
+-- Another limit of a key: the index bounds of its versions are computed again, also of those that are not live: they may
+-- become live, and that computes none. SECURITY DEFINER: a role that may change the limit needs no privileges on versions,
+-- and row-level security must not hide one.
 CREATE FUNCTION public.record_key_version_index_bounds_limit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -1490,7 +1491,7 @@ AS $$
 BEGIN
     UPDATE public.key_versions
     SET usage_index_bound = NULL
-    WHERE key_id = NEW.id AND activated_at IS NOT NULL AND deactivated_at IS NULL;
+    WHERE key_id = NEW.id AND destroyed_at IS NULL;
     RETURN NULL; -- the result of an AFTER trigger is ignored
 END
 $$;
@@ -1569,7 +1570,7 @@ $$;
 REVOKE ALL ON FUNCTION public.validate_rotation_policy_timezone() FROM PUBLIC;
 
 -- A CHECK that is violated prints the row, in the error and in the server's log. So the CHECKs of columns that may hold
--- credentials in plaintext are checked here first.
+-- credentials in plaintext are checked here first. COLLATE "C": in Turkish the i of PIN in lower case is another letter.
 CREATE FUNCTION public.validate_hsm_configuration_credentials() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1580,10 +1581,10 @@ DECLARE
             OR octet_length(NEW.authentication_config) < 30
             THEN 'authentication_config is no envelope (ck_hsm_configurations_authentication_config_is_envelope)'
         WHEN NOT (
-            regexp_replace(replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@'
-            AND replace(replace(replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', '') !~ '(password|passwd|passphrase|secret|credential|credentials|apikey|accesskey|secretkey|privatekey|sharedkey|accesstoken|authtoken|bearertoken|sessiontoken|pinvalue)='
-            AND replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '(^|[^a-z0-9])(pwd|pass|pin)='
-            AND replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '%25|%2[de]|%3[0-9]|%[46][1-9a-f]|%[57][0-9a]|%5f|%7e'
+            regexp_replace(replace(replace(replace(replace(lower(NEW.endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@'
+            AND replace(replace(replace(replace(replace(replace(lower(NEW.endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', '') !~ '(password|passwd|passphrase|secret|credential|credentials|apikey|accesskey|secretkey|privatekey|sharedkey|accesstoken|authtoken|bearertoken|sessiontoken|pinvalue)='
+            AND replace(replace(replace(replace(lower(NEW.endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '(^|[^a-z0-9])(pwd|pass|pin)='
+            AND replace(replace(replace(replace(lower(NEW.endpoint_url COLLATE "C"), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '%25|%2[de]|%3[0-9]|%[46][1-9a-f]|%[57][0-9a]|%5f|%7e'
         )
             THEN 'endpoint_url may have a password, a PIN or a token (ck_hsm_configurations_endpoint_url_has_no_secret)'
     END;
@@ -1823,7 +1824,8 @@ CROSS JOIN LATERAL (
 --
 -- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
--- rotation of the key has succeeded since the failure.
+-- rotation of the key has succeeded since the failure. One that is planned for more than 8 days after the failure, a day
+-- more than the longest backoff, is not pending at all: no entry records the time of a retry, so it hides no key.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
@@ -2185,7 +2187,7 @@ WHERE
             rotation.key_id = foremost.key_master_id
             AND rotation.status = 'FAILED'
             AND rotation.retry_count < rotation.max_retries
-            AND rotation.next_retry_at IS NOT NULL
+            AND rotation.next_retry_at <= rotation.failed_at + make_interval(hours => 192)
             AND NOT EXISTS (
                 SELECT 1
                 FROM public.key_rotations AS success

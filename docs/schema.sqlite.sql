@@ -1397,7 +1397,8 @@ WHERE
 --
 -- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
--- rotation of the key has succeeded since the failure.
+-- rotation of the key has succeeded since the failure. One that is planned for more than 8 days after the failure, a day
+-- more than the longest backoff, is not pending at all: no entry records the time of a retry, so it hides no key.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
@@ -1676,7 +1677,8 @@ waiting AS (
                 rotation.key_id = due.key_master_id
                 AND +rotation.status = 'FAILED'
                 AND rotation.retry_count < rotation.max_retries
-                AND rotation.next_retry_at IS NOT NULL
+                AND rotation.next_retry_at <= strftime('%Y-%m-%dT%H:%M:%S', substr(rotation.failed_at, 1, 19), '+192 hours')
+                    || substr(rotation.failed_at, 20)
                 AND NOT EXISTS (
                     SELECT 1
                     FROM key_rotations AS success
@@ -3126,14 +3128,13 @@ BEGIN
     WHERE key_versions.id = NEW.id;
 END;
 
--- Another limit of a key: the index bound of its live version is computed again; see
--- record_key_version_index_bounds_change.
+-- Another limit of a key: the index bounds of its versions are computed again, also of those that are not live: they may
+-- become live, and that computes none. See record_key_version_index_bounds_change.
 CREATE TRIGGER record_key_version_index_bounds_limit
 AFTER UPDATE OF max_usage_count ON key_masters
 WHEN NEW.max_usage_count IS NOT OLD.max_usage_count
 BEGIN
-    UPDATE key_versions SET usage_index_bound = NULL
-    WHERE key_id = NEW.id AND activated_at IS NOT NULL AND deactivated_at IS NULL;
+    UPDATE key_versions SET usage_index_bound = NULL WHERE key_id = NEW.id AND destroyed_at IS NULL;
 END;
 
 -- A policy needs at least one trigger of rotation: time, usage or compliance.

@@ -3,7 +3,7 @@
 -- No object is known yet, but the command is a single statement that names the index or the table. If another schema has a table of
 -- the same name, the command continues and is refused at its end.
 DECLARE
-    statement CONSTANT text := lower(current_query());
+    statement CONSTANT text := lower(current_query() COLLATE "C");
 BEGIN
     IF statement LIKE '%concurrently%' AND (
         statement LIKE '%u&"%'

@@ -35,7 +35,13 @@ _ENCODED = ("%25", "%2[de]", "%3[0-9]", "%[46][1-9a-f]", "%[57][0-9a]", "%5f", "
 _PLAIN = "replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=')"
 _JOINED = f"replace(replace({_PLAIN}, '_', ''), '-', '')"
 
-_NO_SECRET_ON_POSTGRESQL = (
+
+def _in_any_language(condition: str) -> str:
+    """Return a condition in which `lower` is that of ASCII: in Turkish `PIN` has another i in lower case."""
+    return condition.replace("lower(endpoint_url)", 'lower(endpoint_url COLLATE "C")')
+
+
+_NO_SECRET_ON_POSTGRESQL = _in_any_language(
     f"regexp_replace({_PLAIN}, '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@'"
     f" AND {_JOINED} !~ '({'|'.join(_SECRETS)})='"
     f" AND {_PLAIN} !~ '(^|[^a-z0-9])({'|'.join(_SECRET_WORDS)})='"

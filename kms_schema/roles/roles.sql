@@ -1,5 +1,7 @@
 SET LOCAL lock_timeout = '{lock_timeout}';
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The policies are compared with pg_get_expr, which otherwise quotes each name.
+SET LOCAL quote_all_identifiers = off;
 SET LOCAL client_min_messages = warning;
 
 -- One run at a time, and not during a migration.

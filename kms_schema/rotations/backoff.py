@@ -8,6 +8,10 @@ from dataclasses import dataclass
 _random = secrets.SystemRandom().random
 
 
+LONGEST_REST = dt.timedelta(days=7)
+"""`rotations_due` has a key again if its retry is planned for a day more than this after the failure."""
+
+
 @dataclass(frozen=True)
 class Backoff:
     """Exponential backoff with jitter: doubles after each failure, up to `longest`, less a random part of up to half.
@@ -19,10 +23,12 @@ class Backoff:
     first: dt.timedelta = dt.timedelta(minutes=1)
     """The longest rest after the first failure; jitter shortens it by up to half."""
     longest: dt.timedelta = dt.timedelta(hours=6)
-    """The upper bound of all rests."""
+    """The upper bound of all rests, at most 7 days."""
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` unless 0 < `first` <= `longest`."""
+        """Raises `ValueError` unless 0 < `first` <= `longest` <= 7 days."""
+        if self.longest > LONGEST_REST:
+            raise ValueError(f"the longest rest is at most {LONGEST_REST.days} days, not {self.longest}")
         if not dt.timedelta(0) < self.first <= self.longest:
             raise ValueError(f"the first rest is longer than 0 and at most {self.longest}, not {self.first}")
 

@@ -53,7 +53,8 @@ STATEMENTS = {
             OFFSET 0
         )
     """,
-    # The last of several failures of a key that is active and has no open rotation. An ARRAY is evaluated once; a
+    # The last of several failures of a key that is active and has no open rotation. A later failure whose retry is not
+    # pending, as in rotations_due, does not prevent it. An ARRAY is evaluated once; a
     # joined subquery could be evaluated for each row and, with SKIP LOCKED, return other rows each time.
     "retry": f"""
         UPDATE {{schema}}.key_rotations AS rotation
@@ -65,7 +66,8 @@ STATEMENTS = {
                     SELECT 1 FROM {{schema}}.key_rotations AS other
                     WHERE other.key_id = pending.key_id AND (
                         other.status IN ('SCHEDULED', 'RUNNING')
-                        OR (other.status = 'FAILED' AND other.next_retry_at IS NOT NULL
+                        OR (other.status = 'FAILED'
+                            AND other.next_retry_at <= other.failed_at + make_interval(hours => 192)
                             AND other.retry_count < other.max_retries
                             AND (other.failed_at, other.id) > (pending.failed_at, pending.id))
                     )

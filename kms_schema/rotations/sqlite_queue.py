@@ -56,7 +56,10 @@ STATEMENTS = {
                     SELECT 1 FROM key_rotations AS other
                     WHERE other.key_id = pending.key_id AND (
                         +other.status IN ('SCHEDULED', 'RUNNING')
-                        OR (+other.status = 'FAILED' AND other.next_retry_at IS NOT NULL
+                        OR (+other.status = 'FAILED'
+                            AND other.next_retry_at <= strftime( -- as in rotations_due
+                                '%Y-%m-%dT%H:%M:%S', substr(other.failed_at, 1, 19), '+192 hours'
+                            ) || substr(other.failed_at, 20)
                             AND other.retry_count < other.max_retries
                             AND (other.failed_at, other.id) > (pending.failed_at, pending.id))
                     )

@@ -40,6 +40,16 @@ def test_the_second_run_changes_nothing_and_waits_for_no_writer(granted: Granted
     assert len(execute(granted.superuser, CHANGES).fetchall()) == 1
 
 
+def test_a_session_that_quotes_each_name_drops_no_policy(granted: Granted) -> None:
+    policies = "SELECT oid, polname FROM pg_policy ORDER BY oid"
+    before = execute(granted.superuser, policies).fetchall()
+    execute(granted.superuser, "SET quote_all_identifiers = on")
+    again = apply(granted.superuser, prefix=granted.prefix)
+    assert (again.granted, again.revoked) == ((), ())
+    assert execute(granted.superuser, policies).fetchall() == before
+    assert execute(granted.superuser, "SHOW quote_all_identifiers").fetchone() == ("on",)
+
+
 def test_what_changes_is_an_entry_in_the_same_transaction(granted: Granted) -> None:
     app = granted.prefix + Role.APP
     execute(granted.superuser, f"REVOKE SELECT ON key_masters FROM {app}; GRANT DELETE ON key_masters TO {app}")  # noqa: S608

@@ -32,3 +32,11 @@ def test_the_shortest_rest_never_falls_with_the_number_of_failures() -> None:
 def test_a_rest_is_longer_than_nothing_and_the_bound_no_shorter(first: int, longest: int) -> None:
     with pytest.raises(ValueError, match="the first rest"):
         Backoff(first * MINUTE, longest * MINUTE)
+
+
+def test_a_rest_is_at_most_7_days() -> None:
+    """`rotations_due` has the key again a day later."""
+    week = dt.timedelta(days=7)
+    assert Backoff(week, week).rest(0, lambda: 0.0) == week
+    with pytest.raises(ValueError, match="at most 7 days, not 7 days, 0:01:00"):
+        Backoff(MINUTE, week + MINUTE)

@@ -6,7 +6,7 @@ import pytest
 
 from kms_schema.vocabulary import KeyType
 from tests.rotations.setups import a_key, a_policy, queue_of
-from tests.support.rows.smallest import Row, hsm_key_master
+from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version, now
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 
@@ -54,6 +54,26 @@ def test_a_key_is_due_when_its_limit_is_lowered(shared: SharedDatabase) -> None:
     for limit, due in ((105, 1), (106, 0), (None, 0), (95, 1)):
         execute(shared.connection, "UPDATE key_masters SET max_usage_count = :limit", {"limit": limit})
         assert len(queue_of(shared.connection).due()) == due
+
+
+@pytest.mark.parametrize("was", ["pending", "rolled back"])
+def test_a_limit_that_was_set_while_no_version_was_live_makes_the_key_due(shared: SharedDatabase, was: str) -> None:
+    at = {"at": now()}
+    if was == "pending":
+        key = insert(shared.connection, "key_masters", **key_master(created_at=at["at"]))
+        insert(shared.connection, "key_versions", **key_version(key, created_at=at["at"]))
+    else:
+        a_key(shared.connection)
+        execute(shared.connection, "UPDATE key_versions SET deactivated_at = :at", at)
+    execute(shared.connection, "UPDATE key_masters SET max_usage_count = 105")
+    if was == "pending":
+        execute(shared.connection, "UPDATE key_versions SET activated_at = :at", at)
+        execute(shared.connection, "UPDATE key_masters SET status = 'active', activated_at = :at", at)
+    else:
+        execute(shared.connection, "UPDATE key_versions SET deactivated_at = NULL")
+    assert used(shared, 94) == []
+    assert used(shared, 95) == [("usage", False, None, None)]
+    assert used(shared, 105) == [("usage", True, None, None)]
 
 
 def test_a_limit_that_is_passed_precedes_one_that_is_near(shared: SharedDatabase) -> None:

@@ -156,6 +156,9 @@ def test_only_active_keys_of_an_active_policys_type_are_due(view_fixture: ViewFi
     assert due(view_fixture, **tables(key | over, asking | limits)) is None
 
 
+FAILED = {"status": "FAILED", "failed_at": NOW - 2 * DAY}
+
+
 @pytest.mark.parametrize(
     ("over", "is_due"),
     [
@@ -163,9 +166,12 @@ def test_only_active_keys_of_an_active_policys_type_are_due(view_fixture: ViewFi
         ({"status": "COMPLETED", "next_retry_at": NOW - DAY, "retry_count": 1}, True),
         ({"status": "SCHEDULED"}, False),
         ({"status": "RUNNING"}, False),
-        ({"status": "FAILED", "next_retry_at": None}, True),
-        ({"status": "FAILED", "next_retry_at": NOW - DAY, "retry_count": 2}, False),
-        ({"status": "FAILED", "next_retry_at": NOW + DAY, "retry_count": 3}, True),
+        (FAILED | {"next_retry_at": None}, True),
+        (FAILED | {"next_retry_at": NOW - DAY, "retry_count": 2}, False),
+        (FAILED | {"next_retry_at": NOW + DAY, "retry_count": 3}, True),
+        (FAILED | {"next_retry_at": NOW + 6 * DAY}, False),
+        (FAILED | {"next_retry_at": NOW + 6 * DAY + MICROSECOND}, True),
+        (FAILED | {"next_retry_at": dt.datetime(9999, 12, 31, tzinfo=dt.UTC)}, True),
     ],
     ids=str,
 )

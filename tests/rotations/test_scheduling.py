@@ -142,6 +142,25 @@ def test_of_two_failures_of_a_key_the_last_is_tried_again(shared: SharedDatabase
     assert queue_of(shared.connection).schedule_due().retried == 0
 
 
+NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+
+
+def test_a_retry_that_is_put_off_for_ever_does_not_prevent_that_of_another_failure(shared: SharedDatabase) -> None:
+    first = failed(shared)
+    failed(shared, {"id": first["key_id"]}, failed_at=smallest.now() - HOUR, next_retry_at=NEVER)
+    assert queue_of(shared.connection).schedule_due().retried == 1
+    assert stored(shared.connection, first["id"], "status") == ("SCHEDULED",)
+
+
+def test_a_key_whose_retry_is_put_off_for_ever_is_planned(shared: SharedDatabase) -> None:
+    a_policy(shared.connection)
+    failure = failed(shared)
+    assert queue_of(shared.connection).due() == []
+    set_values(shared.connection, failure["id"], next_retry_at=NEVER)
+    assert len(queue_of(shared.connection).due()) == 1
+    assert queue_of(shared.connection).schedule_due() == Scheduled(scheduled=1, retried=0, looked_at=0)
+
+
 def test_a_key_that_is_not_active_any_more_is_not_tried_again(shared: SharedDatabase) -> None:
     rotation = failed(shared)
     execute(

@@ -32,6 +32,8 @@ class Dialect:
     """A sum of counts."""
     upper: str
     """A type in upper case."""
+    lower: str
+    """A text in lower case, the same in every language."""
     is_of: str
     """The condition that a column is one of the values `{name}`."""
     number_kind: str
@@ -61,6 +63,7 @@ class Dialect:
             "possible_statuses": known_entries.possible_statuses(),
             "folded_types": known_entries.folded_types(),
             "folded_type": known_entries.folded_type("entry.event_type", self.upper),
+            "described_type": self.lower.replace("{x}", "replace(entry.event_type, '_', ' ')"),
             "is_of_actors": self._is_of("actors", "entry.recorded_by"),
             "is_of_keys": self._is_of("keys", "entry.key_id"),
             # Not `key_id IS NOT NULL`: PostgreSQL 18 would search idx_key_audit_logs_history once for each key.
@@ -140,6 +143,7 @@ POSTGRESQL = Dialect(
     kind="jsonb_typeof({x} -> '{name}')",
     sum="sum({x})",
     upper='upper({column} COLLATE "C")',
+    lower='lower({x} COLLATE "C")',
     is_of="{x} = ANY (%({name})s)",
     number_kind="number",
     text_kind="string",
@@ -157,6 +161,7 @@ SQLITE = Dialect(
     kind="CASE WHEN json_valid({x}) THEN json_type({x}, '$.{name}') END",
     sum="total({x})",
     upper="upper({column})",
+    lower="lower({x})",
     is_of="{x} IN (SELECT value FROM json_each(:{name}))",
     number_kind="integer",
     text_kind="text",

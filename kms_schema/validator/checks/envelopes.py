@@ -28,7 +28,7 @@ _SPELLED = {
         "zeros": "decode(repeat('00', {count}), 'hex')",
         "text": "encode({judged}, 'hex') ~ '^(09|0a|0d|[2-6][0-9a-f]|7[0-9a-e])+$'",
         "format": "encryption_metadata ->> 'format'",
-        "algorithm": "encryption_metadata ->> 'algorithm'",
+        "algorithm": "(encryption_metadata ->> 'algorithm') COLLATE \"C\"",
     },
     "sqlite": {
         "gcm": "x'01'",

@@ -39,7 +39,7 @@ judged AS (
             WHEN NOT {has_form} THEN 'another form'
             WHEN known.form <> 'privileges'
                 AND substr(entry.event_description, 1, length(entry.event_type) + 2)
-                <> lower(replace(entry.event_type, '_', ' ')) || ': '
+                <> {described_type} || ': '
                 THEN 'another description'
             WHEN known.keyed = 'yes' AND (entry.key_id IS NULL OR {key_of_entry} IS NULL OR {key_of_entry} <> entry.key_id)
                 OR known.keyed = 'no' AND {has_key}

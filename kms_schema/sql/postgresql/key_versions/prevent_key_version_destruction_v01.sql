@@ -15,7 +15,7 @@ BEGIN
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
             MESSAGE = format(
                 '%s: version %s: destruction requires READ COMMITTED, not %s: an older snapshot does not show later '
-                'wrappings', TG_NAME, NEW.id, upper(current_setting('transaction_isolation'))
+                'wrappings', TG_NAME, NEW.id, upper(current_setting('transaction_isolation') COLLATE "C")
             ),
             HINT = 'Destroy in a separate transaction: BEGIN ISOLATION LEVEL READ COMMITTED.';
     END IF;

@@ -2,7 +2,8 @@
 --
 -- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
--- rotation of the key has succeeded since the failure.
+-- rotation of the key has succeeded since the failure. One that is planned for more than 8 days after the failure, a day
+-- more than the longest backoff, is not pending at all: no entry records the time of a retry, so it hides no key.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
@@ -364,7 +365,7 @@ WHERE
             rotation.key_id = foremost.key_master_id
             AND rotation.status = 'FAILED'
             AND rotation.retry_count < rotation.max_retries
-            AND rotation.next_retry_at IS NOT NULL
+            AND rotation.next_retry_at <= rotation.failed_at + make_interval(hours => 192)
             AND NOT EXISTS (
                 SELECT 1
                 FROM {schema}.key_rotations AS success

@@ -13,6 +13,7 @@ LEAST_URGENT_FIRST = ("time", "age", "usage", "volume", "compliance", "expiry", 
 WINDOW = ("rotation_window_start", "rotation_window_end", "timezone")
 NEVER_DAYS = 700_000
 MOST_NOTICE_HOURS = 8_766_000
+LONGEST_RETRY = 8 * DAY
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,10 @@ def _in_hand(key: Row, tables: Tables) -> bool:
             rotation["status"] == "FAILED"
             and rotation["retry_count"] < rotation["max_retries"]
             and rotation["next_retry_at"] is not None
+            and rotation["failed_at"] is not None
+            and rotation["next_retry_at"] <= rotation["failed_at"] + LONGEST_RETRY
             and not any(
-                success["status"] == "COMPLETED"
-                and rotation["failed_at"] is not None
-                and success["completed_at"] >= rotation["failed_at"]
+                success["status"] == "COMPLETED" and success["completed_at"] >= rotation["failed_at"]
                 for success in about(key, tables["key_rotations"])
             )
         )
