@@ -32,8 +32,9 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     """Return a SQLAlchemy engine for `url`; `postgres://` and `postgresql://` use psycopg 3.
 
     SQLite connections enforce foreign keys, fire triggers for rows that REPLACE deletes, use write-ahead logging, and
-    run DDL inside transactions. PostgreSQL connections use UTF-8, whatever the encoding of the database. The rules of
-    the schema do not depend on these settings: the guard triggers in `kms_schema/sql/sqlite` enforce them without.
+    run DDL inside transactions. PostgreSQL connections use UTF-8, whatever the encoding of the database, and dates in
+    the style ISO, the only one that psycopg reads. The rules of the schema do not depend on these settings: the guard
+    triggers in `kms_schema/sql/sqlite` enforce them without.
 
     - `url`: a URL as text, in any form that `parse_database_url` accepts, or SQLAlchemy's
     - `options`: arguments of `sqlalchemy.create_engine`
@@ -54,6 +55,8 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
         options["connect_args"] = arguments | options.get("connect_args", {})
     engine = sa.create_engine(target, **options)
     configure(engine)
+    if target.drivername == "postgresql+psycopg":
+        sa.event.listen(engine, "connect", _use_iso_dates)
     return engine
 
 
@@ -171,6 +174,13 @@ def _sqlalchemy_url(url: str) -> sa.URL:
     parsed = parse_database_url(url)
     # SQLAlchemy 2.0 does not decode %23 and the like in the name of a database, and 2.1 does so in that of a file.
     return sa.make_url(parsed.sqlalchemy_url()).set(database=parsed.database)
+
+
+def _use_iso_dates(connection: Any, _record: Any) -> None:
+    """Set the style of dates where that of the role, the database or the client is another."""
+    if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+        with connection.transaction():
+            connection.execute(b"SET DateStyle = 'ISO'", prepare=False)
 
 
 def _pause_in_event_loop(seconds: float) -> None:

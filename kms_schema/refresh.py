@@ -100,6 +100,8 @@ def refresh(
 def _rows(connection: "psycopg.Connection[Any]", query: str, lock_wait: float) -> list[tuple[Any, ...]]:
     """Return the rows of a query that waits for each table at most `lock_wait` seconds."""
     with connection.transaction():
+        # A role may have read-only transactions, and dates in a style that psycopg does not read.
+        connection.execute(b"SET TRANSACTION READ WRITE; SET LOCAL DateStyle = 'ISO'", prepare=False)
         connection.execute(limits(lock_wait).encode(), prepare=False)
         return connection.execute(query.encode()).fetchall()
 

@@ -231,7 +231,10 @@ def _connect(
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'psycopg[binary]'") from None
     defaults = {"connect_timeout": "10", "application_name": application, **parameters}
-    return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
+    connection = psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
+    if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+        connection.execute("SET DateStyle = 'ISO'")  # psycopg reads no other
+    return connection
 
 
 def _open_sqlite(target: DatabaseUrl, lock_wait: float = LOCK_WAIT_SECONDS, *, writing: bool) -> sqlite3.Connection:

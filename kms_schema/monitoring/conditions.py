@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from kms_schema.monitoring.alerting.thresholds import DAY, Thresholds
-from kms_schema.monitoring.names import Part
+from kms_schema.monitoring.names import NO_HEALTH, Part
 from kms_schema.monitoring.samples import Snapshot
+from kms_schema.vocabulary import HsmHealth
 
 _LIMITS = Thresholds()
 _MONTH, _WEEK, _DAY = _LIMITS.expires_within_days
@@ -113,6 +114,20 @@ def _hsms(status: str) -> Callable[[Snapshot], float | None]:
     return value
 
 
+def _unchecked_hsms(snapshot: Snapshot) -> float | None:
+    """Return how many HSMs in use were not checked in time; one that is OFFLINE is a condition of its own."""
+    if snapshot.at is None:
+        return None
+    active = {each.labels for each in snapshot.by_name.get("kms_hsm_active", ()) if each.value}
+    health = {each.labels[:2]: each.labels[2] for each in snapshot.by_name.get("kms_hsm_health", ()) if each.value}
+    checked = {each.labels: each.value for each in snapshot.by_name.get("kms_hsm_health_check_timestamp_seconds", ())}
+    since = snapshot.at.timestamp() - _LIMITS.hsm_unchecked
+    return sum(
+        health.get(each) != HsmHealth.OFFLINE and (health.get(each) == NO_HEALTH or checked.get(each, 0) <= since)
+        for each in active
+    )
+
+
 def _late_retention(snapshot: Snapshot) -> float | None:
     late = _age("kms_audit_retention_end_timestamp_seconds")(snapshot)
     return None if late is None else max(late, 0)
@@ -131,6 +146,8 @@ CONDITIONS: tuple[Condition, ...] = (
               Limits(1, _LIMITS.rotation_failures), "failed attempt to rotate a key"),
     Condition("leases", (Part.ROTATIONS,), "rotations have an expired lease", _total("kms_rotation_leases_expired"),
               _ONE, "rotation has an expired lease"),
+    Condition("waiting", (Part.ROTATIONS,), "that a rotation has waited for a worker",
+              _age("kms_rotation_scheduled_oldest_timestamp_seconds"), Limits(_LIMITS.rotation_waits, None), unit="s"),
     Condition("usage", (Part.USAGE,), "of its limit is used by a key", _most("kms_key_usage_ratio"),
               Limits(_LIMITS.usage, 1)),
     Condition("unsealed", (Part.SEALING,), "since the oldest unsealed entry",
@@ -154,6 +171,8 @@ CONDITIONS: tuple[Condition, ...] = (
               "HSM in use is OFFLINE"),
     Condition("hsm-degraded", (Part.HSMS,), "HSMs in use are DEGRADED", _hsms("DEGRADED"), _ONE,
               "HSM in use is DEGRADED"),
+    Condition("hsm-unchecked", (Part.HSMS,), "HSMs in use were not checked in the last hour", _unchecked_hsms, _ONE,
+              "HSM in use was not checked in the last hour"),
     Condition("validation", (Part.RECORDS,), "since the last recorded validation",
               _age("kms_validation_timestamp_seconds", newest=True), Limits(_LIMITS.validation, None), unit="s"),
     Condition("validation-errors", (Part.RECORDS,), "errors in the last recorded validation",

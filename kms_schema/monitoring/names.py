@@ -101,14 +101,16 @@ METRICS: tuple[Metric, ...] = (
            "The number of keys in rotations_due whose limit is not passed yet, by the most urgent reason.",
            ("key_type", "reason")),
     _gauge("kms_keys_rotation_overdue", Part.DUE,
-           "The number of keys in rotations_due whose limit is passed, by the most urgent reason.",
+           "The number of keys whose limit is passed, by the most urgent reason; if a rotation or a retry is open,"
+           " whose limit was passed a day ago.",
            ("key_type", "reason")),
-    _gauge("kms_key_rotation_overdue", Part.DUE, "1 for a key in rotations_due whose limit is passed.",
+    _gauge("kms_key_rotation_overdue", Part.DUE, "1 for a key that kms_keys_rotation_overdue counts.",
            (*KEY_LABELS, "reason"), LISTED),
     # Rotations
     _gauge("kms_rotations_open", Part.ROTATIONS, "The number of open rotations: SCHEDULED and RUNNING.", ("status",)),
     _gauge("kms_rotation_scheduled_oldest_timestamp_seconds", Part.ROTATIONS,
-           "The time of the earliest SCHEDULED rotation, if it is past.", (), "no rotation waits, or the part failed"),
+           "The earliest time at which a worker could have begun a SCHEDULED rotation or a retry, if it is past.", (),
+           "no rotation waits, or the part failed"),
     _gauge("kms_rotations_recent", Part.ROTATIONS,
            "The number of rotations scheduled in the last 30 UTC days that are COMPLETED or FAILED, as of the last"
            " refresh of the dashboard.", ("status",)),
@@ -216,6 +218,9 @@ NO_HEALTH = "UNKNOWN"
 
 EXPIRY_DAYS = 30
 """Keys that expire within so many days have a series each."""
+
+OPEN_DAYS = 1
+"""A key is overdue so many days after its limit, also if a rotation is open: a window opens once a day."""
 
 MOST_SERIES = 500
 """A part exports so many series of single keys at most; `kms_collector_omitted_series` counts the others."""

@@ -26,7 +26,9 @@ LOCK_SECONDS = 1
 _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off;"
     " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL TimeZone = 'UTC';"
-    " SET LOCAL DateStyle = 'ISO';"
+    " SET LOCAL DateStyle = 'ISO'; SET LOCAL extra_float_digits = 1;"
+    # In the encoding SQL_ASCII, psycopg returns bytes, which equal no name: each count of a name would be 0.
+    " SET LOCAL client_encoding = 'UTF8';"
     f" SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
     # Others may create functions and operators in a schema of the path, and row security would leave rows out.
     " SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
@@ -130,7 +132,8 @@ class Reader:
 def errors() -> tuple[type[Exception], ...]:
     """Return what a part may raise: errors of the drivers, psycopg only if it is loaded, and of the package."""
     psycopg = sys.modules.get("psycopg")
-    return (sqlite3.Error, KmsSchemaError, ValueError, ArithmeticError, *(() if psycopg is None else (psycopg.Error,)))
+    of_driver = () if psycopg is None else (psycopg.Error,)
+    return (sqlite3.Error, KmsSchemaError, ValueError, ArithmeticError, TypeError, *of_driver)
 
 
 def described(error: Exception) -> str:

@@ -11,13 +11,14 @@ from kms_schema.audit.storage.operation_records import record_operation
 from kms_schema.monitoring import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, judge
 from kms_schema.monitoring.names import Part
-from kms_schema.vocabulary import RecordedOperation
+from kms_schema.vocabulary import HsmHealth, RecordedOperation
 from tests.audit.trails import seal_all
+from tests.monitoring.promtool_files import ALERTS
 from tests.monitoring.states import fill
-from tests.rotations.setups import DAY
+from tests.rotations.setups import DAY, HOUR
 from tests.support.engines import Database
 from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import insert, now
+from tests.support.rows.smallest import hsm_configuration, insert, now
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
@@ -139,6 +140,49 @@ def test_a_validation_of_the_catalog_does_not_end_errors_of_rows(database: Datab
         assert recorded("data", 1) == {"errors": 1, "unchecked": 0}, "it includes the catalog"
         assert recorded("catalog", 0) == {"errors": 1, "unchecked": 0}
         assert recorded("data", 0, 5) == {"errors": 0, "unchecked": 5}
+
+
+def test_an_hsm_in_use_that_nobody_checks_has_a_condition(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        for name, over in {
+            "never": {},
+            "stale": {"health_status": HsmHealth.HEALTHY, "last_health_check": now() - 2 * HOUR},
+            "fresh": {"health_status": HsmHealth.HEALTHY, "last_health_check": now() - HOUR / 2},
+            "offline": {"health_status": HsmHealth.OFFLINE, "last_health_check": now() - 2 * HOUR},
+            "disabled": {"is_active": False},
+        }.items():
+            insert(connection, "hsm_configurations", **hsm_configuration(configuration_name=name, **over))
+        said = check(database, "--crit", "hsm-offline=off")
+        assert (said.status, said.out[:71]) == (
+            1, "KMS WARNING - 2 HSMs in use were not checked in the last hour (hsm-unch",
+        )  # fmt: skip
+
+
+CONDITION_OF_ALERT = {
+    "KmsKeyExpiresIn30Days": "expiry", "KmsKeyExpiresIn7Days": "expiry", "KmsKeyExpiresIn1Day": "expiry",
+    "KmsKeyExpired": "expired", "KmsKeyNearLimit": "usage", "KmsKeyAtLimit": "usage", "KmsRotationOverdue": "overdue",
+    "KmsRotationWaiting": "waiting", "KmsRotationFailing": "failures", "KmsRotationLeaseExpired": "leases",
+    "KmsEntriesUnsealed": "unsealed", "KmsNoPublication": "unpublished", "KmsNoCosignature": "cosignature",
+    "KmsRetentionLate": "retention", "KmsCriticalEntries": "critical-entries", "KmsHighRiskEntries": "high-risk",
+    "KmsAnomalies": "anomalies", "KmsHsmOffline": "hsm-offline", "KmsHsmDegraded": "hsm-degraded",
+    "KmsHsmNotChecked": "hsm-unchecked", "KmsValidationOld": "validation", "KmsValidationErrors": "validation-errors",
+    "KmsValidationIncomplete": "validation-unchecked", "KmsDashboardStale": "dashboard",
+}  # fmt: skip
+WITHOUT_CONDITION = {
+    "KmsNoSeal": "its entries are those of the condition unsealed",
+    "KmsLogGrowth": "it compares with metrics of the week before, which only Prometheus has",
+    "KmsExporterAbsent": "there is no exporter",
+    "KmsCollectorFailed": "a part that fails is UNKNOWN",
+    "KmsMetricsOld": "nothing is kept",
+    "KmsSeriesOmitted": "the conditions use the counts of all keys, and the first ones of each state",
+}
+"""The alerts that `check` has no condition for, with the reasons."""
+
+
+def test_each_alert_has_a_condition_or_a_reason_for_none() -> None:
+    assert set(ALERTS) == CONDITION_OF_ALERT.keys() | WITHOUT_CONDITION.keys()
+    assert not CONDITION_OF_ALERT.keys() & WITHOUT_CONDITION.keys()
+    assert set(CONDITION_OF_ALERT.values()) == {each.name for each in CONDITIONS}
 
 
 def test_each_condition_names_parts_of_the_snapshot() -> None:

@@ -153,7 +153,7 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
 # Entries of some days look up rows by id: to hash all keys and versions of a large database takes longer.
 _SETTINGS = (
     "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8';"
-    " SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '64MB';"
+    " SET LOCAL DateStyle = 'ISO'; SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '64MB';"
     " SET LOCAL search_path = pg_catalog, pg_temp"
 )
 _VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,

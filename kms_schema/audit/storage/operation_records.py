@@ -50,6 +50,7 @@ def record_operation(  # noqa: PLR0913  (each is a column)
                 written = connection.execute(statement, row).rowcount
         else:
             with connection.transaction():
+                connection.execute(b"SET TRANSACTION READ WRITE", prepare=False)  # of a role it may be read-only
                 connection.execute(limits(LOCK_WAIT_SECONDS).encode(), prepare=False)
                 written = connection.execute(statement.encode(), row).rowcount
     except refusals as error:

@@ -43,10 +43,10 @@ def _rotations(limits: Thresholds) -> tuple[Alert, ...]:
         # A key that only expires is not rotated again: KmsKeyExpired is about it.
         Alert("KmsRotationOverdue", WARNING,
               f"sum by (job) ({last_known('kms_keys_rotation_overdue')}{{reason!=\"expiry\"}}) > 0",
-              f"{COUNT} keys are overdue for rotation and not scheduled.", limits.rotation_overdue, soon=False),
+              f"{COUNT} keys are overdue for rotation.", limits.rotation_overdue, soon=False),
         Alert("KmsRotationWaiting", WARNING,
               f"{last_known('kms_rotation_scheduled_oldest_timestamp_seconds')} > {limits.rotation_waits}",
-              f"A scheduled rotation has waited {AGE} for a worker.", soon=False),
+              f"A rotation has waited {AGE} for a worker.", soon=False),
         Alert("KmsRotationFailing", CRITICAL,
               f"{last_known('kms_key_rotation_failures')} >= {limits.rotation_failures}",
               f"{KEY} could not be rotated {COUNT} times."),
