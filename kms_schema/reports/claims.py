@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kms_schema.reports import queries
+from kms_schema.reports import queries, rotation_queries
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ _ALL = (
     Claim(
         "rotated-in-time",
         "No key is overdue for rotation under an active policy, or has reached its own limit.",
-        violations=queries.OVERDUE,
+        violations=rotation_queries.OVERDUE,
         population=queries.WITH_LIMIT,
     ),
     Claim(
         "rotations-succeed",
-        "No rotation of an active key has failed without a later success, new version or planned retry.",
-        violations=queries.FAILED_ROTATIONS,
-        figures=queries.ROTATIONS,
-        population=queries.HAD_ROTATIONS,
+        "No rotation of an active key has failed without a later success, new version or retry planned within a week.",
+        violations=rotation_queries.FAILED_ROTATIONS,
+        figures=rotation_queries.ROTATIONS,
+        population=rotation_queries.HAD_ROTATIONS,
         selection=_of("ROTATION_FAILED", "ROTATION_TAKEN_OVER"),
     ),
     Claim(

@@ -1,8 +1,9 @@
 """The queries of reports, the same on both engines; `Dialect` has their form for one engine and period.
 
-`{p}` is the schema with its dot; `{start}`, `{end}`, `{now}` and `{day_ago}` are times. `shifted(…)`, `json_text(…)`,
-`month_of(…)` and `text_of(…)` stand for what the engines write differently. Each query can be run as it stands in a
-report. No query reads key material or credentials, so the role kms_auditor may run all of them.
+`{p}` is the schema with its dot; `{start}`, `{end}`, `{now}` and those that `Dialect` adds are times. `shifted(…)`,
+`days_after(…)`, `earliest(…)`, `json_text(…)`, `month_of(…)` and `text_of(…)` stand for what the engines write
+differently. Each query can be run as it stands in a report. No query reads key material or credentials, so the role
+kms_auditor may run all of them. Those about rotations are in `rotation_queries`.
 """
 
 from kms_schema.roles.definition import RELATIONS
@@ -48,31 +49,6 @@ FROM {{p}}key_masters AS master WHERE master.status = 'active' AND NOT ({_WITHOU
 EXPIRED_BUT_ACTIVE = """SELECT key_id, key_type, expires_at
 FROM {p}key_masters WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= {now}
 ORDER BY expires_at, key_id"""
-OVERDUE = """SELECT key_id, key_type, reason, policy_name, due_at
-FROM {p}rotations_due WHERE overdue ORDER BY key_id"""
-
-ROTATIONS = """SELECT status, "trigger", count(*) AS rotations
-FROM {p}key_rotations WHERE coalesce(completed_at, failed_at, started_at, scheduled_at) >= {start}
-    AND coalesce(completed_at, failed_at, started_at, scheduled_at) < {end}
-GROUP BY status, "trigger" ORDER BY status, "trigger\""""
-FAILED_ROTATIONS = """SELECT master.key_id, rotation.failed_at, rotation.retry_count, rotation.max_retries
-FROM {p}key_rotations AS rotation JOIN {p}key_masters AS master ON master.id = rotation.key_id
-WHERE rotation.status = 'FAILED' AND master.status = 'active'
-    AND (rotation.next_retry_at IS NULL OR rotation.retry_count >= rotation.max_retries)
-    AND NOT EXISTS (
-        SELECT 1 FROM {p}key_rotations AS success
-        WHERE success.key_id = rotation.key_id AND success.status = 'COMPLETED'
-            AND success.completed_at >= rotation.failed_at
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM {p}key_versions AS newer
-        WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
-    )
-ORDER BY rotation.failed_at, master.key_id"""
-
-HAD_ROTATIONS = """SELECT count(*) AS rotations_of_active_keys
-FROM {p}key_rotations AS rotation JOIN {p}key_masters AS master ON master.id = rotation.key_id
-WHERE master.status = 'active' AND rotation.status IN ('COMPLETED', 'FAILED')"""
 
 REVOKED_KEYS = "SELECT count(*) AS revoked_keys FROM {p}key_masters WHERE revoked_at IS NOT NULL"
 RETIRED_KEYS = """SELECT count(*) AS retired_keys
