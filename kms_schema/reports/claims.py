@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kms_schema.reports import queries
+from kms_schema.reports import queries, rotation_queries
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Claim:
     """A function of `computed` decides, instead of a query."""
     of_period: bool = False
     """It is about all entries of the period: a log that begins later leaves it for review at most."""
+    by_entries: bool = False
+    """It is about entries of the period: where some were removed at the end of their own, it is for review at most."""
     on: str | None = None
     """The only engine that has it."""
 
@@ -82,15 +84,15 @@ _ALL = (
     Claim(
         "rotated-in-time",
         "No key is overdue for rotation under an active policy, or has reached its own limit.",
-        violations=queries.OVERDUE,
+        violations=rotation_queries.OVERDUE,
         population=queries.WITH_LIMIT,
     ),
     Claim(
         "rotations-succeed",
-        "No rotation of an active key has failed without a later success, new version or planned retry.",
-        violations=queries.FAILED_ROTATIONS,
-        figures=queries.ROTATIONS,
-        population=queries.HAD_ROTATIONS,
+        "No rotation of an active key has failed without a later success, new version or retry planned within a week.",
+        violations=rotation_queries.FAILED_ROTATIONS,
+        figures=rotation_queries.ROTATIONS,
+        population=rotation_queries.HAD_ROTATIONS,
         selection=_of("ROTATION_FAILED", "ROTATION_TAKEN_OVER"),
     ),
     Claim(
@@ -108,6 +110,7 @@ _ALL = (
         figures=queries.USES,
         population=queries.RETIRED_KEYS,
         of_period=True,
+        by_entries=True,
     ),
     Claim(
         "destructions",
@@ -116,6 +119,7 @@ _ALL = (
         figures=queries.DESTROYED,
         population=queries.DESTROYED_VERSIONS,
         selection=_of("VERSION_DESTROYED", "VERSION_DELETED", "KEY_DELETED"),
+        by_entries=True,
     ),
     Claim(
         "strength",
@@ -176,12 +180,14 @@ _ALL = (
         figures=queries.SEALS,
         computed=True,
         of_period=True,
+        by_entries=True,
     ),
     Claim(
         "sealed-monthly",
         "Each month with entries that is over has a signed seal of its own.",
         computed=True,
         of_period=True,
+        by_entries=True,
     ),
     Claim(
         "operations",
@@ -195,13 +201,21 @@ _ALL = (
         figures=queries.ENTRIES_BY_EVENT,
         population=queries.ENDED,
         of_period=True,
+        by_entries=True,
     ),
-    Claim("kept-a-year", "Each entry of the period is to be kept for 365 days or more.", computed=True, of_period=True),
+    Claim(
+        "kept-a-year",
+        "Each entry of the period is to be kept for 365 days or more.",
+        computed=True,
+        of_period=True,
+        by_entries=True,
+    ),
     Claim(
         "kept-seven-years",
         "Each entry of the period is to be kept for 2,555 days or more.",
         computed=True,
         of_period=True,
+        by_entries=True,
     ),
     Claim(
         "retention-ends",
@@ -216,6 +230,7 @@ _ALL = (
         selection=_of(
             "RETENTION_POLICY_CREATED", "RETENTION_POLICY_CHANGED", "RETENTION_POLICY_DELETED", "TRAIL_CUT",
         ),
+        by_entries=True,
     ),
     Claim(
         "who",
@@ -223,29 +238,34 @@ _ALL = (
         figures=queries.ENTRIES_BY_LOGIN,
         computed=True,
         of_period=True,
+        by_entries=True,
     ),
     Claim(
         "addresses",
         "The log has the address of the client only where a program gave it.",
         figures=queries.ADDRESSES,
+        by_entries=True,
     ),
     Claim(
         "high-risk",
         "The log has the entries that need a review: level HIGH or CRITICAL, or a risk score of 70 or more.",
         figures=queries.HIGH_RISK_BY_EVENT,
         selection=Selection(high_risk=True),
+        by_entries=True,
     ),
     Claim(
         "administration",
         "The log has each change of privileges, policies and HSM configurations.",
         figures=queries.ADMINISTRATION,
         selection=_of(*queries.ADMINISTRATION_EVENTS),
+        by_entries=True,
     ),
     Claim(
         "exports",
         "The log has each opening of a revoked key, each handover, and each recorded report and inventory.",
         figures=queries.EXPORTS,
         selection=_of(*queries.EXPORT_EVENTS),
+        by_entries=True,
     ),
 )  # fmt: skip
 

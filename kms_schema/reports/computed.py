@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+from kms_schema.audit.proofs.prover import CannotProveError
+from kms_schema.audit.retention.retain import expired
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
 from kms_schema.inventory.strengths import rate
@@ -18,8 +19,7 @@ from kms_schema.validator.rules import RULES, Scope, Severity
 LEAST = 112
 """The bits of security below which SP 800-131A Rev. 2 disallows an algorithm for new protection."""
 YEAR, SEVEN_YEARS = 365, 2555
-GRACE = timedelta(days=31)
-"""How long after its period an entry may be left: kms-schema audit retain usually runs once a month."""
+REMOVED_TITLE = "Removed entries, with the hash of their archive"
 
 
 class Computed(NamedTuple):
@@ -140,9 +140,14 @@ def entries_unchanged(reading: Reading) -> Computed:
     sealed = reading.seal
     if sealed is not None and not problems:
         before_period = reading.rows(queries.SEAL_BEFORE)[1][0][0]
-        since = "" if before_period is None else f" --since {before_period}"
+        archives = [row[0] for row in reading.rows(queries.ARCHIVES)[1]]
+        # Without --since the export starts at the oldest entry, after the removed ones.
+        since = "" if before_period is None or archives else f" --since {before_period}"
         command = f"kms-schema audit export FILE{since} --until {sealed.number}"
-        return found._replace(tables=(figures,), proof=f"provable offline with an archive: {command}")
+        proof = f"provable offline with an archive: {command}"
+        if archives:
+            proof += f"; the archives of removed entries have the SHA-256 {', '.join(archives)}"
+        return found._replace(tables=(figures,), proof=proof)
     return found._replace(tables=(figures,))
 
 
@@ -186,15 +191,34 @@ def _kept(days: int) -> Callable[[Reading], Computed]:
 
 
 def retention_ends(reading: Reading) -> Computed:
-    """Decide from the oldest entry: kms-schema audit retain removes the oldest first."""
-    columns, rows = reading.rows(queries.OLDEST_ENTRY)
-    if not rows:
+    """Decide from all entries. kms-schema audit retain removes the oldest first: an entry may hold back later ones."""
+    if reading.rows(queries.LOG_BEGINS)[1][0][0] is None:
         return Computed(State.NOT_APPLICABLE, reason="the log has no entries")
-    written = datetime.fromisoformat(str(rows[0][1]).replace("Z", "+00:00"))
-    expired = written + timedelta(days=rows[0][2]) + GRACE < reading.dialect.now
-    query = reading.dialect.render(queries.OLDEST_ENTRY)
-    found = _decided(Table.of("Oldest entry, if it is past its period", query, columns, rows if expired else []))
-    return found._replace(tables=(reading.table("Removed entries, with the hash of their archive", queries.REMOVED),))
+    left = reading.table("Entries past their period", queries.PAST_THEIR_PERIOD)
+    found = _decided(left, (reading.table(REMOVED_TITLE, queries.REMOVED),))
+    if not left.count or not _is_held_back(reading, left.rows[0][0]):
+        return found
+    reason = (
+        "an entry before them, or beside them in the tree, is to be kept for longer: audit retain cannot remove them"
+    )
+    return found._replace(state=State.FOR_REVIEW, reason=reason)
+
+
+def _is_held_back(reading: Reading, sequence: int) -> bool:
+    """Return whether a sealed entry that is past its period comes after one that is retained."""
+    snapshot = reading.snapshot
+    if snapshot.retention.first_left() is not None or _is_unsealed(reading, sequence):
+        return False
+    try:
+        cut = expired(snapshot)
+    except CannotProveError:
+        return False
+    return cut is None or sequence > cut.last_sequence
+
+
+def _is_unsealed(reading: Reading, sequence: int) -> bool:
+    query = f"SELECT count(*) AS entries FROM {{p}}key_audit_unsealed WHERE sequence = {sequence:d}"
+    return bool(reading.rows(query)[1][0][0])
 
 
 def who(reading: Reading) -> Computed:

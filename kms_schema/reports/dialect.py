@@ -17,6 +17,8 @@ class Dialect:
     schema: str
     period: Period
     now: datetime
+    removed_until: datetime | None = None
+    """Entries up to then may have been removed at the end of their period."""
 
     def render(self, query: str, condition: str = "") -> str:
         """Return a query as it runs on this engine."""
@@ -27,6 +29,9 @@ class Dialect:
             "end": self.time(self.period.end),
             "now": self.time(self.now),
             "day_ago": self.time(self.now - timedelta(days=1)),
+            "in_a_week": self.time(self.now + timedelta(days=7)),
+            "month_ago": self.time(self.now - timedelta(days=31)),
+            "recorded_from": self.time(self._recorded_from),
             "condition": condition,
         }
         # Only these: a condition may have braces.
@@ -36,6 +41,18 @@ class Dialect:
             while match := re.search(pattern, found):
                 found = found[: match.start()] + write(match[1]) + found[match.end() :]
         return found
+
+    @property
+    def removed(self) -> bool:
+        """True if entries of the period may have been removed."""
+        return self.removed_until is not None and self.removed_until >= self.period.start
+
+    @property
+    def _recorded_from(self) -> datetime:
+        """The time from which the entry of a revocation or destruction is still there, up to a day before or after."""
+        if self.removed_until is None:
+            return self.period.start
+        return max(self.period.start, self.removed_until + timedelta(days=1))
 
     def time(self, at: datetime) -> str:
         """Return a time as a literal of SQL."""
@@ -59,15 +76,31 @@ def _shifted_on_sqlite(arguments: str) -> str:
     return f"strftime('%Y-%m-%dT%H:%M:%f', substr({time}, 1, 23), '{sign}{span}')"
 
 
+def _days_after_on_sqlite(arguments: str) -> str:
+    time, days = _two(arguments)
+    # Date functions have a precision of milliseconds: the fraction of the second is appended afterwards.
+    return f"(strftime('%Y-%m-%dT%H:%M:%S', substr({time}, 1, 19), {days} || ' days') || substr({time}, 20))"
+
+
+def _earliest_on_sqlite(arguments: str) -> str:
+    """`min` with several arguments is NULL if one is, and `least` of PostgreSQL is not."""
+    listed = ", ".join(f"coalesce({each.strip()}, '~')" for each in arguments.split(","))
+    return f"nullif(min({listed}), '~')"
+
+
 _FORMS: dict[str, dict[str, Callable[[str], str]]] = {
     "postgresql": {
         "shifted": lambda given: "({} + interval '{}')".format(*_two(given)),
+        "days_after": lambda given: "({} + make_interval(hours => 24 * {}))".format(*_two(given)),
+        "earliest": "least({})".format,
         "json_text": lambda given: "({} ->> '{}')".format(*_two(given)),
         "month_of": lambda given: f"to_char({given} AT TIME ZONE 'UTC', 'YYYY-MM')",
         "text_of": lambda given: f"CAST({given} AS text)",
     },
     "sqlite": {
         "shifted": _shifted_on_sqlite,
+        "days_after": _days_after_on_sqlite,
+        "earliest": _earliest_on_sqlite,
         "json_text": lambda given: "json_extract({}, '$.{}')".format(*_two(given)),
         "month_of": lambda given: f"substr({given}, 1, 7)",
         "text_of": lambda given: f"CAST({given} AS text)",

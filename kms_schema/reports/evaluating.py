@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from kms_schema.reports import queries
 from kms_schema.reports.claims import Claim
-from kms_schema.reports.computed import COMPUTED
+from kms_schema.reports.computed import COMPUTED, REMOVED_TITLE
 from kms_schema.reports.outcomes import Outcome, Quoted, State, Table
 from kms_schema.reports.reading import Reading
 
@@ -12,12 +13,21 @@ from kms_schema.reports.reading import Reading
 def outcomes(reading: Reading, claims: Iterable[Claim], quoted: Mapping[str, Quoted]) -> dict[str, Outcome]:
     """Return the outcome of each claim, by its name."""
     found = {claim.name: _outcome(reading, claim, quoted.get(claim.name)) for claim in claims}
-    begins = reading.log_begins
+    begins, removed = reading.log_begins, reading.dialect.removed_until
     if begins is not None and begins > reading.dialect.period.start:
         reason = f"the log begins at {begins:%Y-%m-%d %H:%M} UTC, after the start of the period"
         for name, each in found.items():
             if each.claim.of_period and each.state is State.SATISFIED:
                 found[name] = replace(each, state=State.FOR_REVIEW, reason=reason)
+    if removed is not None and reading.dialect.removed:
+        reason = f"entries of the period up to {removed:%Y-%m-%d %H:%M} UTC were removed: their archives have them"
+        archives = reading.table(REMOVED_TITLE, queries.REMOVED)
+        for name, each in found.items():
+            # A computation found no entries, which says nothing about those that are gone.
+            none = each.claim.computed and each.state is State.NOT_APPLICABLE
+            if each.claim.by_entries and (none or each.state in {State.SATISFIED, State.FOR_REVIEW}):
+                why = f"{each.reason}; {reason}" if each.reason and not none else reason
+                found[name] = replace(each, state=State.FOR_REVIEW, reason=why, tables=(*each.tables, archives))
     return found
 
 

@@ -1,8 +1,9 @@
 """The queries of reports, the same on both engines; `Dialect` has their form for one engine and period.
 
-`{p}` is the schema with its dot; `{start}`, `{end}`, `{now}` and `{day_ago}` are times. `shifted(…)`, `json_text(…)`,
-`month_of(…)` and `text_of(…)` stand for what the engines write differently. Each query can be run as it stands in a
-report. No query reads key material or credentials, so the role kms_auditor may run all of them.
+`{p}` is the schema with its dot; `{start}`, `{end}`, `{now}` and those that `Dialect` adds are times. `shifted(…)`,
+`days_after(…)`, `earliest(…)`, `json_text(…)`, `month_of(…)` and `text_of(…)` stand for what the engines write
+differently. Each query can be run as it stands in a report. No query reads key material or credentials, so the role
+kms_auditor may run all of them. Those about rotations are in `rotation_queries`.
 """
 
 from kms_schema.roles.definition import RELATIONS
@@ -48,31 +49,6 @@ FROM {{p}}key_masters AS master WHERE master.status = 'active' AND NOT ({_WITHOU
 EXPIRED_BUT_ACTIVE = """SELECT key_id, key_type, expires_at
 FROM {p}key_masters WHERE status = 'active' AND expires_at IS NOT NULL AND expires_at <= {now}
 ORDER BY expires_at, key_id"""
-OVERDUE = """SELECT key_id, key_type, reason, policy_name, due_at
-FROM {p}rotations_due WHERE overdue ORDER BY key_id"""
-
-ROTATIONS = """SELECT status, "trigger", count(*) AS rotations
-FROM {p}key_rotations WHERE coalesce(completed_at, failed_at, started_at, scheduled_at) >= {start}
-    AND coalesce(completed_at, failed_at, started_at, scheduled_at) < {end}
-GROUP BY status, "trigger" ORDER BY status, "trigger\""""
-FAILED_ROTATIONS = """SELECT master.key_id, rotation.failed_at, rotation.retry_count, rotation.max_retries
-FROM {p}key_rotations AS rotation JOIN {p}key_masters AS master ON master.id = rotation.key_id
-WHERE rotation.status = 'FAILED' AND master.status = 'active'
-    AND (rotation.next_retry_at IS NULL OR rotation.retry_count >= rotation.max_retries)
-    AND NOT EXISTS (
-        SELECT 1 FROM {p}key_rotations AS success
-        WHERE success.key_id = rotation.key_id AND success.status = 'COMPLETED'
-            AND success.completed_at >= rotation.failed_at
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM {p}key_versions AS newer
-        WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
-    )
-ORDER BY rotation.failed_at, master.key_id"""
-
-HAD_ROTATIONS = """SELECT count(*) AS rotations_of_active_keys
-FROM {p}key_rotations AS rotation JOIN {p}key_masters AS master ON master.id = rotation.key_id
-WHERE master.status = 'active' AND rotation.status IN ('COMPLETED', 'FAILED')"""
 
 REVOKED_KEYS = "SELECT count(*) AS revoked_keys FROM {p}key_masters WHERE revoked_at IS NOT NULL"
 RETIRED_KEYS = """SELECT count(*) AS retired_keys
@@ -81,14 +57,15 @@ REVOKED = """SELECT key_id, key_type, status, revoked_at, status_reason
 FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end} ORDER BY revoked_at, key_id"""
 REVOKED_WITHOUT_REASON = """SELECT key_id, 'it has no reason' AS problem
 FROM {p}key_masters
-WHERE status = 'revoked' AND revoked_at >= {start} AND revoked_at < {end} AND coalesce(trim(status_reason), '') = ''
+WHERE revoked_at >= {start} AND revoked_at < {end} AND coalesce(trim(status_reason), '') = ''
 UNION ALL
 SELECT master.key_id, 'version ' || live.version_number || ' is live'
 FROM {p}key_masters AS master JOIN {p}key_versions AS live ON live.key_id = master.id
-WHERE master.status = 'revoked' AND live.activated_at IS NOT NULL AND live.deactivated_at IS NULL
+WHERE master.revoked_at IS NOT NULL AND live.activated_at IS NOT NULL AND live.deactivated_at IS NULL
 ORDER BY 1, 2"""
-_RETIRED_AT = """CASE master.status WHEN 'rotated' THEN master.rotated_at WHEN 'expired' THEN master.expired_at
-        WHEN 'revoked' THEN master.revoked_at ELSE master.archived_at END"""
+# The status of an archived key says nothing about what it was before. An active key has rotated_at too.
+_RETIRED_AT = """earliest(master.expired_at, master.revoked_at, master.archived_at,
+        CASE master.status WHEN 'rotated' THEN master.rotated_at END)"""
 # From entries to keys, in one pass over the log: from keys to entries, a key with many uses costs a search of all.
 USED_AFTER_RETIREMENT = f"""WITH used AS MATERIALIZED (
     SELECT DISTINCT entry.key_id FROM {{p}}key_audit_logs AS entry
@@ -120,7 +97,7 @@ recorded_destruction AS MATERIALIZED (
     WHERE entry.event_type = 'VERSION_DESTROYED' AND entry.version_id = text_of(version.id)
         AND entry.at > shifted(version.destroyed_at, '-1 day') AND entry.at < shifted(version.destroyed_at, '1 day')
 )"""
-_DESTROYED_UNRECORDED = """version.destroyed_at >= {start} AND version.destroyed_at < {end}
+_DESTROYED_UNRECORDED = """version.destroyed_at >= {recorded_from} AND version.destroyed_at < {end}
     AND version.destroyed_at > version.created_at AND version.id NOT IN (SELECT id FROM recorded_destruction)"""
 DESTROYED_IN_PART = f"""WITH {_RECORDED_ENDS}
 SELECT master.key_id, version.version_number, 'it still has a handle' AS problem
@@ -249,7 +226,7 @@ recorded_revocation AS MATERIALIZED (
 )
 SELECT master.key_id, 'revoked without an entry KEY_REVOKED' AS problem
 FROM {{p}}key_masters AS master
-WHERE master.revoked_at >= {{start}} AND master.revoked_at < {{end}} AND master.revoked_at > master.created_at
+WHERE master.revoked_at >= {{recorded_from}} AND master.revoked_at < {{end}} AND master.revoked_at > master.created_at
     AND master.id NOT IN (SELECT id FROM recorded_revocation)
 UNION ALL
 SELECT master.key_id, 'version ' || version.version_number || ' destroyed without an entry VERSION_DESTROYED'
@@ -261,7 +238,15 @@ FROM {p}key_operation_records WHERE recorded_at >= {start} AND recorded_at < {en
 GROUP BY operation, subject ORDER BY operation, subject"""
 RETENTION_POLICIES = """SELECT event_category, retention_period_days
 FROM {p}key_audit_retention_policies ORDER BY event_category"""
-OLDEST_ENTRY = """SELECT sequence, "timestamp", retention_period_days, event_type
-FROM {p}key_audit_logs ORDER BY sequence LIMIT 1"""
+PAST_THEIR_PERIOD = """SELECT sequence, "timestamp", retention_period_days, event_type
+FROM {p}key_audit_logs WHERE "timestamp" < {month_ago} AND days_after("timestamp", retention_period_days) < {month_ago}
+ORDER BY sequence"""
 REMOVED = """SELECT tombstone.seal_number, tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256
 FROM {p}key_audit_tombstones AS tombstone ORDER BY tombstone.seal_number"""
+REMOVED_UNTIL = """SELECT min(sealed_at) AS removed_until FROM {p}key_audit_seals
+WHERE tree_size >= (SELECT max(leaf_count) FROM {p}key_audit_tombstones)"""
+"""The time of the seal over the last removed entry: all removed ones are older."""
+ARCHIVES = """SELECT archive_sha256 FROM {p}key_audit_tombstones
+WHERE leaf_count > coalesce((SELECT max(tree_size) FROM {p}key_audit_seals WHERE sealed_at < {start}), 0)
+ORDER BY seal_number"""
+"""The archives of removed entries that seals since the start of the period cover."""

@@ -48,6 +48,9 @@ class Reading:
         cls, snapshot: Snapshot, dialect: Dialect, validation: Report, progress: Progress = no_progress
     ) -> "Reading":
         """Return the reading of a snapshot."""
+        ((until,),) = snapshot.table(dialect.render(queries.REMOVED_UNTIL))[1]
+        if until is not None:
+            dialect = replace(dialect, removed_until=datetime.fromisoformat(plain(until)))
         seal, reason = None, "nothing is sealed yet: run kms-schema audit seal"
         try:
             if (last := snapshot.seals.last()) is not None:

@@ -158,8 +158,10 @@ def test_a_page_explains_its_words_and_how_a_claim_is_checked(connection: Connec
 
 def test_no_report_says_that_a_standard_is_met(connection: Connection, tmp_path: Path) -> None:
     for style in ("html", "oscal"):
-        text = write(connection, tmp_path, style=style).path.read_text(encoding="utf-8").lower()
-        assert "complian" not in text.replace("compliance_tags", "").replace("'compliance'", "")
+        text = html.unescape(write(connection, tmp_path, style=style).path.read_text(encoding="utf-8")).lower()
+        for name in ("compliance_tags", "'compliance'", "rotate_on_compliance_requirement"):  # in queries
+            text = text.replace(name, "")
+        assert "complian" not in text
 
 
 def test_more_than_a_thousand_entries_are_in_the_file_of_proofs(connection: Connection, tmp_path: Path) -> None:

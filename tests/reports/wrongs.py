@@ -139,17 +139,18 @@ def only_decrypted_after_retirement(connection: Connection) -> Undo:
     return lambda: (revoked(), used())
 
 
-def aged(connection: Connection) -> Undo:
-    change = f'UPDATE key_audit_logs SET "timestamp" = :at {OLDEST}'
-    ((at,),) = execute(connection, f'SELECT "timestamp" FROM key_audit_logs {OLDEST}').fetchall()
-    execute(connection, change, {"at": now() - dt.timedelta(days=2555 + 32)})
-    return lambda: execute(connection, change, {"at": at})
+def archived(connection: Connection) -> Undo:
+    """Archive a revoked key without a reason: its use after the revocation stays one."""
+    change = "UPDATE key_masters SET status = 'archived', archived_at = :at, status_reason = NULL WHERE key_id = 'lost'"
+    used = used_after_retirement(connection)
+    execute(connection, change, {"at": now()})
+    back = "status = 'revoked', archived_at = NULL, status_reason = 'lost'"
+    return lambda: (used(), execute(connection, f"UPDATE key_masters SET {back} WHERE key_id = 'lost'"))
 
 
 ENTRY = "WHERE event_type = 'DENIED'"
 UNRECORDED_DESTRUCTION = {"destructions", "recorded", "entries-unchanged"}
 OLD = "WHERE key_id = (SELECT id FROM key_masters WHERE key_id = 'old')"
-OLDEST = "WHERE sequence = (SELECT min(sequence) FROM key_audit_logs)"
 
 BY_CLIENTS = (
     Wrong("an expired key is active", {"not-expired", "rotated-in-time"}, expired),
@@ -219,9 +220,7 @@ BY_OWNER = (
     ),
     Wrong("a revoked key was used", {"retired-not-used"}, used_after_retirement),
     Wrong("a revoked key only decrypted", {"entries-unchanged"}, only_decrypted_after_retirement),
-    Wrong(
-        "the oldest entry is long past its period", {"retention-ends", "entries-unchanged"}, aged,
-    ),
+    Wrong("a revoked key was used and archived", {"retired-not-used", "revocations"}, archived),
     Wrong(
         "an entry names no login", {"who", "entries-unchanged"},
         updated(f"key_audit_logs SET recorded_by = '' {ENTRY}", f"key_audit_logs SET recorded_by = 'x' {ENTRY}"),
