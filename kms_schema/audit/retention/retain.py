@@ -4,6 +4,7 @@ The process can end after any step; the next run continues. Entries are removed 
 names is in the folder.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def retain(
     progress: Progress = lambda *_: None,
     sealed: Callable[[StoredSeal], None] = lambda _: None,
 ) -> Iterator[Retained]:
-    """Archive and remove the expired entries, and yield each step: first the removal that an earlier run left.
+    """Archive and remove the expired entries, and yield each step: first those that earlier runs left.
 
     trail: behind a connection of a member of kms_retention and kms_sealer, or to a SQLite file.
     signer: the key that the last seal leads to; a tombstone must be signed.
@@ -105,17 +106,42 @@ def retain(
     if (left := _left_undone(trail, signer, folder)) is not None:
         sealed(left)
         yield Retained(_remove(trail, left.tombstone_leaf_count or 0, progress), None, left)
-    with trail.reading() as snapshot:
-        refuse_other_key(snapshot.seals.last(), signer)
-        if snapshot.retention.first_left() is not None:
-            raise TrailError("another run of retain removes entries: run it again when that one has ended")
-        cut = expired(snapshot)
-        if cut is None:
-            return
-        path, digest = _export(snapshot, cut, folder, partial(progress, "exported"))
-    seal = _recorded_and_sealed(trail, signer, cut, path.name, digest)
-    sealed(seal)
-    yield Retained(_remove(trail, cut.entries, progress), path, seal)
+    is_last = False
+    while not is_last:
+        with trail.reading() as snapshot:
+            refuse_other_key(snapshot.seals.last(), signer)
+            if snapshot.retention.first_left() is not None:
+                raise TrailError("another run of retain removes entries: run it again when that one has ended")
+            whole = expired(snapshot)
+            if whole is None:
+                return
+            cut = _as_archived(snapshot, whole, folder)
+            is_last = cut == whole
+            path, digest = _export(snapshot, cut, folder, partial(progress, "exported"))
+        seal = _recorded_and_sealed(trail, signer, cut, path.name, digest)
+        sealed(seal)
+        yield Retained(_remove(trail, cut.entries, progress), path, seal)
+
+
+def _as_archived(snapshot: Snapshot, cut: Expired, folder: Path) -> Expired:
+    """Return the beginning of a cut that is in an archive of a run that ended before its tombstone, else the cut.
+
+    More entries have expired meanwhile. A second archive from the same leaf on would overlap the first for ever. The
+    export compares the entries. Raises `TrailError` for an archive that ends where nothing can be cut.
+    """
+    name = re.compile(rf"audit-{cut.first_leaf:012d}-([0-9]{{12,18}})\.jsonl\.gz")
+    named = ((each, name.fullmatch(each.name)) for each in folder.iterdir())
+    last = max(((int(match[1]), each) for each, match in named if match), default=None)
+    if last is None or last[0] + 1 == cut.end_leaf:
+        return cut
+    end_leaf, path = last[0] + 1, last[1]
+    found = snapshot.tree.last_cut(end_leaf) if cut.first_leaf < end_leaf < cut.end_leaf else None
+    if found is None or found[0] != end_leaf:
+        raise TrailError(
+            f"{path} begins where this archive would, and ends with leaf {last[0]}, up to which no entries can be"
+            f" removed now: move it out of {folder}, unless a tombstone names it"
+        )
+    return Expired(cut.first_leaf, *found)
 
 
 def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, name: str, digest: bytes) -> StoredSeal:
