@@ -117,8 +117,8 @@ def _place_in(table: Any, name: Any) -> Place | None:
 
 def _refused_expression(place: Place) -> ColumnOperatorError:
     return ColumnOperatorError(
-        f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression, a default of the database"
-        " or a parameter without the type of the column, which would write plaintext",
+        f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression or a default of the"
+        " database, which would write plaintext; a parameter in a SELECT has to have the type of the column",
         key_id=place.key_id,
     )
 
