@@ -125,9 +125,9 @@ def records(reader: Reader) -> Read:
     return Read(samples)
 
 
-# Nobody sees an entry before its transaction ends, which may be more than an hour after its time: it counts in the hour
-# after it was sealed, too. One that no seal covers has a leaf of no page. Without an open gap there is none before the
-# pages of that hour. Where nothing is sealed, only the time counts.
+# An entry shows when its transaction ends, which may be more than an hour after its time: it counts in the hour after
+# it was sealed, too. One that no seal covers is in no page of leaves. While the seals have no open gap, all
+# entries before the pages of that hour were sealed earlier. Where nothing is sealed, only the time counts.
 _HIGH_RISK = """WITH sealed AS MATERIALIZED (
     SELECT coalesce((
         SELECT seal.tree_size FROM {s}.key_audit_seals AS seal
