@@ -18,7 +18,7 @@ from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextEr
 from kms_schema.keyring.formats.prefix import read_message_prefix, read_prefix
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.ring import KeyRing
-from kms_schema.keyring.waits import EventLoops
+from kms_schema.keyring.waits import EventLoops, to_the_end
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -156,18 +156,19 @@ class AsyncKeyRing(AsyncOperations):
         is_copy = secret is not material
         del material  # so that a traceback with its variables does not have it
         try:
-            return await greenlet_spawn(
+            work = partial(
                 self._ring.create, key_id, under=under, key_type=key_type, algorithm=algorithm,
                 key_size_bits=key_size_bits, material=secret, hsm=hsm, ciphertext_tag=ciphertext_tag, used=used,
                 actor=actor, **columns,
             )  # fmt: skip
+            return await to_the_end(work)
         finally:
             if secret is not None and is_copy:
                 secret.wipe()
 
     async def rotate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Give a key a new version, which is live at once. Raises as `KeyRing.rotate` does."""
-        return await greenlet_spawn(self._ring.rotate, key_id, actor=actor)
+        return await to_the_end(partial(self._ring.rotate, key_id, actor=actor))
 
     async def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Activate a pending key. Raises as `KeyRing.activate` does."""
@@ -205,10 +206,8 @@ class AsyncKeyRing(AsyncOperations):
 
             await ring.destroy_version("orders", 1, check=["invoices.iban"], actor="alice")
         """
-        await greenlet_spawn(
-            self._ring.destroy_version, key_id, version, check=check, erase_data=erase_data, leave_object=leave_object,
-            actor=actor,
-        )  # fmt: skip
+        work = partial(self._ring.destroy_version, key_id, version, check=check, erase_data=erase_data)
+        await to_the_end(partial(work, leave_object=leave_object, actor=actor))
 
     async def inspect(self, blob: BytesLike) -> CiphertextDescription:
         """Return which version made a ciphertext. Raises as `KeyRing.inspect` does."""

@@ -10,12 +10,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from kms_schema.crypto import Root, RootKeys, Secret, SecretRoot
 from kms_schema.keyring.async_notices import TaskListener
@@ -161,6 +161,36 @@ class _TaskOwn:
         _of_task.set(others + tuple((self, each) for each in value))
 
 
+_begun: ContextVar[asyncio.Event | None] = ContextVar("kms_schema_keyring_begun", default=None)
+"""Set when the work of `to_the_end` in this task has called an HSM."""
+
+
+async def to_the_end(work: Callable[[], Result]) -> Result:
+    """Return what `work` returns in a greenlet. If the task is cancelled after it has called an HSM, wait for its end.
+
+    The HSM does what it was asked all the same, in its thread: a rollback meanwhile would leave a version whose object
+    is destroyed, or an object without a version. Before that call it is cancelled as well.
+    """
+    begun = asyncio.Event()
+
+    async def run() -> Result:
+        _begun.set(begun)
+        return await greenlet_spawn(work)
+
+    running = asyncio.ensure_future(run())
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            if not begun.is_set():
+                running.cancel()
+            with suppress(asyncio.CancelledError):  # a second time: the first one is raised below
+                await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # taken: else asyncio reports that it was not
+        raise
+
+
 class EventLoops:
     """The waits of `AsyncKeyRing`, which is used in one event loop after another."""
 
@@ -210,6 +240,8 @@ class EventLoops:
 
     def call(self, work: Callable[[], Result]) -> Result:
         """Call it in another thread, while other tasks run; in this one where nothing can be awaited."""
+        if (begun := _begun.get()) is not None:
+            begun.set()
         try:
             return await_only(asyncio.to_thread(work))
         except sa.exc.MissingGreenlet:  # a value of a result, which SQLAlchemy reads outside of its greenlets

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from kms_schema.crypto import KeyWrapping, Root, RootKeys, Secret
 from kms_schema.hsm.configurations import add_hsm
+from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.key_objects import KeyObjects
 from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn, HsmUnavailableError
 from tests.hsm.token_objects import handles, in_token
@@ -72,6 +74,51 @@ def test_the_event_loop_goes_on(
 
     monkeypatch.setattr(KeyObjects, "encrypt", slowly)
     asyncio.run(life(database, roots, luna, token, cards))
+
+
+def test_a_task_that_is_cancelled_while_the_hsm_works_leaves_versions_with_their_objects(
+    *, database: Database, roots: RootKeys, luna: str, token: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    for method in ("generate", "destroy"):
+        monkeypatch.setattr(Hsms, method, slow(getattr(Hsms, method), begun))
+    name = unique("cards")
+
+    async def work() -> None:
+        engine = async_engine(database)
+        async with AsyncKeyRing(engine, roots, hsms={luna: token.uri("kms")}) as ring:
+            for call, versions in (
+                (lambda: ring.create(name, hsm=luna), 1),
+                (lambda: ring.rotate(name), 2),
+                (lambda: ring.destroy_version(name, 1, erase_data=True), 1),
+            ):
+                begun.clear()
+                running = asyncio.ensure_future(call())
+                while not begun.is_set():
+                    await asyncio.sleep(0.01)
+                for _ in range(2):
+                    running.cancel()
+                    await asyncio.sleep(0.05)
+                with pytest.raises(asyncio.CancelledError):
+                    await running
+                await asyncio.sleep(1)  # what a thread would go on with
+                objects, made = in_token(token), handles(database, name)
+                assert len(objects) == len(made) == versions
+                assert all(each.object_id in objects for each in made)
+        await engine.dispose()
+
+    asyncio.run(work())
+
+
+def slow(method: Callable[..., object], begun: threading.Event) -> Callable[..., object]:
+    """Return a method that takes half a second longer, as an HSM may, and says that it has begun."""
+
+    def slowly(*arguments: object) -> object:
+        begun.set()
+        time.sleep(0.5)
+        return method(*arguments)
+
+    return slowly
 
 
 class Elsewhere:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.keyring.due_keys import live, old_key, quarterly
 from tests.keyring.rings import AAD, DATA, entries
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
+from tests.support.statements import execute
 
 IN_GREENLETS = {"in_greenlets"}
 
@@ -92,6 +94,25 @@ def test_a_cancelled_task_ends_its_worker(database: Database, roots: RootKeys) -
                 await running
             assert time.monotonic() - begun < 10
             assert all("asyncio" in each.name for each in set(threading.enumerate()) - before)
+
+    asyncio.run(work())
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_cancelled_rotation_that_waits_for_the_database_ends_at_once(
+    orders: str, database: Database, roots: RootKeys, driver: str
+) -> None:
+    async def work() -> None:
+        async with opened(database, roots, driver) as (own, _):
+            with closing(database.connect()) as other:
+                execute(other, "BEGIN")
+                execute(other, "UPDATE key_masters SET status_reason = 'another' WHERE key_id = :key", {"key": orders})
+                running = asyncio.ensure_future(own.rotate(orders))
+                await asyncio.sleep(0.3)
+                running.cancel()
+                await asyncio.wait([running], timeout=10)
+                assert running.cancelled()
+            assert (await own.rotate(orders)).version == 2
 
     asyncio.run(work())
 

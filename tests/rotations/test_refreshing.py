@@ -70,6 +70,20 @@ def test_totals_never_fall_where_versions_have_gone(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
+def test_a_session_that_quotes_all_identifiers_refreshes(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        used_key(connection, 3)
+        execute(connection, "SET quote_all_identifiers = on")
+        failed = ""
+        try:
+            assert names(refresh(connection)) == VIEWS
+        except (psycopg.Error, RefreshError) as error:
+            failed = str(error)
+        assert failed == ""
+        assert use(connection) == [3]
+
+
+@pytest.mark.only_on("postgresql")
 def test_where_one_refreshes_the_others_do_nothing_once_it_has(database: Database) -> None:
     """A session whose attempt comes just after the commit refreshes once more, so there are several rounds."""
     with closing(database.connect()) as first, closing(database.connect()) as second:

@@ -5,7 +5,8 @@
 -- A locked row lets one session refresh at a time: below the owner only this function can lock it, while anybody with a
 -- connection could hold an advisory lock.
 --
--- Just-in-time compilation would take longer than the refresh.
+-- Just-in-time compilation would take longer than the refresh. Where a session has all identifiers quoted, a concurrent
+-- refresh of PostgreSQL fails.
 --
 -- The totals are updated last, so that changes of keys do not wait for the views, which sum up the versions themselves.
 -- A key that another session is changing is left for the next call. A total stops at the maximum of a counter.
@@ -13,6 +14,7 @@ CREATE FUNCTION {schema}.refresh_key_views() RETURNS TABLE (view_name text, refr
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     view regclass;
