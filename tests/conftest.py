@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.costs import Costs
 from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
@@ -18,6 +19,10 @@ from tests.support.rows.volume import SQLITE_SHARE, fill
 from tests.support.shared import SharedDatabase
 from tests.support.start_up import StartUp, write_bytecode
 from tests.support.views.view_fixture import ViewFixture
+
+# A loaded machine is slow at making examples, too, which is no fault of the tests.
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -98,19 +98,20 @@ def test_another_task_waits_for_the_transaction_of_a_task(database: Database, ro
         async with opened(database, roots) as (ring, engine):
             key = ring.key(orders)
             await key.encrypt(DATA, aad=AAD)
-            has_begun = asyncio.Event()
+            has_begun, ends = asyncio.Event(), asyncio.Event()
 
             async def other() -> None:
                 async with engine.begin() as connection:
                     await connection.execute(sa.text(f"CREATE TABLE other_{orders.replace('-', '_')} (note)"))
                     has_begun.set()
                     await asyncio.sleep(0.2)
+                    ends.set()
                     await connection.rollback()
 
             task = asyncio.create_task(other())
             await has_begun.wait()
             await key.encrypt(DATA, aad=AAD)
-            assert task.done() or used(database, orders) == 1  # it has waited for the write lock
+            assert ends.is_set() or used(database, orders) == 1  # it has waited for the write lock
             await task
             assert used(database, orders) == 3
 

@@ -64,8 +64,8 @@ class Group(list[Row]):
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         """Add rows."""
         super().__init__()
-        self.row_count = 0
-        self.last_at = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self.row_count: int = 0
+        self.last_at: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)
         self.keys: set[str | None] = set()
         self.types: set[str] = set()
         for row in rows:
