@@ -7,7 +7,7 @@ OVERDUE = """WITH waiting AS MATERIALIZED (
         min(CASE rotation.status WHEN 'FAILED' THEN rotation.next_retry_at ELSE rotation.scheduled_at END) AS planned_at
     FROM {p}key_rotations AS rotation
     WHERE rotation.status IN ('SCHEDULED', 'RUNNING')
-        OR (rotation.status = 'FAILED' AND rotation.next_retry_at IS NOT NULL
+        OR (rotation.status = 'FAILED' AND rotation.next_retry_at <= shifted(rotation.failed_at, '192 hours')
             AND rotation.retry_count < rotation.max_retries
             AND NOT EXISTS (
                 SELECT 1 FROM {p}key_rotations AS success

@@ -67,7 +67,7 @@ FROM (
             SELECT key_id, started_at FROM {{s}}.key_rotations WHERE status = 'RUNNING'
             UNION ALL
             SELECT pending.key_id, pending.next_retry_at FROM {{s}}.key_rotations AS pending
-            WHERE {_PENDING}
+            WHERE pending.next_retry_at <= {{eight days after failure}} AND {_PENDING}
         ) AS rotation
         GROUP BY key_id
     ) AS planned
@@ -82,6 +82,12 @@ _BEFORE = r"%(passed)s - make_interval(hours => 24 * \1)"
 _BEFORE_ON_SQLITE = (
     r"strftime('%Y-%m-%dT%H:%M:%S', substr(%(passed)s, 1, 19), (-24 * \1) || ' hours') || substr(%(passed)s, 20)"
 )
+
+_RETRIED_BY = "pending.failed_at + make_interval(hours => 192)"
+_RETRIED_BY_ON_SQLITE = (
+    "strftime('%Y-%m-%dT%H:%M:%S', substr(pending.failed_at, 1, 19), '+192 hours') || substr(pending.failed_at, 20)"
+)
+"""As in rotations_due, which has the key of a retry that is put off for longer."""
 
 
 def due(reader: Reader) -> Read:
@@ -109,7 +115,9 @@ def due(reader: Reader) -> Read:
 
 def still_open(*, on_sqlite: bool) -> str:
     """Return the query for keys whose limit was passed a day ago, with an open rotation or a pending retry."""
-    query = re.sub(r"\{caused by (\w+)\}", _CAUSED, _STILL_OPEN)
+    retried_by = _RETRIED_BY_ON_SQLITE if on_sqlite else _RETRIED_BY
+    query = _STILL_OPEN.replace("{eight days after failure}", retried_by)
+    query = re.sub(r"\{caused by (\w+)\}", _CAUSED, query)
     return re.sub(r"\{before ([^}]+)\}", _BEFORE_ON_SQLITE if on_sqlite else _BEFORE, query)
 
 
