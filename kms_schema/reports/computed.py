@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from kms_schema.audit.proofs.prover import CannotProveError
-from kms_schema.audit.retention.retain import expired
+from kms_schema.audit.retention.expiring import expired
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
 from kms_schema.inventory.strengths import rate

@@ -17,6 +17,7 @@ from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.proofs.prover import CannotProveError, seal_of
 from kms_schema.audit.retention.archive import Exported, sha256_of, write_archive
+from kms_schema.audit.retention.expiring import Expired, expired
 from kms_schema.audit.retention.left import refuse_forged, signed_seal
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
@@ -35,26 +36,6 @@ _ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
-class Expired:
-    """The oldest entries by their leaves: sealed, past their retention period, and in no archive yet."""
-
-    first_leaf: int
-    end_leaf: int
-    last_sequence: int
-    """The highest sequence of these leaves and those before; entries below it that were sealed later are not in it."""
-
-    @property
-    def entries(self) -> int:
-        """The number of entries."""
-        return self.end_leaf - self.first_leaf
-
-    @property
-    def name(self) -> str:
-        """The file name of the archive: it names the leaves, so that archives sort in the order of the trail."""
-        return f"audit-{self.first_leaf:012d}-{self.end_leaf - 1:012d}.jsonl.gz"
-
-
-@dataclass(frozen=True)
 class Retained:
     """The result of one step of `retain`."""
 
@@ -64,21 +45,6 @@ class Retained:
     """The archive of a new tombstone; None if an earlier run sealed it."""
     seal: StoredSeal | None = None
     """The seal with the tombstone; store its checkpoint outside the database."""
-
-
-def expired(snapshot: Snapshot) -> Expired | None:
-    """Return the entries that `retain` would remove, None if no entry has expired.
-
-    They are the leaves of whole pages before the first page with an entry that is retained, by the database's clock,
-    and end with the highest sequence. Entries with lower sequences that were sealed later, or are not sealed yet, stay:
-    no transaction that is open over a seal holds the others. Raises `CannotProveError` if nothing is sealed.
-    """
-    last = seal_of(snapshot.seals, None)
-    before = snapshot.tombstones.newest()
-    first_leaf = before.leaf_count if before else 0
-    retained = snapshot.retention.first_retained(first_leaf)
-    found = snapshot.tree.last_cut(last.tree_size if retained is None else min(retained, last.tree_size))
-    return None if found is None or found[0] <= first_leaf else Expired(first_leaf, *found)
 
 
 def retain(

@@ -23,8 +23,9 @@ from kms_schema.output_files import new_file
 from kms_schema.printable import counted
 
 if TYPE_CHECKING:
-    from kms_schema.audit.retention import archive, retain
-    from kms_schema.audit.retention.retain import Expired, Retained
+    from kms_schema.audit.retention import archive, expiring, retain
+    from kms_schema.audit.retention.expiring import Expired
+    from kms_schema.audit.retention.retain import Retained
 else:
     archive = on_use("kms_schema.audit.retention.archive")
     retain = on_use("kms_schema.audit.retention.retain")
@@ -119,7 +120,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     """
     if dry_run:
         with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
-            _show_expired(retain.expired(snapshot), style)
+            _show_expired(expiring.expired(snapshot), style)
         return
     signer = signing_key(key)
     if signer is None:
