@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kms_schema.audit.retention.retain import Retained
 else:
     archive = on_use("kms_schema.audit.retention.archive")
+    expiring = on_use("kms_schema.audit.retention.expiring")
     retain = on_use("kms_schema.audit.retention.retain")
 
 _CHECK = "python -m kms_schema.audit.standalone.check_archive"
