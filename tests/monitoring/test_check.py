@@ -142,7 +142,7 @@ def test_a_validation_of_the_catalog_does_not_end_errors_of_rows(database: Datab
         assert recorded("data", 0, 5) == {"errors": 0, "unchecked": 5}
 
 
-def test_an_hsm_in_use_that_nobody_checks_has_a_condition(database: Database) -> None:
+def test_an_hsm_in_use_that_is_not_checked_has_a_condition(database: Database) -> None:
     with closing(database.connect()) as connection:
         for name, over in {
             "never": {},

@@ -1,4 +1,4 @@
-"""Entries of high risk that nobody saw for an hour, because their transaction was open, count from then on."""
+"""Entries of high risk whose transaction was open for an hour count from its end on."""
 
 from contextlib import closing
 
