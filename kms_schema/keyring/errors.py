@@ -123,7 +123,7 @@ class DatabaseUnavailableError(KeyRingError):
 
 
 class EventLoopError(KeyRingError):
-    """An asynchronous ring is used where no event loop runs, or while it is in use in that of another thread."""
+    """An asynchronous ring is used where no event loop runs, in that of another thread, or too late for a result."""
 
 
 class RingClosedError(KeyRingError):
@@ -173,3 +173,26 @@ class HandoverError(KeyRingError):
 
 class HandoverKeyError(KeyRingError, ValueError):
     """A file has no key of handovers, is accessible to others, or cryptography was built without ML-KEM-768."""
+
+
+def does_not_open(key_id: str, hint: str | None = None) -> DecryptionError:
+    """Return the one error of ciphertexts that do not open. It says nothing about the reason.
+
+    hint: what the first byte of the ciphertext says, which is public.
+    """
+    if hint is not None:
+        return DecryptionError(f"the ciphertext does not open with key {key_id!r}: {hint}", key_id=key_id)
+    return DecryptionError(
+        f"the ciphertext does not open with key {key_id!r}: it was changed or is incomplete, or its key or associated"
+        " data is another",
+        key_id=key_id,
+    )
+
+
+def taken_too_late(key_id: str) -> EventLoopError:
+    """Return the error of a value of a result whose key has to be read again, where nothing can be awaited."""
+    return EventLoopError(
+        f"the value was taken from its result too late: key {key_id!r} has to be read again, and nothing can be awaited"
+        " here; take the rows within max_age after the statement",
+        key_id=key_id,
+    )

@@ -12,6 +12,7 @@ from kms_schema.keyring.errors import (
     StatusChangeError,
     UnknownKeyError,
     VersionDestroyedError,
+    does_not_open,
 )
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.messages import MessageCipher
@@ -20,7 +21,6 @@ from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stre
 from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.versions import does_not_open
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.storable_text import check_texts
 from kms_schema.vocabulary import KeyStatus, UseEvent

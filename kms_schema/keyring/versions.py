@@ -12,11 +12,14 @@ from kms_schema.keyring.counting import Block
 from kms_schema.keyring.errors import (
     DatabaseUnavailableError,
     DecryptionError,
+    EventLoopError,
     KeyNotPermittedError,
     KeyRingError,
     NotLiveError,
     UnknownKeyError,
     UnsupportedKeyError,
+    does_not_open,
+    taken_too_late,
 )
 from kms_schema.keyring.held_cipher import HeldCipher, no_streams
 from kms_schema.keyring.notices import Listener
@@ -157,10 +160,20 @@ class Versions:
 
     def _made_ready(self, key_id: str, tag: int) -> Opened:
         with self._refusals(key_id):
-            opened = self._of_tag(key_id, tag)
+            try:
+                opened = self._of_tag(key_id, tag)
+            except sa.exc.MissingGreenlet:
+                opened = self._of_result(key_id, tag)
             opened.state.check_decrypting()
             self._write_due(opened)
         return opened
+
+    def _of_result(self, key_id: str, tag: int) -> Opened:
+        """Return a version that a statement has opened, for a value of its result, where nothing can be awaited."""
+        opened = self.cache.version(tag)
+        if opened is None or not self.cache.may_decrypt_a_result(opened, time.monotonic()):
+            raise taken_too_late(key_id) from None
+        return _of_key(opened, key_id)
 
     def open_for_decrypting(self, key_id: str, tag: int) -> None:
         """Have the version with a tag open, without a use, so that uses of it wait for nothing. Raises the error."""
@@ -193,7 +206,7 @@ class Versions:
         """Write to the audit log that a use was refused. Outside of all locks, since writing may wait."""
         try:
             yield
-        except (DatabaseUnavailableError, UnknownKeyError, KeyNotPermittedError):
+        except (DatabaseUnavailableError, EventLoopError, UnknownKeyError, KeyNotPermittedError):
             raise
         except KeyRingError as error:
             self.uses.refused(key_id, error)
@@ -284,17 +297,3 @@ def _of_key(opened: Opened, key_id: str) -> Opened:
     if opened.state.key_id != key_id:
         raise does_not_open(key_id)
     return opened
-
-
-def does_not_open(key_id: str, hint: str | None = None) -> DecryptionError:
-    """Return the one error of ciphertexts that do not open. It says nothing about the reason.
-
-    hint: what the first byte of the ciphertext says, which is public.
-    """
-    if hint is not None:
-        return DecryptionError(f"the ciphertext does not open with key {key_id!r}: {hint}", key_id=key_id)
-    return DecryptionError(
-        f"the ciphertext does not open with key {key_id!r}: it was changed or is incomplete, or its key or associated"
-        " data is another",
-        key_id=key_id,
-    )

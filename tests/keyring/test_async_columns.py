@@ -1,6 +1,8 @@
 """Encrypted columns over asynchronous sessions: keys that are not in the cache are awaited."""
 
 import asyncio
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRevokedError
+from kms_schema.keyring import DecryptionError, EncryptedColumn, EventLoopError, KeyRevokedError
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import entries
 from tests.support.engines import Database
@@ -69,6 +71,41 @@ def test_a_cold_key_is_awaited(database: Database, roots: RootKeys, orders: str,
             async with AsyncSession(engine) as session:
                 with pytest.raises(KeyRevokedError):
                     await session.execute(sa.select(invoice))
+
+    asyncio.run(work())
+
+
+def test_rows_are_taken_within_max_age(
+    database: Database, roots: RootKeys, orders: str, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version expires between the statement and its rows, which nothing awaits; a notice makes it expire as well."""
+    seconds = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds)
+
+    async def work() -> None:
+        nonlocal seconds
+        table = invoices(orders).__table__
+        async with opened(database, roots, driver, max_age=60) as (ring, engine), engine.connect() as connection:
+            await connection.run_sync(table.metadata.create_all)
+            await connection.commit()
+            ring.attach(table.metadata)
+            await connection.execute(table.insert().values(id=1, iban="iban"))
+            await connection.commit()
+            monkeypatch.setattr("kms_schema.keyring.versions.time", clock)
+            found = await connection.execute(sa.select(table.c.iban))
+            seconds = 61
+            assert found.scalars().all() == ["iban"]
+            found = await connection.execute(sa.select(table.c.iban))
+            seconds = 121
+            with pytest.raises(EventLoopError, match=r"too late: .* within max_age after the statement"):
+                found.scalars().all()
+            seconds = 0
+            found = await connection.execute(sa.select(table.c.iban))
+            await connection.rollback()
+            await ring.revoke(orders, reason="leaked", now=True)  # forgets the key
+            with pytest.raises(EventLoopError):
+                found.scalars().all()
+        assert not entries(database, "KEY_USE_REFUSED", orders)
 
     asyncio.run(work())
 
