@@ -94,20 +94,27 @@ def test_rows_are_taken_within_max_age(
             monkeypatch.setattr("kms_schema.keyring.versions.time", clock)
             found = await connection.execute(sa.select(table.c.iban))
             seconds = 61
-            assert found.scalars().all() == ["iban"]
+            assert taken(found) == ["iban"]
             found = await connection.execute(sa.select(table.c.iban))
             seconds = 121
-            with pytest.raises(EventLoopError, match=r"too late: .* within max_age after the statement"):
-                found.scalars().all()
+            assert "EventLoopError" in taken(found)
+            assert "within max_age after the statement" in taken(found)
             seconds = 0
             found = await connection.execute(sa.select(table.c.iban))
             await connection.rollback()
             await ring.revoke(orders, reason="leaked", now=True)  # forgets the key
-            with pytest.raises(EventLoopError):
-                found.scalars().all()
+            assert "EventLoopError" in taken(found)
         assert not entries(database, "KEY_USE_REFUSED", orders)
 
     asyncio.run(work())
+
+
+def taken(found: sa.CursorResult[Any]) -> Any:
+    """The values of a result, or the error."""
+    try:
+        return found.scalars().all()
+    except (EventLoopError, sa.exc.MissingGreenlet) as error:
+        return repr(error)
 
 
 async def by_select(engine: sa.ext.asyncio.AsyncEngine, invoice: Any) -> list[tuple[str, str]]:
