@@ -97,7 +97,6 @@ def test_rows_are_taken_within_max_age(
             assert taken(found) == ["iban"]
             found = await connection.execute(sa.select(table.c.iban))
             seconds = 121
-            assert "EventLoopError" in taken(found)
             assert "within max_age after the statement" in taken(found)
             seconds = 0
             found = await connection.execute(sa.select(table.c.iban))
