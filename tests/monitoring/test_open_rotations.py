@@ -70,41 +70,58 @@ def test_a_key_is_overdue_a_day_after_its_limit_whatever_is_planned(database: Da
         assert "planned" not in overdue(take_snapshot(connection))
 
 
-@pytest.mark.parametrize("reason", ["usage", "own limit", "volume"])
-def test_a_counter_is_overdue_unless_its_rotation_is_near(database: Database, reason: str) -> None:
+def test_a_counter_is_overdue_unless_its_rotation_is_near(database: Database) -> None:
     at = now()
+    limits: dict[str, tuple[KeyType, dict[str, int]]] = {
+        "usage": (KeyType.KEK, {"max_operations": 1000}),
+        "own limit": (KeyType.TLS, {"max_operations": 9**9}),
+        "volume": (KeyType.DEK, {"max_data_volume_mb": 1}),
+    }
+    expected = {}
     with closing(database.connect()) as connection:
-        if reason == "volume":
-            a_policy(connection, rotation_interval_days=None, max_data_volume_mb=1)
-        else:
-            a_policy(connection, rotation_interval_days=None, max_operations=1000 if reason == "usage" else 9**9)
-        for name, plan in {"far": 2 * DAY, "old": -2 * DAY, "near": 12 * HOUR, "now": -HOUR, "below": 2 * DAY}.items():
-            key = a_key(connection, key_id=name, max_usage_count=1000 if reason == "own limit" else None)
-            count = 999 if name == "below" else 1000
-            column = "data_volume_bytes" if reason == "volume" else "usage_count"
-            used(connection, key, count * 1048576 // 1000 if reason == "volume" else count, column=column)
-            a_rotation(connection, key, scheduled_at=at + plan)
-        expected = "volume" if reason == "volume" else "usage"
-        assert overdue(take_snapshot(connection)) == {"far": expected, "old": expected}
+        for reason, (key_type, limit) in limits.items():
+            a_policy(connection, key_type=key_type, rotation_interval_days=None, **limit)
+            own = 1000 if reason == "own limit" else None
+            for name, plan in {
+                "far": 2 * DAY,
+                "old": -2 * DAY,
+                "near": DAY / 2,
+                "now": -HOUR,
+                "below": 2 * DAY,
+            }.items():
+                key = a_key(connection, key_id=f"{reason} {name}", key_type=key_type, max_usage_count=own)
+                count = 999 if name == "below" else 1000
+                if reason == "volume":
+                    used(connection, key, count * 1048576 // 1000, column="data_volume_bytes")
+                else:
+                    used(connection, key, count)
+                a_rotation(connection, key, scheduled_at=at + plan)
+            expected |= {f"{reason} {name}": "volume" if reason == "volume" else "usage" for name in ("far", "old")}
+        assert overdue(take_snapshot(connection)) == expected
 
 
-@pytest.mark.parametrize("reason", ["incident", "compliance"])
-def test_an_entry_makes_a_key_overdue_after_a_day(database: Database, reason: str) -> None:
-    limits = {"incident": "rotate_on_security_incident", "compliance": "rotate_on_compliance_requirement"}
+def test_an_entry_makes_a_key_overdue_after_a_day(database: Database) -> None:
+    limits = {
+        "incident": (KeyType.KEK, "rotate_on_security_incident"),
+        "compliance": (KeyType.TLS, "rotate_on_compliance_requirement"),
+    }
     at = now()
     with closing(database.connect()) as connection:
-        either = dict.fromkeys(limits.values(), False)
-        a_policy(connection, rotation_interval_days=9000, **either | {limits[reason]: True})
-        ages = {"two days": 2 * DAY, "today": HOUR, "rotated since": 101 * DAY}
-        keys = {name: a_key(connection, key_id=name) for name in ages}
-        for key in keys.values():
-            a_rotation(connection, key, scheduled_at=at + 3650 * DAY)
-        with triggers_disabled(connection):
-            execute(connection, "UPDATE key_masters SET rotated_at = activated_at WHERE key_id = 'rotated since'")
-            for name, age in ages.items():
-                cause = {"key_id": keys[name]["id"], "sequence": 1, "reason": reason, "occurred_at": at - age}
-                insert(connection, "key_rotation_causes", **cause)
-        assert overdue(take_snapshot(connection)) == {"two days": reason}
+        for reason, (key_type, limit) in limits.items():
+            either = {each: each == limit for _, each in limits.values()}
+            a_policy(connection, key_type=key_type, rotation_interval_days=9000, **either)
+            ages = {"two days": 2 * DAY, "today": HOUR, "rotated since": 101 * DAY}
+            keys = {name: a_key(connection, key_id=f"{reason} {name}", key_type=key_type) for name in ages}
+            for key in keys.values():
+                a_rotation(connection, key, scheduled_at=at + 3650 * DAY)
+            with triggers_disabled(connection):
+                execute(
+                    connection, "UPDATE key_masters SET rotated_at = activated_at WHERE key_id LIKE '%rotated since'"
+                )
+                for name, age in ages.items():
+                    cause = {"key_id": keys[name]["id"], "sequence": 1, "reason": reason, "occurred_at": at - age}
+                    insert(connection, "key_rotation_causes", **cause)
+        assert overdue(take_snapshot(connection)) == {f"{reason} two days": reason for reason in limits}
 
 
 def test_a_rotation_that_no_worker_takes_has_a_condition(database: Database) -> None:
