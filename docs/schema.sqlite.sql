@@ -3272,6 +3272,26 @@ BEGIN
         AND (SELECT retry_count FROM key_rotations WHERE id = NEW.id) <> OLD.retry_count + 1;
 END;
 
+CREATE TABLE key_audit_actor (
+    until_commit VARCHAR(100) DEFAULT '' NOT NULL,
+    actor VARCHAR(100) NOT NULL,
+    CONSTRAINT pk_key_audit_actor PRIMARY KEY (until_commit),
+    CONSTRAINT ck_key_audit_actor_actor_not_blank CHECK (trim(actor, char(9, 10, 13, 32)) <> ''),
+    CONSTRAINT ck_key_audit_actor_until_commit_blank CHECK (until_commit = ''),
+    CONSTRAINT uq_key_audit_actor_actor UNIQUE (actor),
+    CONSTRAINT fk_key_audit_actor_until_commit_key_audit_actor FOREIGN KEY(until_commit) REFERENCES key_audit_actor (actor) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT ck_key_audit_actor_until_commit_type CHECK (typeof(until_commit) = 'text' AND instr(until_commit, char(0)) = 0 AND length(until_commit) <= 100),
+    CONSTRAINT ck_key_audit_actor_actor_type CHECK (typeof(actor) = 'text' AND instr(actor, char(0)) = 0 AND length(actor) <= 100)
+) WITHOUT ROWID;
+
+-- Only the deferred foreign key ensures that a claim is gone when its transaction commits.
+CREATE TRIGGER guard_key_audit_actor_insert
+BEFORE INSERT ON key_audit_actor
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_audit_actor_insert: requires PRAGMA foreign_keys = ON: a claim ends with its transaction')
+    WHERE (SELECT foreign_keys FROM pragma_foreign_keys) = 0;
+END;
+
 CREATE TABLE key_audit_leaves (
     first_leaf BIGINT NOT NULL,
     first_sequence BIGINT NOT NULL,
@@ -3702,26 +3722,6 @@ BEGIN
         AND risk_score = COALESCE(OLD.risk_score, -1)
         AND event_count = 0;
     DELETE FROM key_rotation_causes WHERE key_id = OLD.key_id AND sequence = OLD.sequence;
-END;
-
-CREATE TABLE key_audit_actor (
-    until_commit VARCHAR(100) DEFAULT '' NOT NULL,
-    actor VARCHAR(100) NOT NULL,
-    CONSTRAINT pk_key_audit_actor PRIMARY KEY (until_commit),
-    CONSTRAINT ck_key_audit_actor_actor_not_blank CHECK (trim(actor, char(9, 10, 13, 32)) <> ''),
-    CONSTRAINT ck_key_audit_actor_until_commit_blank CHECK (until_commit = ''),
-    CONSTRAINT uq_key_audit_actor_actor UNIQUE (actor),
-    CONSTRAINT fk_key_audit_actor_until_commit_key_audit_actor FOREIGN KEY(until_commit) REFERENCES key_audit_actor (actor) DEFERRABLE INITIALLY DEFERRED,
-    CONSTRAINT ck_key_audit_actor_until_commit_type CHECK (typeof(until_commit) = 'text' AND instr(until_commit, char(0)) = 0 AND length(until_commit) <= 100),
-    CONSTRAINT ck_key_audit_actor_actor_type CHECK (typeof(actor) = 'text' AND instr(actor, char(0)) = 0 AND length(actor) <= 100)
-) WITHOUT ROWID;
-
--- Only the deferred foreign key ensures that a claim is gone when its transaction commits.
-CREATE TRIGGER guard_key_audit_actor_insert
-BEFORE INSERT ON key_audit_actor
-BEGIN
-    SELECT RAISE(ABORT, 'guard_key_audit_actor_insert: requires PRAGMA foreign_keys = ON: a claim ends with its transaction')
-    WHERE (SELECT foreign_keys FROM pragma_foreign_keys) = 0;
 END;
 
 CREATE TRIGGER audit_key_master_insert

@@ -74,6 +74,8 @@ FILES: dict[str, tuple[str, ...]] = {
         "summarize_sealed_key_audit_logs_trigger_v01",
     ),
     "sqlite": (
+        "key_audit_actor_v01",
+        "guard_key_audit_actor_insert_trigger_v01",
         "key_audit_seals_v01",
         "key_audit_leaves_v01",
         "key_audit_subtrees_v01",

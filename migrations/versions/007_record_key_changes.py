@@ -16,7 +16,7 @@ depends_on = None
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 BEFORE: dict[str, tuple[str, ...]] = {
     "postgresql": ("audit_key_change_v01", "audit_key_insert_v01"),
-    "sqlite": ("key_audit_actor_v01", "guard_key_audit_actor_insert_trigger_v01"),
+    "sqlite": (),
 }
 """Objects that the triggers need, and that take no lock."""
 TRUNCATES: dict[str, tuple[str, ...]] = {

@@ -22,6 +22,11 @@ REVISIONS = snapshots.chain()[1:]
 SHARE = 5
 """Without --full, one protection in so many is taken out of a file of SQLite, where each is a copy and a session."""
 
+DONE_BY_ANOTHER = {
+    "trigger key_versions.draw_key_version_ciphertext_tag_insert": "trigger key_versions.audit_key_version_insert"
+}
+"""A trigger that does the same where both are there: the entry about a version has its tag, so it asks for one."""
+
 
 def noticed(outcomes: list[Outcome], protection: str) -> bool:
     return any(finding.object == protection and finding.code.startswith("KMS6") for finding in probe_findings(outcomes))
@@ -145,6 +150,8 @@ def test_every_guard_that_is_gone_is_noticed_on_sqlite(
         key = str(expected[protection].get("definition", ""))
         if protection.startswith("table ") or protection in stored_by or key.startswith(("PRIMARY KEY", "UNIQUE")):
             continue  # what the table is stored by cannot be taken out of its text alone
+        if DONE_BY_ANOTHER.get(protection) in expected:
+            continue
         with copy_of(database) as copy:
             take_away(copy, protection)
             with closing(sqlite3.connect(":memory:", isolation_level=None)) as changed:
