@@ -211,7 +211,8 @@ def test_writers_of_sqlite_wait_for_the_file_and_readers_do_not(in_use: Database
     for migration in migrations:
         assert migration.status == 0, migration.said
         print(told(migration, clients))
-        assert clients.ended(migration.began, migration.ended)[READER] > 0
+    # One takes a fifth of a second, in which a busy machine may run no reader at all.
+    assert sum(clients.ended(migration.began, migration.ended)[READER] for migration in migrations) > 0
     assert clients.faults() == [], "readers have no timeout"
     with closing(in_use.connect()) as connection, closing(database.connect()) as usual:
         assert violating(connection) == []
