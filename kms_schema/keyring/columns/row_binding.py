@@ -146,9 +146,9 @@ def _checked(place: Place, column: sa.Column[Any], value: Any, dialect: sa.Diale
     if back is not value and _aad(place, {column.name: back}) != _aad(place, {column.name: value}):
         raise _error(
             place,
-            f"is bound to column {column.name!r}, which does not return this {type(value).__name__} as it was given: a"
-            " time has a zone exactly if its column has one, a date has no time, a UUID in a text is of lower case with"
-            " hyphens, and a type of your own may have changed it",
+            f"is bound to column {column.name!r}, which does not return this {type(value).__name__} as given. Give"
+            " a time with a zone to a column with one only, no datetime to a column of dates, and a UUID as a text in"
+            " lower case with hyphens",
         )
     return value
 
