@@ -150,3 +150,26 @@ def test_a_text_in_the_column_is_no_ciphertext(shop: Shop, database: Database, s
         with pytest.raises(ColumnValueError, match="no ciphertext") as caught, sql_engine.begin() as connection:
             connection.execute(statement.where(table.c.id == 1)).all()
         assert "plain'" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [{"unique": True}, {"index": True, "unique": True}, {"primary_key": True}],
+    ids=["unique", "index", "primary"],
+)
+def test_a_unique_key_with_an_encrypted_column_is_refused(
+    ring: KeyRing, sql_engine: sa.Engine, orders: str, key: dict[str, bool]
+) -> None:
+    table = sa.Table(
+        unique("invoices").replace("-", "_"), sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("iban", EncryptedColumn(orders), **key),
+    )  # fmt: skip
+    ring.attach(table.metadata)
+    table.create(sql_engine)
+    for statement in (table.insert().values(id=1, iban="text"), table.update().values(iban="text")):
+        with (
+            pytest.raises(ColumnOperatorError, match="no two ciphertexts are the same"),
+            sql_engine.begin() as connection,
+        ):
+            connection.execute(statement)
+    table.drop(sql_engine)

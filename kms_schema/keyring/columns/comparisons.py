@@ -102,11 +102,11 @@ def _without_key(operator: str, select: Any) -> Iterator[tuple[str, Any]]:
         place = place_of(root)
         if place is not None:
             names = {each.name for each in roots if getattr(each.table, "fullname", None) == place.table.fullname}
-            if not any(key and key <= names for key in _keys(place.table)):
+            if not any(key and key <= names for key in keys_of(place.table)):
                 yield f"{operator} without a key of the table", root
 
 
-def _keys(table: sa.Table) -> Iterator[set[str]]:
+def keys_of(table: sa.Table) -> Iterator[set[str]]:
     """Return the names of the columns of each key of a table."""
     unique = (each for each in table.constraints if isinstance(each, sa.UniqueConstraint | sa.PrimaryKeyConstraint))
     for constraint in unique:

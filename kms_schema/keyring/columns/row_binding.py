@@ -96,13 +96,20 @@ def _before_insert(mapper: orm.Mapper[Any], connection: sa.Connection, target: A
     for place in _places(mapper):
         key, bound = _keys(mapper, place)
         for name, attribute in bound.items():
-            default: Any = place.table.columns[name].default
-            if getattr(target, attribute) is None and default:  # SQLAlchemy takes it for None, too
-                made = default.arg(_NoContext(place, name)) if default.is_callable else default.arg
-                setattr(target, attribute, made)
+            _take_default(place, place.table.columns[name], target, attribute)
+        if place.column is not None:
+            _take_default(place, place.column, target, key)
         if getattr(target, key) is None:  # in the row of an instance that is deleted, else its value would stay there
             setattr(target, key, None)
         _bind(place, connection, target, key, bound)
+
+
+def _take_default(place: Place, column: sa.Column[Any], target: Any, attribute: str) -> None:
+    """Give an attribute that is None the default of its column, as SQLAlchemy does when it writes the row."""
+    default: Any = column.default
+    if getattr(target, attribute) is None and default is not None and (default.is_callable or default.is_scalar):
+        made = default.arg(_NoContext(place, column.name)) if default.is_callable else default.arg
+        setattr(target, attribute, made)
 
 
 def _before_update(mapper: orm.Mapper[Any], connection: sa.Connection, target: Any) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import elements, selectable, visitors
 from sqlalchemy.sql.dml import Insert, Update
 
-from kms_schema.keyring.columns.comparisons import compared
+from kms_schema.keyring.columns.comparisons import compared, keys_of
 from kms_schema.keyring.columns.encrypted_column import place_of, refused_operator
 from kms_schema.keyring.columns.places import RINGS, Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
@@ -86,6 +86,12 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
         place = place_of(column)
         if place is not None and _made_by_sql(column):
             raise _refused_expression(place)
+        if place is not None and any(column.name in key for key in keys_of(column.table)):
+            raise ColumnOperatorError(
+                f"column {place.name} is encrypted, and is in a key of its table: equal values would be accepted, since"
+                " no two ciphertexts are the same. Take it out of the primary key, UNIQUE or index",
+                key_id=place.key_id,
+            )
 
 
 def _place_in(table: Any, name: Any) -> Place | None:
