@@ -25,7 +25,7 @@ _OTHER_KINDS = {
         FROM sqlite_master WHERE type IN ('table', 'view') AND name = :table COLLATE NOCASE
     """,
 }
-"""What a host may have under the name of a table, where no index can be built, or not beside clients."""
+"""Kinds of relations on which no index can be built, or not beside clients; NULL for a table."""
 
 
 def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> None:
