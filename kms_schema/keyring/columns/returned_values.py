@@ -10,6 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 
+def python_type(type_: sa.types.TypeEngine[Any]) -> type[Any] | None:
+    """Return the type in Python of a column's values; None where SQLAlchemy does not know it."""
+    try:
+        return type_.python_type
+    except NotImplementedError:  # by each TypeDecorator before SQLAlchemy 2.1
+        return python_type(type_.impl_instance) if isinstance(type_, sa.types.TypeDecorator) else None
+
+
 def returned(type_: sa.types.TypeEngine[Any], value: Any, dialect: sa.Dialect) -> Any:
     """Return what a column of `type_` returns for `value`, or `value` itself where the type does not say."""
     if isinstance(type_, sa.types.TypeDecorator):

@@ -15,7 +15,7 @@ from sqlalchemy import orm
 from kms_schema.keyring.columns.bound_values import BoundBytes, BoundText, RowCiphertext, listen_for_mappers
 from kms_schema.keyring.columns.encrypted_column import place_of
 from kms_schema.keyring.columns.places import Place
-from kms_schema.keyring.columns.returned_values import returned
+from kms_schema.keyring.columns.returned_values import python_type, returned
 from kms_schema.keyring.errors import RowBindingError
 from kms_schema.keyring.formats.errors import BoundValueError
 
@@ -144,7 +144,9 @@ def _checked(place: Place, column: sa.Column[Any], value: Any, dialect: sa.Diale
     """Return the value of a bound column, if it will come back from the database as it is."""
     if value is None and (column.primary_key or not column.nullable):
         raise _error(place, f"is bound to column {column.name!r}, whose value is not known before the INSERT")
-    kind = column.type.python_type
+    kind = python_type(column.type)
+    if kind is None:
+        raise _error(place, f"is bound to column {column.name!r}, whose type has no type in Python")
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
         raise _error(place, f"is bound to column {column.name!r}, which takes {kind.__name__}: {type(value).__name__}")
     if dialect.name == "sqlite" and getattr(column.type, "timezone", False):
