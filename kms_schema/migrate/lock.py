@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -20,6 +20,11 @@ POLL_SECONDS = 0.2
 WHAT_TO_DO = "wait for it to end, or allow more with -x lock-wait=SECONDS"
 _END_IT = 'end it if it is no upgrade (page "operations" of the documentation), '
 
+_TIMEOUTS = (
+    "'lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',"
+    " 'idle_session_timeout'"
+)
+
 log: logging.Logger = logging.getLogger("alembic.runtime.migration")
 
 
@@ -29,10 +34,10 @@ def one_upgrade_at_a_time(
     """Let one upgrade of a database run the block at a time; `connection` must not be in a transaction.
 
     On PostgreSQL the block runs under a session's advisory lock, with `lock_timeout` set to `lock_timeout_ms`
-    milliseconds, in transactions of its own. These are READ COMMITTED: a revision checks again rows that others have
-    written, after it has waited for them. On SQLite it runs in one transaction, which holds the file's write lock. A
-    transaction that the block leaves open is committed, or rolled back if the block raises. A waiter logs which session
-    it waits for.
+    milliseconds and no other timeout, in transactions of its own. These are READ COMMITTED: a revision checks again
+    rows that others have written, after it has waited for them. On SQLite it runs in one transaction, which holds the
+    file's write lock. A transaction that the block leaves open is committed, or rolled back if the block raises. A
+    waiter logs which session it waits for.
 
     Raises `UpgradeLockError` after `wait_seconds`, and `CannotMigrateError` at once behind a proxy that gives each
     statement to another server process, where no client owns a session's lock.
@@ -82,8 +87,8 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
                 f" {_END_IT}{WHAT_TO_DO}"
             ),
         )
-        previous_timeout = session.value("SELECT pg_catalog.current_setting('lock_timeout')")
-        session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}ms', false)")
+        timeouts = _timeouts(session)
+        _set(session, {**dict.fromkeys(timeouts, "0"), "lock_timeout": str(lock_timeout_ms)})
     except session.driver_error as error:
         raise UpgradeLockError(f"the server ended the wait for the upgrade's lock: {str(error).strip()}") from error
     try:
@@ -94,7 +99,7 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
         if not connection.closed and not connection.invalidated:
             connection.rollback()  # ends a transaction that an error left open; the rest is committed by now
             connection.execution_options(isolation_level=isolation)
-            _unlock(session, previous_timeout)
+            _unlock(session, timeouts)
 
 
 def _isolation_of(connection: sa.Connection) -> Any:
@@ -119,10 +124,26 @@ def _keep_autocommit_of_driver(connection: sa.Connection) -> None:
         record.finalize_callback.appendleft(lambda driver: setattr(driver, "autocommit", True))
 
 
-def _unlock(session: PostgresqlSession, lock_timeout: str) -> None:
-    """Release the lock, and restore the session's `lock_timeout`."""
+def _timeouts(session: PostgresqlSession) -> dict[str, str]:
+    """Return the timeouts of the session in milliseconds: those that this version of the server has.
+
+    The role or the database may have them for applications. An index of a large table takes longer than any statement
+    of these, each time that the upgrade is run again.
+    """
+    query = f"SELECT string_agg(name || '=' || setting, ' ') FROM pg_settings WHERE name IN ({_TIMEOUTS})"  # noqa: S608
+    (found,) = session.catalog_row(query) or ("",)
+    return dict(each.split("=") for each in str(found).split())
+
+
+def _set(session: PostgresqlSession, timeouts: Mapping[str, str]) -> None:
+    settings = (f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in timeouts.items())
+    session.value(f"SELECT {', '.join(settings)}")
+
+
+def _unlock(session: PostgresqlSession, timeouts: Mapping[str, str]) -> None:
+    """Release the lock, and restore the session's timeouts."""
     try:
-        session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout}', false)")
+        _set(session, timeouts)
         session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
     except session.driver_error:
         if not session.closed:  # a session that has ended holds no lock, and everything was committed before

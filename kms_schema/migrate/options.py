@@ -12,6 +12,8 @@ from kms_schema.sql.operations import LOCK_TIMEOUT_OPTION, LOCK_WAIT_OPTION, SCH
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _MOST_MS = 2**31 - 1
+_LONGEST_VERSION_TABLE = 59
+"""Alembic appends `_pkc` for the name of its primary key."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class MigrationOptions:
                     f"{option}={name}: write a name of lower-case letters, digits and underscores that PostgreSQL "
                     "does not reserve"
                 )
+        if len(self.version_table) > _LONGEST_VERSION_TABLE:
+            raise MigrationUsageError(
+                f"version-table={self.version_table}: write a name of at most {_LONGEST_VERSION_TABLE} characters"
+            )
         # PostgreSQL takes both in milliseconds.
         if not (0 <= self.lock_wait <= _MOST_MS // 1000 and 0 < self.lock_timeout_ms <= _MOST_MS):
             raise MigrationUsageError(

@@ -9,9 +9,23 @@ from alembic import op
 from kms_schema.sql import statement
 from kms_schema.sql.declarations import Declaration
 from kms_schema.sql.indexes import Index, create_indexes
-from kms_schema.sql.operations import execute, locks, on_postgresql, schema, writes_script
+from kms_schema.sql.operations import engine_name, execute, locks, on_postgresql, schema, writes_script
 
 log: logging.Logger = logging.getLogger("alembic.runtime.migration")
+
+_OTHER_KINDS = {
+    "postgresql": """
+        SELECT CASE c.relkind
+            WHEN 'p' THEN 'partitioned' WHEN 'v' THEN 'a view' WHEN 'f' THEN 'a foreign table' END
+        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = :schema AND c.relname = :table
+    """,
+    "sqlite": """
+        SELECT CASE WHEN type = 'view' THEN 'a view' WHEN sql LIKE 'CREATE VIRTUAL %' THEN 'a virtual table' END
+        FROM sqlite_master WHERE type IN ('table', 'view') AND name = :table COLLATE NOCASE
+    """,
+}
+"""Kinds of relations on which no index can be built, or not beside clients; NULL for a table."""
 
 
 def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> None:
@@ -23,6 +37,9 @@ def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> 
     if writes_script():
         for index in indexes:
             _write_script(revision, index)
+        return
+    if (kind := _other_kind(table)) is not None:
+        log.info("%s: %s is %s: nothing is indexed", revision, table, kind)
         return
     present = _columns(table)
     if not present:
@@ -36,11 +53,24 @@ def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> 
 
 
 def _columns(table: str) -> set[str]:
+    """Return the columns of a table that can be indexed."""
     inspector = sa.inspect(op.get_bind())
     within = schema() if on_postgresql() else None
     if not inspector.has_table(table, schema=within):
         return set()
-    return {column["name"] for column in inspector.get_columns(table, schema=within)}
+    # PostgreSQL builds no index on a column that it computes when it is read.
+    return {
+        column["name"]
+        for column in inspector.get_columns(table, schema=within)
+        if not on_postgresql() or column.get("computed", {}).get("persisted", True)
+    }
+
+
+def _other_kind(table: str) -> str | None:
+    """Return what a host has under the name of a table; None for a table, or for nothing."""
+    names = {"schema": schema(), "table": table} if on_postgresql() else {"table": table}
+    found = op.get_bind().execute(sa.text(_OTHER_KINDS[engine_name()]), names).scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def _write_script(revision: str, index: Index) -> None:

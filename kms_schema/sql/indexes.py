@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 from kms_schema.sql import statement
 from kms_schema.sql.declarations import Declaration, IndexBuild, declaring
 from kms_schema.sql.operations import (
+    engine_name,
     execute,
     locks,
     on_postgresql,
@@ -23,6 +25,15 @@ from kms_schema.sql.operations import (
 )
 
 log: logging.Logger = logging.getLogger("alembic.runtime.migration")
+
+_TAKEN = {
+    "postgresql": (
+        "SELECT true FROM pg_catalog.pg_class AS c LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid"
+        " WHERE c.oid = pg_catalog.to_regclass(:index)"
+        " AND i.indrelid IS DISTINCT FROM CAST(pg_catalog.to_regclass(:table) AS pg_catalog.oid)"
+    ),
+    "sqlite": "SELECT true FROM sqlite_master WHERE name = :index AND NOT (type = 'index' AND tbl_name = :table)",
+}
 
 
 @dataclass(frozen=True)
@@ -51,9 +62,10 @@ def create_indexes(indexes: Sequence[Index]) -> None:
 
     On PostgreSQL each is built CONCURRENTLY, which commits everything before it. An index that an interrupted build
     left INVALID is dropped and built again. Inside a transaction that the caller holds open it is built as usual, and
-    writers wait. On SQLite the file is locked already.
+    writers wait. On SQLite the file is locked already. Raises `CommandError` for a name that something else has.
     """
     for index in indexes:
+        _refuse_taken(index)
         if not on_postgresql() or not runs_concurrently():
             _build(index, if_not_exists=True, concurrently=False)
             continue
@@ -118,6 +130,17 @@ def _declaration(index: Index, *, concurrently: bool) -> Declaration:
         index=build,
         waits_for_transactions=concurrently,
     )
+
+
+def _refuse_taken(index: Index) -> None:
+    """Raise `CommandError` if something else has the name: IF NOT EXISTS is silent, and a downgrade would drop it."""
+    if writes_script() or only_planned():
+        return
+    query = sa.text(_TAKEN[engine_name()])
+    if op.get_bind().scalar(query, {"index": qualified(index.name), "table": qualified(index.table)}):
+        raise CommandError(
+            f"{qualified(index.name)} already exists, and is not an index of {qualified(index.table)}: rename it"
+        )
 
 
 def _drop_invalid(index: Index) -> None:

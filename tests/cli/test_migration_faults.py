@@ -132,6 +132,7 @@ def test_an_error_that_nobody_foresaw_shows_no_password_in_its_traceback(tmp_pat
         ("upgrade --schema Kms", "schema=Kms: write a name of lower-case letters"),
         ("upgrade --schema pg_kms", "that PostgreSQL does not reserve"),
         ("upgrade --version-table a.b", "version-table=a.b: write a name of lower-case letters"),
+        (f"upgrade --version-table {'a' * 60}", "write a name of at most 59 characters"),
         ("upgrade --lock-wait soon", "'soon' is not a valid float"),
         ("upgrade --lock-wait -1", "lock-wait is a number of seconds from 0"),
         ("upgrade --lock-wait inf", "lock-wait is a number of seconds from 0"),

@@ -1,5 +1,6 @@
 """Statements that would write plaintext into an encrypted column by a detour, or a ciphertext into another row."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,3 +152,43 @@ def test_a_column_that_its_parent_changes_is_refused_at_mapping(action: Attribut
             id: Mapped[int] = mapped_column(primary_key=True)
             owner: Mapped[int] = mapped_column(sa.ForeignKey("owners.id", **action))
             iban: Mapped[str | None] = mapped_column(EncryptedColumn("orders", row=("owner",)))
+
+
+class _Json(EncryptedColumn):
+    """A subclass that converts values."""
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> bytes | None:
+        return super().process_bind_param(None if value is None else json.dumps(value), dialect)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        text = super().process_result_value(value, dialect)
+        return None if text is None else json.loads(text)
+
+
+class _Within(sa.types.TypeDecorator[Any]):
+    """A type around an encrypted one, in which no statement would be checked."""
+
+    impl = EncryptedColumn
+    cache_ok = True
+
+
+def test_an_encrypted_type_within_another_is_refused(ring: KeyRing, sql_engine: sa.Engine, orders: str) -> None:
+    for within in (
+        _Within(orders),
+        sa.ARRAY(EncryptedColumn(orders)),
+        sa.LargeBinary().with_variant(EncryptedColumn(orders), sql_engine.dialect.name),
+    ):
+        with pytest.raises(TypeError, match="make a subclass of EncryptedColumn"):
+            sa.Column("iban", within)
+    table = sa.Table(
+        unique("documents").replace("-", "_"), sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("one", _Json(orders)), sa.Column("two", _Json(orders)),
+    )  # fmt: skip
+    ring.attach(table.metadata)
+    table.create(sql_engine)
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values([{"id": 1, "one": {"a": 1}, "two": [2]}]))
+        assert connection.execute(sa.select(table.c.one, table.c.two)).one() == ({"a": 1}, [2])
+        with pytest.raises(ColumnOperatorError):
+            connection.execute(table.update().values(one=table.c.two))
+    table.drop(sql_engine)

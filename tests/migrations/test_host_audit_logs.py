@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import pytest
+from alembic.util import CommandError
 
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
@@ -75,3 +76,59 @@ def test_indexes_of_the_same_columns_are_the_hosts_own_to_keep(empty_database: D
         empty_database.alembic("upgrade", "head")
         empty_database.alembic("downgrade", "base")
         assert indexed(connection) == {OWN_INDEX, ("timestamp",)}
+
+
+COLUMNS = "timestamp timestamptz, status varchar(40), user_id varchar(40), action_type varchar(40)"
+OTHER_KINDS = {
+    "a view": "CREATE VIEW audit_logs AS SELECT 1 AS timestamp, 2 AS status, 3 AS user_id, 4 AS action_type",
+    "partitioned": f"CREATE TABLE audit_logs ({COLUMNS}) PARTITION BY RANGE (timestamp)",
+    "a virtual table": "CREATE VIRTUAL TABLE audit_logs USING fts5 (timestamp, status, user_id, action_type)",
+}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a view",
+        pytest.param("partitioned", marks=pytest.mark.only_on("postgresql")),
+        pytest.param("a virtual table", marks=pytest.mark.only_on("sqlite")),
+    ],
+)
+def test_what_cannot_be_indexed_beside_clients_is_left_as_it_is(
+    empty_database: Database, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(empty_database.connect()) as connection:
+        execute(connection, OTHER_KINDS[kind])
+        before = catalog(connection)
+        empty_database.alembic("upgrade", "head")
+        assert f"audit_logs is {kind}: nothing is indexed" in capsys.readouterr().err
+        if empty_database.dialect == "postgresql":
+            script = empty_database.alembic("upgrade", "003", "--sql")
+            execute(connection, script.partition("DO $$")[2].partition("$$")[0].join(("DO $$", "$$")))
+        empty_database.alembic("downgrade", "base")
+        changes = differences(before, catalog(connection))
+        assert [name for name in changes if "alembic_version" not in name] == []
+
+
+@pytest.mark.only_on("postgresql-18")
+def test_a_column_that_is_computed_when_it_is_read_is_left_out(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as connection:
+        execute(
+            connection,
+            "CREATE TABLE audit_logs (timestamp timestamptz, status text GENERATED ALWAYS AS ('x'::text) VIRTUAL)",
+        )
+        empty_database.alembic("upgrade", "003")
+        assert indexed(connection) == {("timestamp",)}
+
+
+def test_an_index_of_the_host_under_the_name_of_ours_is_not_taken_for_it(empty_database: Database) -> None:
+    """The upgrade would lack its own, and the downgrade would drop the host's."""
+    name = "idx_key_versions_lifecycle"
+    with closing(empty_database.connect()) as connection:
+        execute(connection, "CREATE TABLE host (number integer)")
+        execute(connection, f"CREATE INDEX {name} ON host (number)")
+        with pytest.raises(CommandError, match=f"{name} already exists, and is not an index of .*key_versions"):
+            empty_database.alembic("upgrade", "head")
+        empty_database.alembic("downgrade", "base")
+        execute(connection, f"DROP INDEX {name}")
+        empty_database.alembic("upgrade", "head")

@@ -204,3 +204,29 @@ def test_a_locked_table_stops_the_upgrade_with_advice_and_the_next_one_completes
         )
     empty_database.alembic("upgrade", "head")
     empty_database.alembic("check")
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("oldest and newest")
+def test_timeouts_for_applications_do_not_end_an_upgrade(empty_database: Database) -> None:
+    """An index waits for an older transaction longer than any statement of this database may take."""
+    empty_database.alembic("upgrade", "004")
+    with closing(empty_database.connect()) as other, closing(empty_database.connect()) as reader:
+        names = ["statement_timeout", "transaction_timeout", "idle_session_timeout"]
+        for name in names:
+            if execute(other, "SELECT current_setting(:name, true)", {"name": name}).fetchone() != (None,):
+                execute(other, f"ALTER DATABASE \"{empty_database.name}\" SET {name} = '400ms'")
+        execute(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        execute(reader, "SELECT count(*) FROM key_audit_logs")
+        timer = threading.Timer(1.5, lambda: execute(reader, "COMMIT"))
+        timer.start()
+        try:
+            empty_database.alembic("upgrade", "head")
+        finally:
+            timer.join()
+    engine = empty_database.engine()
+    with engine.connect() as connection:
+        with one_upgrade_at_a_time(connection, wait_seconds=1, lock_timeout_ms=1000):
+            pass
+        assert connection.scalar(sa.text("SELECT current_setting('statement_timeout')")) == "400ms"
+    engine.dispose()

@@ -5,11 +5,12 @@ them, outside of the greenlet, where nothing can be awaited. So the keys are ope
 """
 
 from functools import cache
+from types import NoneType
 from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.columns.places import Place
+from kms_schema.keyring.columns.places import NO_BYTES, Place
 from kms_schema.keyring.formats.prefix import PREFIX_BYTES
 
 
@@ -23,7 +24,8 @@ def _executed(
     rows = getattr(cursor, "_rows", ())  # cursors that stream have none: their rows are fetched in greenlets
     for index, place in places if rows else ():
         if isinstance(place, Place) and hasattr(place.ring, "open_prefixes"):
-            prefixes = {bytes(row[index][:PREFIX_BYTES]) for row in rows if row[index] is not None}
+            found = (row[index] for row in rows if not isinstance(row[index], (NoneType, *NO_BYTES)))
+            prefixes = {bytes(each[:PREFIX_BYTES]) for each in found}
             place.ring.open_prefixes(place.key_id, prefixes)
 
 

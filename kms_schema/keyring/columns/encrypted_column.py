@@ -12,7 +12,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.types import TypeEngine
 
 from kms_schema.keyring.columns.bound_values import INSTALL, BoundValue, RowCiphertext
-from kms_schema.keyring.columns.places import Place
+from kms_schema.keyring.columns.places import NO_BYTES, Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
@@ -56,7 +56,8 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
 
     NULL stays NULL. `ring.attach(metadata)` gives the columns of a metadata their ring; a column without one is
     refused, in both directions. Values are not compared by the database: `==`, ORDER BY and LIKE raise
-    `ColumnOperatorError`. Errors of the ring reach the application as they are, and not within a `StatementError`.
+    `ColumnOperatorError`. Another type cannot have it inside, such as ARRAY; a subclass may convert values. Errors of
+    the ring reach the application as they are, and not within a `StatementError`.
     Raises `TypeError` for other arguments. Example::
 
         class Invoice(Base):
@@ -95,7 +96,16 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         return (type(self), self.place)
 
     def _set_parent(self, parent: Any, outer: bool = False, **kw: Any) -> None:
-        """Give each column a place of its own, also where columns share a type or are copied, as those of a mixin."""
+        """Give each column a place of its own, also where columns share a type or are copied, as those of a mixin.
+
+        Raises `TypeError` within another type: statements are not checked there, and would write plaintext.
+        """
+        if parent.type is not self:
+            raise TypeError(
+                f"an EncryptedColumn is not used within {type(parent.type).__name__}: it has to be the type of its"
+                " column. To convert values, make a subclass of EncryptedColumn, whose process_bind_param and"
+                " process_result_value call those of EncryptedColumn with text or bytes"
+            )
         super()._set_parent(parent, outer=outer, **kw)
         if self.place.column is not None and self.place.column is not parent:
             own = self.copy()
@@ -131,6 +141,18 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
                 key_id=place.key_id,
             )
         return ring._encrypt_column(place, place.encoded(value), aad)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        """Return the function that opens what the driver returns."""
+        opened = super().result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            if isinstance(value, NO_BYTES):
+                raise self.place.no_ciphertext(value)
+            return opened(value) if opened is not None else value
+
+        # The types of columns bind nothing there: a text that was written before the column was encrypted is one still.
+        return process if dialect.name == "sqlite" else opened
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
         """Return the value of a ciphertext."""

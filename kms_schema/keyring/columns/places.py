@@ -23,6 +23,9 @@ class ColumnRing(Protocol):
 RINGS: "weakref.WeakKeyDictionary[sa.MetaData, ColumnRing]" = weakref.WeakKeyDictionary()
 """The ring of each metadata, which `attach` gave it."""
 
+NO_BYTES = (str, int, float)
+"""The types of values of SQLite that are no ciphertexts."""
+
 
 class Place:
     """The column that a type belongs to, and how its values are encrypted. Types of SQLAlchemy are copied; this is not.
@@ -97,6 +100,13 @@ class Place:
         with suppress(UnicodeDecodeError):
             return data.decode()
         raise self._error("holds bytes that are no text in UTF-8: was it written as another type?")
+
+    def no_ciphertext(self, value: object) -> ColumnValueError:
+        """Return the error of a value that is read and cannot be a ciphertext. It does not show the value."""
+        return self._error(
+            f"returned a value of type {type(value).__name__}, which is no ciphertext: it is plaintext that the column"
+            " has, or an expression that a statement has put in its place"
+        )
 
     def _error(self, sentence: str) -> ColumnValueError:
         return ColumnValueError(f"column {self.name} {sentence}", key_id=self.key_id)

@@ -15,6 +15,7 @@ from sqlalchemy import orm
 from kms_schema.keyring.columns.bound_values import BoundBytes, BoundText, RowCiphertext, listen_for_mappers
 from kms_schema.keyring.columns.encrypted_column import place_of
 from kms_schema.keyring.columns.places import Place
+from kms_schema.keyring.columns.returned_values import python_type, returned
 from kms_schema.keyring.errors import RowBindingError
 from kms_schema.keyring.formats.errors import BoundValueError
 
@@ -76,14 +77,39 @@ def _keys(mapper: orm.Mapper[Any], place: Place) -> tuple[str, dict[str, str]]:
     return key, {name: mapper.get_property_by_column(columns[name]).key for name in place.row}
 
 
+class _NoContext:
+    """Is given to the default of a bound column: there is no statement yet, as a function of a context asks for."""
+
+    def __init__(self, place: Place, name: str) -> None:
+        self._place = place
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        raise _error(
+            self._place,
+            f"is bound to column {self._name!r}, whose default reads the statement: it has to be known before the"
+            " INSERT. Give the instance a value",
+        )
+
+
 def _before_insert(mapper: orm.Mapper[Any], connection: sa.Connection, target: Any) -> None:
     for place in _places(mapper):
         key, bound = _keys(mapper, place)
         for name, attribute in bound.items():
-            default: Any = place.table.columns[name].default
-            if getattr(target, attribute) is None and attribute not in sa.inspect(target).committed_state and default:
-                setattr(target, attribute, default.arg(None) if default.is_callable else default.arg)
+            _take_default(place, place.table.columns[name], target, attribute)
+        if place.column is not None:
+            _take_default(place, place.column, target, key)
+        if getattr(target, key) is None:  # in the row of an instance that is deleted, else its value would stay there
+            setattr(target, key, None)
         _bind(place, connection, target, key, bound)
+
+
+def _take_default(place: Place, column: sa.Column[Any], target: Any, attribute: str) -> None:
+    """Give an attribute that is None the default of its column, as SQLAlchemy does when it writes the row."""
+    default: Any = column.default
+    if getattr(target, attribute) is None and default is not None and (default.is_callable or default.is_scalar):
+        made = default.arg(_NoContext(place, column.name)) if default.is_callable else default.arg
+        setattr(target, attribute, made)
 
 
 def _before_update(mapper: orm.Mapper[Any], connection: sa.Connection, target: Any) -> None:
@@ -110,19 +136,29 @@ def _aad_of(place: Place, connection: sa.Connection, target: Any, bound: dict[st
     row = {}
     for name, attribute in bound.items():
         column = place.table.columns[name]
-        row[name] = _checked(place, column, getattr(target, attribute), connection.dialect.name)
+        row[name] = _checked(place, column, getattr(target, attribute), connection.dialect)
     return _aad(place, row)
 
 
-def _checked(place: Place, column: sa.Column[Any], value: Any, dialect: str) -> Any:
+def _checked(place: Place, column: sa.Column[Any], value: Any, dialect: sa.Dialect) -> Any:
     """Return the value of a bound column, if it will come back from the database as it is."""
     if value is None and (column.primary_key or not column.nullable):
         raise _error(place, f"is bound to column {column.name!r}, whose value is not known before the INSERT")
-    kind = column.type.python_type
+    kind = python_type(column.type)
+    if kind is None:
+        raise _error(place, f"is bound to column {column.name!r}, whose type has no type in Python")
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
         raise _error(place, f"is bound to column {column.name!r}, which takes {kind.__name__}: {type(value).__name__}")
-    if dialect == "sqlite" and getattr(column.type, "timezone", False):
+    if dialect.name == "sqlite" and getattr(column.type, "timezone", False):
         raise _error(place, f"is bound to column {column.name!r}, whose zone SQLite does not store")
+    back = returned(column.type, value, dialect)
+    if back is not value and _aad(place, {column.name: back}) != _aad(place, {column.name: value}):
+        raise _error(
+            place,
+            f"is bound to column {column.name!r}, which does not return this {type(value).__name__} as given. Give"
+            " a time with a zone to a column with one only, no datetime to a column of dates, and a UUID as a text in"
+            " lower case with hyphens",
+        )
     return value
 
 

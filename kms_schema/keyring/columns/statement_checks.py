@@ -10,15 +10,15 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql import elements, operators, selectable, visitors
+from sqlalchemy.sql import elements, selectable, visitors
 from sqlalchemy.sql.dml import Insert, Update
 
+from kms_schema.keyring.columns.comparisons import compared, keys_of
 from kms_schema.keyring.columns.encrypted_column import place_of, refused_operator
 from kms_schema.keyring.columns.places import RINGS, Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
 
 _CHECKED: "weakref.WeakSet[Any]" = weakref.WeakSet()
-_WITH_NULL = (operators.is_, operators.is_not)
 
 
 @cache
@@ -34,8 +34,10 @@ def _before_cursor_execute(
     compiled = getattr(context, "compiled", None)
     if compiled is None or compiled in _CHECKED:
         return
-    if isinstance(compiled.statement, elements.ClauseElement):
-        check(compiled.statement, getattr(compiled, "column_keys", None) or ())
+    # That of the compile state has what the ORM adds, such as the joins of joinedload() with their order.
+    for statement in (compiled.statement, getattr(getattr(compiled, "compile_state", None), "statement", None)):
+        if isinstance(statement, elements.ClauseElement):
+            check(statement, getattr(compiled, "column_keys", None) or ())
     _CHECKED.add(compiled)
 
 
@@ -48,33 +50,8 @@ def check(statement: elements.ClauseElement, names: Sequence[str] = ()) -> None:
     for element in visitors.iterate(statement):
         if isinstance(element, Insert | Update):
             _check_values(element, names if element is statement else ())
-        for operator, part in _ordered(element):
-            for each in visitors.iterate(part):
-                if place_of(each) is not None:
-                    raise refused_operator(each.type, operator)  # type: ignore[attr-defined]
-
-
-def _ordered(element: Any) -> Iterator[tuple[str, Any]]:
-    """Return the parts of an element that compare or order values."""
-    if isinstance(element, selectable.GenerativeSelect):
-        for name, clauses in (("ORDER BY", element._order_by_clauses), ("GROUP BY", element._group_by_clauses)):
-            for clause in clauses:
-                yield name, _resolved(element, clause)
-    elif isinstance(element, elements.Over):
-        yield from (("OVER", part) for part in (element.order_by, element.partition_by) if part is not None)
-    elif isinstance(element, elements.BinaryExpression) and element.operator not in _WITH_NULL:
-        # Only the operands themselves: `length(column) > 20` is allowed.
-        for operand in (element.left, element.right):
-            if place_of(operand) is not None:
-                yield getattr(element.operator, "__name__", "comparison"), operand
-
-
-def _resolved(select: Any, clause: Any) -> Any:
-    """Return the column that a text such as `order_by("iban")` stands for."""
-    name = getattr(clause, "element", None)
-    if isinstance(name, str):
-        return getattr(select, "selected_columns", {}).get(name, clause)
-    return clause
+        for operator, column in compared(element):
+            raise refused_operator(column.type, operator)
 
 
 def _check_values(statement: Any, names: Sequence[str]) -> None:
@@ -109,6 +86,12 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
         place = place_of(column)
         if place is not None and _made_by_sql(column):
             raise _refused_expression(place)
+        if place is not None and any(column.name in key for key in keys_of(column.table)):
+            raise ColumnOperatorError(
+                f"column {place.name} is encrypted, and is in a key of its table: equal values would be accepted, since"
+                " no two ciphertexts are the same. Take it out of the primary key, UNIQUE or index",
+                key_id=place.key_id,
+            )
 
 
 def _place_in(table: Any, name: Any) -> Place | None:

@@ -1,0 +1,175 @@
+"""Statements in which the database would compare or order ciphertexts, and similar ones that are sound."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    column_property,
+    contains_eager,
+    joinedload,
+    mapped_column,
+    relationship,
+    subqueryload,
+)
+
+from kms_schema.keyring import ColumnOperatorError, ColumnValueError, EncryptedColumn, KeyRing
+from tests.keyring.rings import change
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+Shop = Any
+
+
+@pytest.fixture
+def shop(ring: KeyRing, sql_engine: sa.Engine, orders: str) -> Iterator[Shop]:
+    """Customers, and their invoices, whose text is the same in all."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Customer(Base):
+        __tablename__ = unique("customers").replace("-", "_")
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+        name: Mapped[str] = mapped_column(EncryptedColumn(orders))
+        invoices: Mapped[list["Invoice"]] = relationship(lambda: Invoice, order_by=lambda: Invoice.id)
+        by_iban: Mapped[list["Invoice"]] = relationship(lambda: Invoice, order_by=lambda: Invoice.iban, viewonly=True)
+
+    class Invoice(Base):
+        __tablename__ = unique("invoices").replace("-", "_")
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+        customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+        number: Mapped[str] = mapped_column(sa.String(10), unique=True)
+        iban: Mapped[str] = mapped_column(EncryptedColumn(orders))
+
+    newest = sa.select(Invoice.iban).where(Invoice.customer_id == Customer.id).order_by(Invoice.id.desc()).limit(1)
+    Customer.newest = column_property(newest.correlate_except(Invoice).scalar_subquery())
+    Base.metadata.create_all(sql_engine)
+    ring.attach(Base.metadata)
+    with Session(sql_engine) as session:
+        session.add_all([Customer(id=1, name="one"), Customer(id=2, name="two")])
+        session.flush()
+        session.add_all(
+            [Invoice(id=each, customer_id=1 + each % 2, number=f"n{each}", iban="text") for each in range(4)]
+        )
+        session.commit()
+    yield type("Shop", (), {"customer": Customer, "invoice": Invoice})
+    Base.metadata.drop_all(sql_engine)
+
+
+def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
+    customer, invoice = shop.customer, shop.invoice
+    table = invoice.__table__
+    iban, number = table.c.iban, table.c.id
+    upsert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    upsert = upsert.values(id=1, customer_id=1, number="n1", iban="new")
+    both = sa.select(number, iban)
+    return {
+        "distinct": lambda: sa.select(iban).distinct(),
+        "distinct of a part": lambda: sa.select(invoice.customer_id, invoice.iban).distinct(),
+        "distinct in a subquery": lambda: sa.select(sa.func.count()).select_from(sa.select(iban).distinct().subquery()),
+        "count of distinct values": lambda: sa.select(sa.func.count(sa.distinct(iban))),
+        "union": lambda: sa.union(sa.select(iban), sa.select(iban)),
+        "except": lambda: sa.except_(sa.select(iban), sa.select(iban).where(number < 2)),
+        "intersect": lambda: sa.intersect(both, sa.select(table.c.customer_id, iban)),
+        "min": lambda: sa.select(sa.func.min(iban)),
+        "max": lambda: sa.select(sa.func.max(invoice.iban)),
+        "nullif": lambda: sa.select(sa.func.nullif(iban, "text")),
+        "case": lambda: sa.select(sa.case({"text": 1}, value=iban, else_=0)),
+        "tuple": lambda: sa.select(number).where(sa.tuple_(number, iban).in_([(1, "text")])),
+        "order by a name, descending": lambda: sa.select(number, iban).order_by(sa.desc("iban")),
+        "order by a label, nulls last": lambda: sa.select(number, iban.label("x")).order_by(sa.nulls_last(sa.asc("x"))),
+        "order of a union": lambda: sa.union_all(both, both).order_by(sa.desc("iban")),
+        "order of a joined relationship": lambda: sa.select(customer).options(joinedload(customer.by_iban)),
+        "order of a relationship in a subquery": lambda: sa.select(customer).options(subqueryload(customer.by_iban)),
+        "within group": lambda: sa.select(sa.func.mode().within_group(iban)),
+        "upsert where": lambda: upsert.on_conflict_do_update(
+            index_elements=["id"], set_={"iban": "new"}, where=iban != upsert.excluded.iban
+        ),
+    }
+
+
+def test_what_would_compare_ciphertexts_is_refused(shop: Shop, database: Database, sql_engine: sa.Engine) -> None:
+    for name, statement in refused(shop, database.dialect).items():
+        with Session(sql_engine) as session:
+            try:
+                found = session.scalars(statement()).unique().all()
+            except ColumnOperatorError:
+                continue
+            pytest.fail(f"{name}: {found}")
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_only_postgresql_compares_is_refused(shop: Shop, sql_engine: sa.Engine) -> None:
+    table = shop.invoice.__table__
+    ordered = postgresql.aggregate_order_by(table.c.id, table.c.iban)
+    statements = [sa.select(sa.func.array_agg(ordered)), sa.select(sa.func.greatest(table.c.iban, table.c.iban))]
+    if hasattr(postgresql, "distinct_on"):  # from SQLAlchemy 2.1 on
+        statements.append(sa.select(table.c.id).ext(postgresql.distinct_on(table.c.iban)))
+    else:
+        statements.append(sa.select(table.c.id).distinct(table.c.iban))
+    for statement in statements:
+        with pytest.raises(ColumnOperatorError), sql_engine.begin() as connection:
+            connection.execute(statement)
+
+
+def test_rows_with_a_key_are_compared(shop: Shop, sql_engine: sa.Engine) -> None:
+    customer, invoice = shop.customer, shop.invoice
+    table = invoice.__table__
+    joined = sa.select(customer).join(customer.invoices)
+    with Session(sql_engine) as session:
+        for statement in (
+            joined.distinct(),
+            joined.distinct().options(joinedload(customer.invoices)).order_by(customer.id).limit(2),
+            joined.distinct().options(subqueryload(customer.invoices)),
+            joined.distinct().options(contains_eager(customer.invoices)),
+            sa.select(customer).from_statement(sa.union(sa.select(customer), sa.select(customer))),
+        ):
+            found = session.scalars(statement).unique().all()
+            assert sorted((each.id, each.name, each.newest) for each in found) == [
+                (1, "one", "text"), (2, "two", "text"),
+            ]  # fmt: skip
+            session.expunge_all()
+        for columns in (table.c.id, table.c.iban), (table.c.number, table.c.iban), tuple(table.c):
+            assert len(session.execute(sa.select(*columns).distinct()).all()) == 4
+        parts = sa.select(table.c.id, table.c.iban), sa.select(table.c.id, table.c.iban).where(table.c.id < 2)
+        assert sorted(session.execute(sa.intersect(*parts)).all()) == [(0, "text"), (1, "text")]
+        assert session.scalars(sa.union_all(*(sa.select(table.c.iban) for _ in "ab"))).all() == ["text"] * 8
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_text_in_the_column_is_no_ciphertext(shop: Shop, database: Database, sql_engine: sa.Engine) -> None:
+    table = shop.invoice.__table__
+    change(database, f"UPDATE {table.name} SET iban = 'plain' WHERE id = 1")  # noqa: S608
+    for statement in (sa.select(table.c.iban), sa.select(sa.func.coalesce(table.c.iban, "plain"))):
+        with pytest.raises(ColumnValueError, match="no ciphertext") as caught, sql_engine.begin() as connection:
+            connection.execute(statement.where(table.c.id == 1)).all()
+        assert "plain'" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [{"unique": True}, {"index": True, "unique": True}, {"primary_key": True}],
+    ids=["unique", "index", "primary"],
+)
+def test_a_unique_key_with_an_encrypted_column_is_refused(
+    ring: KeyRing, sql_engine: sa.Engine, orders: str, key: dict[str, bool]
+) -> None:
+    table = sa.Table(
+        unique("invoices").replace("-", "_"), sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("iban", EncryptedColumn(orders), **key),
+    )  # fmt: skip
+    ring.attach(table.metadata)
+    table.create(sql_engine)
+    for statement in (table.insert().values(id=1, iban="text"), table.update().values(iban="text")):
+        with (
+            pytest.raises(ColumnOperatorError, match="no two ciphertexts are the same"),
+            sql_engine.begin() as connection,
+        ):
+            connection.execute(statement)
+    table.drop(sql_engine)
