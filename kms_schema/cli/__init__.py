@@ -15,7 +15,7 @@ import click
 
 from kms_schema._version import __version__
 from kms_schema.cli import interrupts, messages, streams
-from kms_schema.cli.arguments import without_connections
+from kms_schema.cli.arguments import without_connections, without_keys
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
@@ -98,7 +98,8 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         except click.ClickException as error:
             status = error.exit_code
             if not interrupt.received:
-                without_connections(error, [*(sys.argv[1:] if arguments is None else arguments), *_variables()]).show()
+                given = [*(sys.argv[1:] if arguments is None else arguments), *_variables()]
+                without_keys(without_connections(error, given), given).show()
         except click.Abort:
             interrupt.received, status = True, 1
         except OSError as error:
