@@ -99,8 +99,15 @@ Of any but a generator: the interpreter may be closing that, and then ignores an
 """
 
 MOMENTS = {
-    "sqlite": ("any:20000 --probe", "probing:1 --probe", "decide:5", "decide:30"),
-    "postgresql": ("any:20000 --probe", "execute:10 --probe", "execute:200 --probe"),
+    "sqlite": (
+        "any:20000 --probe",
+        "probing:1 --probe",
+        "_refuse:20 --probe",
+        "run:100 --probe",
+        "decide:5",
+        "decide:30",
+    ),
+    "postgresql": ("any:20000 --probe", "_refuse:20 --probe", "execute:10 --probe", "execute:200 --probe"),
 }
 """On SQLite `decide` is the authorizer: SQLite makes an error of its own of an exception in it."""
 

@@ -113,7 +113,9 @@ def _start(seals: SealReader, number: int, checkpoints: Sequence[Checkpoint]) ->
     except SealError as error:
         raise CannotStartError(f"nothing can start from a seal that cannot be read: {error}") from None
     if start is None:
-        raise CannotStartError(f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}")
+        raise CannotStartError(
+            f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}"
+        )
     for checkpoint in checkpoints:
         if checkpoint.origin == start.origin and checkpoint.size < start.tree_size:
             raise CannotStartError(
