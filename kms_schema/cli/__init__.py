@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
     """
     # Imported modules are never garbage: a collection at the end takes a fifth of the time of a short command.
     gc.set_threshold(50_000)
-    status = run(arguments, name)
     try:
+        status = run(arguments, name)
         gc.freeze()
         status = streams.flushed(status)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over
