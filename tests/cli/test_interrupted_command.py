@@ -8,6 +8,8 @@ import sys
 import time
 from contextlib import closing
 
+import pytest
+
 from kms_schema.migrate import program
 from tests.support.engines import Database
 from tests.support.programs import python
@@ -121,3 +123,10 @@ def test_ctrl_c_ends_a_validation_with_130_at_any_moment(database: Database) -> 
         assert (moment, done.returncode, done.stderr.splitlines()[-1:]) == (moment, 130, ["Interrupted."])
         assert "Traceback" not in done.stderr
         assert "Error" not in done.stderr
+
+
+@pytest.mark.only_on("sqlite")
+def test_ctrl_c_while_an_error_is_shown_is_no_traceback(database: Database) -> None:
+    words = ["show:1", "validate", "--nonsense", "--database-url", database.url]
+    done = python.run([sys.executable, "-c", INTERRUPTED_AT, *words])
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr
