@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kms_schema.audit.standalone.check_proof import main
+from kms_schema.audit.standalone.check_proof import main, run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from kms_schema.audit.standalone.check_proof import run
 from kms_schema.audit.standalone.check_proofs import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -6,7 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.moonshot.command import main
+try:
+    from benchmarks.moonshot.command import main
+except ModuleNotFoundError as error:
+    sys.exit(f"{Path(__file__).name} needs the test requirements ({error}): pip install -e '.[test]'")
 
 if __name__ == "__main__":
     main()

@@ -15,7 +15,7 @@ import click
 
 from kms_schema._version import __version__
 from kms_schema.cli import interrupts, messages, streams
-from kms_schema.cli.arguments import without_connections
+from kms_schema.cli.arguments import without_connections, without_keys
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
     """
     # Imported modules are never garbage: a collection at the end takes a fifth of the time of a short command.
     gc.set_threshold(50_000)
-    status = run(arguments, name)
     try:
+        status = run(arguments, name)
         gc.freeze()
         status = streams.flushed(status)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over
@@ -98,7 +98,8 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         except click.ClickException as error:
             status = error.exit_code
             if not interrupt.received:
-                without_connections(error, [*(sys.argv[1:] if arguments is None else arguments), *_variables()]).show()
+                given = [*(sys.argv[1:] if arguments is None else arguments), *_variables()]
+                without_keys(without_connections(error, given), given).show()
         except click.Abort:
             interrupt.received, status = True, 1
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Messages about arguments: a database URL that stands in the wrong place is not repeated, since it has a password."""
+"""Messages about arguments: a database URL, which has a password, or a key in the wrong place is not repeated."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,14 @@ from click.core import ParameterSource
 
 _OPTION = "--database-url"
 _PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
+_PRIVATE_KEYS = re.compile(
+    r"PRIVATE\+KEY\+\S|KMS-HANDOVER-PRIVATE-\d+[ \n]+[A-Za-z0-9+/]{9}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+"""A key that signs seals, one of handovers, and one of TLS: the content of a file that stands in place of its name."""
+_KEY_NOT_REPEATED = (
+    "an argument is a private key, and is not repeated here: give the name of the file that has it, and replace the key"
+    " if others may have read the argument"
+)
 _NOT_REPEATED = (
     "an argument looks like a database URL, and is not repeated here: give that in one argument after --database-url,"
     " or in KMS_DATABASE_URL"
@@ -31,6 +39,13 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
         shown = error.format_message()
     if any(piece in shown for argument in _misplaced(arguments) for piece in _pieces(argument)):
         return click.UsageError(_NOT_REPEATED, getattr(error, "ctx", None))
+    return error
+
+
+def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
+    """Return the error to show: `error`, or one without its message if that repeats a private key of `arguments`."""
+    if _PRIVATE_KEYS.search(error.format_message()) and any(map(_PRIVATE_KEYS.search, arguments)):
+        return click.UsageError(_KEY_NOT_REPEATED, getattr(error, "ctx", None))
     return error
 
 

@@ -15,6 +15,7 @@ from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.cli.streams import cannot_write
 from kms_schema.errors import KmsSchemaError
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import counted, in_a_line
@@ -109,9 +110,7 @@ def _opened(output: Path | None) -> Iterator[BinaryIO]:
             with replaced_file(output) as file:
                 yield file
         except OSError as error:
-            if error.filename is None:  # the disk is full, or the like
-                raise
-            raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+            raise cannot_write(output, error) from None
         return
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         yield file  # type: ignore[misc]

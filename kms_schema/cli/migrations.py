@@ -17,7 +17,7 @@ from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
-from kms_schema.cli.streams import print_unchanged
+from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
 from kms_schema.output_files import FOR_OTHERS, replaced_file
@@ -177,7 +177,7 @@ def sql(
         with replaced_file(output, FOR_OTHERS) as file:
             file.write(script.encode())
     except OSError as error:
-        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+        raise cannot_write(output, error) from None
 
 
 def _url_of_existing(given: str | None) -> str:

@@ -9,6 +9,7 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.options import where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.cli.streams import cannot_write
 from kms_schema.printable import in_a_line
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
 from kms_schema.reports.errors import PeriodError
@@ -92,7 +93,7 @@ def report_command(
         except PeriodError as error:
             raise click.BadParameter(str(error), param_hint="--period") from None
         except OSError as error:
-            raise click.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from None
+            raise cannot_write(Path(error.filename or path), error) from None
     progress.clear()
     _show(written)
     return int(bool(written.not_satisfied))

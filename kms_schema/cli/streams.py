@@ -5,8 +5,11 @@ import errno
 import io
 import os
 import sys
+from pathlib import Path
 
 import click
+
+from kms_schema.printable import in_a_line
 
 NOT_WRITTEN = 3
 """The exit status."""
@@ -96,6 +99,22 @@ def failed(error: OSError) -> int:
         except OSError:
             return NOT_WRITTEN
     return NOT_WRITTEN
+
+
+class NotWritten(click.ClickException):
+    """The output cannot be written, as on a full disk."""
+
+    exit_code = NOT_WRITTEN
+
+
+def cannot_write(path: Path, error: OSError) -> click.ClickException:
+    """Return the error of a command that does not write a file: of usage, unless the disk is full or fails."""
+    return kind_of(error)(in_a_line(f"cannot write {path}: {error.strerror}"))
+
+
+def kind_of(error: OSError) -> type[click.ClickException]:
+    """Return the kind of an error about a file: `NotWritten`, or of usage if its name or permissions are the cause."""
+    return NotWritten if error.filename is None or error.errno in _OF_OUTPUT else click.UsageError
 
 
 def _discard_further_output() -> None:

@@ -29,6 +29,8 @@ def existing_file(target: DatabaseUrl) -> Path:
         found = path.is_file()
     except OSError as error:
         raise CannotConnect(f"cannot read {path}: {error.strerror}") from None
+    if not found and path.exists():
+        raise CannotConnect(f"{path} is not a file: name the file of the database")
     if not found:
         raise CannotConnect(f"there is no file {path}; to create the database there, run: kms-schema upgrade")
     if (unread := target.unread_changes()) is not None:

@@ -16,6 +16,7 @@ from kms_schema.cli.completion import rule_codes
 from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.cli.recording import record
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.cli.streams import cannot_write
 from kms_schema.cli.terminal import width
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
@@ -182,7 +183,7 @@ def _write(report: Report, style: str, output: Path | None, layout: Layout) -> N
         with replaced_file(output) as file:
             file.write(f"{render(report, style, replace(layout, colour=False, width=None))}\n".encode())
     except OSError as error:
-        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+        raise cannot_write(output, error) from None
     messages.note(f"{in_a_line(report.about)}\n{report.verdict}")
 
 

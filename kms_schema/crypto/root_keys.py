@@ -59,7 +59,7 @@ class RootKeys:
             with RootKeys.from_files({"kms://root-2026": "/run/secrets/root-2026.key"}) as root_keys:
                 wrapping = KeyWrapping(root_keys)
         """
-        return cls({reference: SecretRoot.from_file(Path(path)) for reference, path in files.items()})
+        return cls({reference: SecretRoot.from_file(path) for reference, path in files.items()})
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:

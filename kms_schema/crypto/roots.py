@@ -7,6 +7,7 @@ same rows. The permission to compute that HMAC is the permission to open them: t
 import base64
 import binascii
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
@@ -18,6 +19,9 @@ from kms_schema.crypto.secret import Secret
 
 HEALTH_MESSAGE = b"kms-schema/health"
 """Message of `health`; messages for rows begin with another byte."""
+
+_LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{43}=?|[0-9A-Fa-f]{64}")
+"""The text of 32 bytes in base64, or in hexadecimal digits."""
 
 
 class Root(Protocol):
@@ -69,7 +73,7 @@ class SecretRoot:
             raise RootKeyError(f"the root key {name} is not {WRAPPING_KEY_BYTES} random bytes")
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
+    def from_file(cls, path: str | Path) -> Self:
         """Return the root in a file. Raises as `read_root_file` does."""
         return cls(read_root_file(path), type="file", name=str(path))
 
@@ -77,6 +81,7 @@ class SecretRoot:
     def from_environment(cls, variable: str) -> Self:
         """Return the root in an environment variable. Raises `RootKeyError` if it is not set, or is no key."""
         if variable not in os.environ:
+            _refuse_key(variable, "variable")
             raise RootKeyError(f"the environment has no variable {variable}")
         key = _decode(os.environ[variable].encode(errors="replace"), f"the variable {variable}")
         return cls(key, type="env", name=variable)
@@ -105,17 +110,29 @@ class SecretRoot:
         return f"<{type(self).__name__} {self.type}:{self.key}>"
 
 
-def read_root_file(path: Path) -> Secret:
+def read_root_file(path: str | Path) -> Secret:
     """Return the root key in a file, for the caller to wipe.
 
     Raises `RootKeyError` if it is no key, others can read it or its group can change it, and `OSError`.
     """
     try:
-        content = read_private(path)
+        content = read_private(Path(path))
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_key(str(path), "file")
+        raise
     except PrivateFileError as error:
         raise RootKeyError(str(error)) from None
     with content:
         return _decode(bytes(content.view) if content else b"", str(path))
+
+
+def _refuse_key(name: str, kind: str) -> None:
+    """Raise `RootKeyError` if a name that nothing has is like a key: an error with the name would show the key."""
+    if _LIKE_A_KEY.fullmatch(name):
+        raise RootKeyError(
+            f"there is no {kind} of the given name, which is like a key and not repeated here: give the name of a"
+            f" {kind} that has the key, and replace a key that others may have read"
+        ) from None
 
 
 def _decode(text: bytes, where: str) -> Secret:

@@ -25,6 +25,8 @@ def read_pin(source: str) -> Secret:
     kind, _, place = source.partition(":")
     if kind == "env" and place:
         if place not in os.environ:
+            if not place.isidentifier():  # perhaps the PIN itself
+                raise PinError("pin-source env:NAME takes the name of a variable, which has the PIN of the token")
             raise PinError(f"the environment has no variable {place}, which the PIN of the token is in")
         return _checked(Secret(bytearray(os.environ[place].encode(errors="replace"))), f"the variable {place}")
     if kind == "file" and place:
@@ -40,7 +42,7 @@ def read_pin(source: str) -> Secret:
             while end and content.view[end - 1] in b"\r\n":
                 end -= 1
             return _checked(Secret.copy_of(content.view[:end] if end else b""), str(path))
-    raise PinError("pin-source of the URI is neither file:PATH nor env:NAME")
+    raise PinError("pin-source is neither file:PATH nor env:NAME")
 
 
 def _checked(pin: Secret, where: str) -> Secret:

@@ -65,7 +65,7 @@ def open_root(uri: str, *, despite_refused_pin: bool = False) -> Root:
     rest = uri[len(scheme) + 1 :] if scheme else uri
     if scheme in (None, "file"):
         path = unquote(urlsplit(uri).path) if rest.startswith("//") and scheme else rest
-        return SecretRoot.from_file(Path(path))
+        return SecretRoot.from_file(path)
     if scheme == "env":
         return SecretRoot.from_environment(rest)
     opener = _opener(scheme)

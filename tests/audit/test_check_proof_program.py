@@ -1,6 +1,8 @@
 """The standalone checker as a program: alone, from any folder, with its options and exit statuses."""
 
 import ast
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 from kms_schema.audit.standalone import check_proof
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
 from tests.support.engines.programs import REPOSITORY
+
+SECONDS = 60
 
 
 def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:
@@ -65,6 +69,36 @@ def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
         )
         assert done.returncode == status
         assert says in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("output", [">/dev/full", "| true"])
+def test_an_output_that_is_gone_refuses_no_proof(in_folder: Path, output: str) -> None:
+    (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
+    command = f'"$@" {output}; exit "${{PIPESTATUS[0]}}"'
+    words = [sys.executable, "-I", "check.py", "proof.json", "--key", str(KEY.verifier)]
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", *words], cwd=in_folder, capture_output=True, text=True, check=False
+    )
+    full = output == ">/dev/full"
+    assert done.returncode == 2 if full else done.returncode in {0, 2}  # the pipe takes what is short
+    assert done.stderr == ("cannot write the output: No space left on device\n" if full else "")
+
+
+@pytest.mark.parametrize("name", ["check_proof", "check_proofs", "check_archive", "check_archives"])
+def test_ctrl_c_ends_each_program_with_a_sentence(tmp_path: Path, name: str) -> None:
+    """The file is a pipe that nobody writes to: the program waits for it."""
+    os.mkfifo(tmp_path / "file")
+    folder = Path(check_proof.__file__).parent
+    program = subprocess.Popen(
+        [sys.executable, "-I", folder / f"{name}.py", tmp_path / "file", "--key", str(KEY.verifier)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with (tmp_path / "file").open("wb"):  # once the program has opened it
+        program.send_signal(signal.SIGINT)
+        said = program.communicate(timeout=SECONDS)
+    assert (program.returncode, *said) == (130, "", "Interrupted: nothing was checked\n")
 
 
 def test_the_script_is_the_same_program(tmp_path: Path) -> None:

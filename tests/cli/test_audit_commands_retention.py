@@ -161,7 +161,7 @@ def test_a_folder_that_is_full_or_may_not_be_written(prepared: Prepared, monkeyp
 
     monkeypatch.setattr(os, "fsync", full)
     done = prepared.retain()
-    assert (done.status, done.error) == (2, f"Error: cannot write to {prepared.archive}: No space left on device")
+    assert (done.status, done.error) == (3, f"Error: cannot write to {prepared.archive}: No space left on device")
     assert list(prepared.archive.iterdir()) == []
     assert prepared.nothing_went()
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from kms_schema.database_sources import resolve_database_url
 from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact
 from kms_schema.engine import create_engine
+from tests.support.programs.commands import kms_schema
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,11 @@ def test_an_empty_url_is_an_error_and_not_the_next_source(
         Path(source).write_text(f"[tool.kms-schema]\ndatabase-url = '{empty}'\n", encoding="utf-8")
     with pytest.raises(DatabaseUrlError, match=f"{source} is empty: write postgresql://"):
         resolve_database_url(empty if source == "the given URL" else None)
+
+
+def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    said = kms_schema("keys", "list", url=f"sqlite:///{tmp_path}")
+    assert (said.status, said.error) == (3, f"Error: {tmp_path} is not a file: name the file of the database")
 
 
 def test_an_ini_without_a_url_is_passed_over() -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from contextlib import closing
 
+import pytest
+
 from kms_schema.migrate import program
 from tests.support.engines import Database
 from tests.support.programs import python
@@ -99,8 +101,15 @@ Of any but a generator: the interpreter may be closing that, and then ignores an
 """
 
 MOMENTS = {
-    "sqlite": ("any:20000 --probe", "probing:1 --probe", "decide:5", "decide:30"),
-    "postgresql": ("any:20000 --probe", "execute:10 --probe", "execute:200 --probe"),
+    "sqlite": (
+        "any:20000 --probe",
+        "probing:1 --probe",
+        "_refuse:20 --probe",
+        "run:100 --probe",
+        "decide:5",
+        "decide:30",
+    ),
+    "postgresql": ("any:20000 --probe", "_refuse:20 --probe", "execute:10 --probe", "execute:200 --probe"),
 }
 """On SQLite `decide` is the authorizer: SQLite makes an error of its own of an exception in it."""
 
@@ -114,3 +123,10 @@ def test_ctrl_c_ends_a_validation_with_130_at_any_moment(database: Database) -> 
         assert (moment, done.returncode, done.stderr.splitlines()[-1:]) == (moment, 130, ["Interrupted."])
         assert "Traceback" not in done.stderr
         assert "Error" not in done.stderr
+
+
+@pytest.mark.only_on("sqlite")
+def test_ctrl_c_while_an_error_is_shown_is_no_traceback(database: Database) -> None:
+    words = ["show:1", "validate", "--nonsense", "--database-url", database.url]
+    done = python.run([sys.executable, "-c", INTERRUPTED_AT, *words])
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr

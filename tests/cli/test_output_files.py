@@ -1,12 +1,14 @@
 """The files that commands write: with which permissions, and that nobody chooses where they go by a link."""
 
 import ast
+import errno
 import os
 import signal
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +39,19 @@ def script(_: Trail, file: Path) -> Said:
     return kms_schema("sql", "--engine", "sqlite", "--output", str(file))
 
 
+def key_pair(_: Trail, file: Path) -> Said:
+    return kms_schema("handover", "new-key", str(file))
+
+
+def inventory(trail: Trail, file: Path) -> Said:
+    return kms_schema("inventory", "--output", str(file), url=trail.database.url)
+
+
+def document(trail: Trail, file: Path) -> Said:
+    year = str(datetime.now(UTC).year)
+    return kms_schema("report", "--standard", "sox", "--period", year, "--output", str(file), url=trail.database.url)
+
+
 NEW: dict[str, Command] = {"audit export": export, "audit keygen": keygen}
 REPLACED: dict[str, Command] = {"validate": report, "sql": script}
 SHARED = {script}
@@ -60,6 +75,23 @@ def sealed(trail: Trail) -> Trail:
     trail.write()
     trail.seal()
     return trail
+
+
+@pytest.mark.parametrize("command", [export, keygen, report, script, key_pair, inventory, document])
+def test_a_full_disk_is_status_3_with_the_name_of_the_file(
+    sealed: Trail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = tmp_path / "full"
+    folder.mkdir()
+    monkeypatch.setattr(os, "fsync", full)
+    done = command(sealed, folder / "file")
+    assert (done.status, done.out) == (3, "")
+    assert f"{folder / 'file'}" in done.error
+    assert done.error.endswith(": No space left on device")
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.only_on("sqlite")

@@ -106,6 +106,23 @@ def test_a_stored_pin_serves_checks_and_rotation(
     assert "requires a PIN" in run("hsm", "check", "--hsm", hsm[1].replace(name, other)).error
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("file:/nowhere/pin", "cannot read the PIN in /nowhere/pin: No such file or directory"),
+        ("env:KMS_NO_PIN", "the environment has no variable KMS_NO_PIN"),
+        ("4711", "pin-source is neither file:PATH nor env:NAME"),
+    ],
+)
+def test_a_pin_that_is_not_there_is_wrong_usage_and_adds_nothing(
+    run: Run, database: Database, root: tuple[str, str], place: str, says: str
+) -> None:
+    name = unique("luna")
+    said = run("hsm", "add", name, "--pin-source", place, "--under", ROOT, *root)
+    assert (said.status, says in said.error) == (2, True), said
+    assert not rows(database, "SELECT 1 FROM hsm_configurations WHERE configuration_name = :name", name=name)
+
+
 def test_attributes_and_missing_objects_are_found(
     *, run: Run, ring: KeyRing, cards: str, luna: str, token: SoftHsm, database: Database
 ) -> None:

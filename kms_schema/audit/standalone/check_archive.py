@@ -9,7 +9,7 @@ entry must have been past its retention period when that checkpoint was signed.
 Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
 and nothing of kms-schema. The page "retention" of its documentation has the format.
 
-exit status: 0 the archive holds, 1 it does not, 2 wrong usage or a file that cannot be read
+exit status: 0 the archive holds, 1 it does not, 2 wrong usage, or a file that cannot be read or written
 """
 
 import argparse
@@ -297,4 +297,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_proof.run(main))

@@ -9,7 +9,7 @@ checkpoint that you kept is enough for all: give it to check_archive.py, with th
 Copies of this file, check_archive.py and check_proof.py work alone in one folder: they need Python 3.11 and the package
 `cryptography`, and nothing of kms-schema. The page "retention" of its documentation has the format.
 
-exit status: 0 the archives hold, 1 they do not, 2 wrong usage or a file that cannot be read
+exit status: 0 the archives hold, 1 they do not, 2 wrong usage, or a file that cannot be read or written
 """
 
 import argparse
@@ -114,4 +114,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_proof.run(main))

@@ -5,18 +5,21 @@ A copy of this file works alone: it needs Python 3.11 and the package `cryptogra
 trusts only the verifier keys that it is given, and their successors, which signed checkpoints announce. The page
 "audit" of its documentation describes the format. It repeats modules of the package for those who do not trust them.
 
-exit status: 0 the proof holds, 1 it does not, 2 wrong usage or a file that cannot be read
+exit status: 0 the proof holds, 1 it does not, 2 wrong usage, or a file that cannot be read or written
 """
 
 import argparse
 import base64
 import datetime as dt
+import errno
 import hashlib
 import json
+import os
 import re
 import struct
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -340,5 +343,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def run(program: Callable[[], int]) -> int:
+    """Run a program, and return its exit status: 1 is for what it refuses, and never for an output that is gone."""
+    try:
+        status = program()
+        if sys.stdout is not None:  # it is None where it was closed
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("Interrupted: nothing was checked", file=sys.stderr)
+        return 130
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
+        if error.errno != errno.EPIPE:
+            print(f"cannot write the output: {error.strerror}", file=sys.stderr)
+        return 2
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

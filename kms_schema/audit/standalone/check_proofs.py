@@ -7,7 +7,7 @@ check_proof.py checks a file. All proofs must be about one checkpoint: with --ch
 Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
 and nothing of kms-schema. The page "reports" of its documentation describes the files.
 
-exit status: 0 all proofs hold, 1 one does not, 2 wrong usage or a file that cannot be read
+exit status: 0 all proofs hold, 1 one does not, 2 wrong usage, or a file that cannot be read or written
 """
 
 import argparse
@@ -105,4 +105,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_proof.run(main))

@@ -15,6 +15,10 @@ class EntryRefusedError(TrailError):
     """A rule of the database does not allow an entry; the message names it."""
 
 
+class CannotStartError(TrailError):
+    """No verification starts at this seal: it is missing, cannot be read, or is newer than a given checkpoint."""
+
+
 def no_such_key(key_id: str) -> NoSuchKeyError:
     """Return the error for the name of a key that is not there."""
     return NoSuchKeyError(f"there is no key named {key_id!r}; kms-schema keys list shows the names")

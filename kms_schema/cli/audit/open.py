@@ -12,7 +12,7 @@ from kms_schema.audit.formats.keys import SealKeyError
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.sealing.sealer import SealRefusedError
-from kms_schema.audit.storage.errors import EntryRefusedError, NoSuchKeyError, TrailError
+from kms_schema.audit.storage.errors import CannotStartError, EntryRefusedError, NoSuchKeyError, TrailError
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli.connections import connected, url_of
@@ -47,7 +47,7 @@ def opened_with_connection(
             only_write_what_is_asked(connection)
         try:
             yield connection, open_trail(connection, schema, lock_wait, immutable=parse_database_url(url).immutable)
-        except (CannotProveError, EntryRefusedError, NoSuchKeyError, SealRefusedError) as error:
+        except (CannotProveError, CannotStartError, EntryRefusedError, NoSuchKeyError, SealRefusedError) as error:
             raise click.ClickException(in_a_line(str(error))) from None
         except (EncodingError, SealError, SealKeyError) as error:
             raise click.ClickException(

@@ -18,7 +18,7 @@ from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import lock_wait_option, style_option, where
-from kms_schema.cli.streams import print_unchanged
+from kms_schema.cli.streams import cannot_write, kind_of, print_unchanged
 from kms_schema.output_files import new_file
 from kms_schema.printable import counted
 
@@ -79,7 +79,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
         except FileExistsError:
             raise click.UsageError(f"{file} exists, and is never overwritten: name another file") from None
         except OSError as error:
-            raise click.UsageError(f"cannot write {file}: {error.strerror}") from None
+            raise cannot_write(file, error) from None
     progress.clear()
     if style == "json":
         leaves = {"first_leaf": first, "last_leaf": seal.tree_size - 1}
@@ -169,7 +169,7 @@ def _refusals(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise click.UsageError(f"cannot write to {folder}: {error.strerror}") from None
+        raise kind_of(error)(f"cannot write to {folder}: {error.strerror}") from None
 
 
 def _document(each: "Retained") -> dict[str, object]:

@@ -17,6 +17,7 @@ from kms_schema.audit.formats.keys import (
 )
 from kms_schema.cli import messages
 from kms_schema.cli.options import style_option
+from kms_schema.cli.streams import cannot_write
 from kms_schema.output_files import FOR_OTHERS, new_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
@@ -72,7 +73,7 @@ def keygen_command(name: str, output: Path, style: str) -> None:
     except SealKeyError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
+        raise cannot_write(Path(error.filename or output), error) from None
     if style == "json":
         files = {"private_key_file": str(output), "verifier_key_file": str(public)}
         click.echo(json.dumps({"verifier_key": str(key.verifier)} | files, indent=2))

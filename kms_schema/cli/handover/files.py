@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.streams import kind_of
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def usage_errors(path: Path) -> Iterator[None]:
             )
         ) from None
     except OSError as error:
-        raise click.UsageError(in_a_line(f"{error.filename or path}: {error.strerror}")) from None
+        raise kind_of(error)(in_a_line(f"{error.filename or path}: {error.strerror}")) from None
 
 
 def read_file(path: Path) -> bytes:

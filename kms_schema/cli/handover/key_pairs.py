@@ -29,7 +29,7 @@ def new_key_command(*, file: Path, style: str) -> None:
     Only the owner can read the private key. Give the public key to the sender, and its fingerprint on another way. No
     file is overwritten.
 
-    Exit status: 0 made, 2 usage.
+    Exit status: 0 made, 2 usage, 3 output that cannot be written.
     """
     public = file.with_name(f"{file.name}.pub")
     with usage_errors(file), receiver_keys.HandoverKey.generate() as key:

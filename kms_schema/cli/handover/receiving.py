@@ -100,7 +100,7 @@ def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str
     Prefer import: it writes the key nowhere but wrapped into a database. No database is used here, and no entry is
     written. No file is overwritten.
 
-    Exit status: 0 written, 1 it does not open, 2 usage.
+    Exit status: 0 written, 1 it does not open, 2 usage, 3 output that cannot be written.
     """
     content = read_file(file)
     with private_key(key) as private:

@@ -10,11 +10,12 @@ from kms_schema.cli.hsm.sessions import name_argument, opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
+from kms_schema.pkcs11.errors import PinError
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:
-    from kms_schema.crypto import same_root
+    from kms_schema.crypto import Secret, same_root
     from kms_schema.hsm import configurations
     from kms_schema.pkcs11 import pins
 else:
@@ -78,10 +79,18 @@ def add_command(
             audit_all_operations=not no_use_entries, created_by=actor,
         )  # fmt: skip
         if pin_source is not None and under is not None:
-            with pins.read_pin(pin_source) as pin:
+            with _pin_of(pin_source) as pin:
                 wrapping.encrypt_credentials(configuration, {"pin": str(pin.view, "utf-8")}, under=under)
         added = configurations.find_hsm(session, name)
     _print(added, f"HSM {name!r} is added", style)
+
+
+def _pin_of(place: str) -> "Secret":
+    """Return the PIN, for the caller to wipe; raises `UsageError` if it is not there."""
+    try:
+        return pins.read_pin(place)
+    except PinError as error:
+        raise click.UsageError(in_a_line(str(error))) from None
 
 
 @click.command("disable", epilog="\b\nExample:\n  kms-schema hsm disable luna-1")

@@ -142,12 +142,6 @@ def _copy(
             progress.clear()
 
 
-class _NotWritten(click.ClickException):
-    """The output cannot be written, as on a full disk."""
-
-    exit_code = streams.NOT_WRITTEN
-
-
 class _Input:
     """A file or standard input. An error of reading is one of usage, and not taken for one of writing."""
 
@@ -196,5 +190,4 @@ def _target(output: Path | None) -> Iterator[BinaryIO]:
         with replaced_file(output) as target:
             yield target
     except OSError as error:
-        kind = _NotWritten if error.filename is None else click.UsageError
-        raise kind(f"cannot write {output}: {error.strerror}") from None
+        raise streams.cannot_write(output, error) from None

@@ -6,7 +6,7 @@ must be accepted; `postgresql` and `sqlite` open the transaction. Nothing remain
 probe; only sequences advance.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.findings import Finding
@@ -33,6 +33,7 @@ def probe(opened: AbstractContextManager[Session], expected: Objects) -> tuple[i
 
 
 def _outcomes(opened: AbstractContextManager[Session], expected: Objects) -> list[Outcome]:
-    with opened as session:
+    # Closed here, also by Ctrl-C: its transaction ends before the session does, and not when its garbage is collected.
+    with opened as session, closing(session.circumstances()) as circumstances:
         tried = list(attempts(session.engine, session.version, expected))
-        return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]
+        return [outcome for _ in circumstances for outcome in make(session, tried, expected)]

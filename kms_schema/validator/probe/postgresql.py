@@ -6,7 +6,7 @@ connection, which ends it at once.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,7 @@ class PostgresqlSession:
         if read_only:
             raise NotProbedError("transactions of this role are read-only here (default_transaction_read_only)")
 
-    def circumstances(self) -> Iterator[Circumstance]:
+    def circumstances(self) -> Generator[Circumstance, None, None]:
         """Yield each circumstance, set; session_replication_role only if the role may set it."""
         yield self.circumstance
         with self.savepoint():

@@ -1,6 +1,6 @@
 """The session of a probe: savepoints in a transaction that is rolled back, and refusals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -53,7 +53,7 @@ class Session(Protocol):
     """True if the session may act as the tables' owner."""
     circumstance: Circumstance
 
-    def circumstances(self) -> Iterator[Circumstance]:
+    def circumstances(self) -> Generator[Circumstance, None, None]:
         """Yield each circumstance, set. Raises `NotProbedError` if the session may not write."""
         ...
 

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,7 +39,7 @@ class SqliteSession:
         self.circumstance: Circumstance = Circumstance("")
         self._checks_ignored = False
 
-    def circumstances(self) -> Iterator[Circumstance]:
+    def circumstances(self) -> Generator[Circumstance, None, None]:
         """Yield each circumstance, in a transaction of its own: foreign_keys changes only between transactions."""
         for circumstance, (foreign_keys, recursive_triggers) in _SETTINGS.items():
             self._cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
