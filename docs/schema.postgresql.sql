@@ -381,6 +381,9 @@ ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER draw_key_version_ciphertex
 -- Bounds texts and documents: no row prints so long that it could not be read, reported or dumped, and what a change
 -- writes into an audit entry fits into one. The trigger's arguments are columns, each with its most bytes.
 --
+-- A database of another encoding than UTF8 can store bytes that UTF-8 has no character for. Programs read texts in UTF-8,
+-- and one such row would keep them from reading all others.
+--
 -- A trigger, not constraints: the error of a constraint prints the whole row into its DETAIL. SECURITY DEFINER: clients
 -- need no privilege on kms_is_bounded.
 CREATE FUNCTION public.guard_row_bounds() RETURNS trigger
@@ -390,22 +393,27 @@ AS $$
 DECLARE
     given CONSTANT jsonb := to_jsonb(NEW);
     place integer := 0;
-    bounded boolean;
+    fault text;
 BEGIN
     WHILE place < TG_NARGS LOOP
-        bounded := CASE jsonb_typeof(given -> TG_ARGV[place])
+        IF NOT (CASE jsonb_typeof(given -> TG_ARGV[place])
             WHEN 'null' THEN true
             WHEN 'string' THEN octet_length(given ->> TG_ARGV[place]) <= TG_ARGV[place + 1]::integer
             ELSE public.kms_is_bounded(given -> TG_ARGV[place], TG_ARGV[place + 1]::integer, false)
-        END;
-        IF NOT bounded THEN
+        END) THEN
+            fault := format('has more than %s bytes, 16 levels, or 400 digits in a number', TG_ARGV[place + 1]);
+        ELSIF current_setting('server_encoding') <> 'UTF8' THEN
+            BEGIN
+                PERFORM convert_to(given ->> TG_ARGV[place], 'UTF8');
+            EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+                fault := 'has bytes that are no characters in UTF-8';
+            END;
+        END IF;
+        IF fault IS NOT NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'check_violation',
                 SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[place], CONSTRAINT = TG_NAME,
-                MESSAGE = format(
-                    '%s: %I has more than %s bytes, 16 levels, or 400 digits in a number',
-                    TG_NAME, TG_ARGV[place], TG_ARGV[place + 1]
-                );
+                MESSAGE = format('%s: %I %s', TG_NAME, TG_ARGV[place], fault);
         END IF;
         place := place + 2;
     END LOOP;
@@ -448,9 +456,9 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER guard_key_rotation_bounds;
 
 CREATE TRIGGER guard_hsm_configuration_bounds
-BEFORE INSERT OR UPDATE OF supported_algorithms ON public.hsm_configurations
+BEFORE INSERT OR UPDATE OF supported_algorithms, endpoint_url ON public.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
-    'supported_algorithms', '4096'
+    'supported_algorithms', '4096', 'endpoint_url', '1020'
 );
 
 ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER guard_hsm_configuration_bounds;
@@ -3502,6 +3510,14 @@ CREATE TABLE public.key_operation_records (
     CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 AND coalesce(unchecked, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL AND unchecked IS NULL END),
     CONSTRAINT ck_key_operation_records_recorded_at_type CHECK (recorded_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
+
+CREATE TRIGGER guard_key_operation_record_bounds
+BEFORE INSERT ON public.key_operation_records
+FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
+    'subject', '1020'
+);
+
+ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER guard_key_operation_record_bounds;
 
 CREATE TRIGGER prevent_key_operation_record_update
 BEFORE UPDATE ON public.key_operation_records

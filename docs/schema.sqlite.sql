@@ -484,6 +484,24 @@ BEGIN
     -- Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.
     SELECT RAISE(ABORT, 'guard_key_master_bounds: encrypted_columns has more than 8192 bytes')
     WHERE length(CAST(NEW.encrypted_columns AS BLOB)) > 8192;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.hsm_metadata) = 'text' AND NEW.hsm_metadata GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.hsm_metadata)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -577,6 +595,24 @@ BEGIN
     -- Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.
     SELECT RAISE(ABORT, 'guard_key_master_bounds: encrypted_columns has more than 8192 bytes')
     WHERE length(CAST(NEW.encrypted_columns AS BLOB)) > 8192;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.hsm_metadata) = 'text' AND NEW.hsm_metadata GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.hsm_metadata)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -624,6 +660,24 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.encryption_metadata) = 'text' AND NEW.encryption_metadata GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.encryption_metadata)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -671,6 +725,24 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.encryption_metadata) = 'text' AND NEW.encryption_metadata GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.encryption_metadata)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -718,6 +790,24 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.notification_channels) = 'text' AND NEW.notification_channels GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.notification_channels)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -765,6 +855,24 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.notification_channels) = 'text' AND NEW.notification_channels GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.notification_channels)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -814,6 +922,42 @@ BEGIN
         );
     SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
     WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.trigger_details) = 'text' AND NEW.trigger_details GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.trigger_details)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.error_message) = 'text' AND NEW.error_message GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.error_message)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -863,6 +1007,42 @@ BEGIN
         );
     SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
     WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.trigger_details) = 'text' AND NEW.trigger_details GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.trigger_details)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.error_message) = 'text' AND NEW.error_message GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.error_message)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -910,11 +1090,29 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: endpoint_url is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.endpoint_url) = 'text' AND NEW.endpoint_url GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.endpoint_url)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
 CREATE TRIGGER guard_hsm_configuration_bounds
-BEFORE UPDATE OF supported_algorithms ON hsm_configurations
+BEFORE UPDATE OF supported_algorithms, endpoint_url ON hsm_configurations
 BEGIN
     SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has more than 4096 bytes')
     WHERE length(CAST(NEW.supported_algorithms AS BLOB)) > 4096;
@@ -957,6 +1155,24 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: endpoint_url is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.endpoint_url) = 'text' AND NEW.endpoint_url GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.endpoint_url)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- The columns of applications that hold ciphertexts of the key. A CHECK refuses what is no array.
@@ -3659,6 +3875,30 @@ BEGIN
     WHERE NOT (NEW.operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION'));
     SELECT RAISE(ABORT, 'ck_key_operation_records_subject_not_blank: subject is blank')
     WHERE NOT (trim(NEW.subject, char(9, 10, 13, 32)) <> '');
+END;
+
+-- A record is never removed: text that no program can read would keep all from reading the newest records.
+CREATE TRIGGER guard_key_operation_record_bounds
+BEFORE INSERT ON key_operation_records
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_operation_record_bounds: subject is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.subject) = 'text' AND NEW.subject GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.subject)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END;
 
 -- Records are written once.

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LOCKED = "55P03"
 """SQLSTATE of a wait that was longer than lock_timeout."""
 
+_IN_UTC = "SET TimeZone = 'UTC'"
+"""psycopg reads a time in the zone of the session. There the first and last hours that a row may have are no time."""
+
 
 def url_of(given: str | None) -> str:
     """Return the URL of the database: `given`, else that of the environment. Raises `UsageError` if it is invalid."""
@@ -106,6 +109,8 @@ def engine_at(
             engine = sa.create_engine("sqlite://", creator=lambda: _open_sqlite(target, writing=False), **options)
         else:
             engine = create_engine(url, **options)
+            if target.engine != "sqlite":
+                sa.event.listen(engine, "connect", _use_utc)
             _limit_waits_of(engine, pooled=pooled)
         try:
             yield engine
@@ -122,6 +127,12 @@ def engine_at(
                 raise error.orig from None
         finally:
             engine.dispose()
+
+
+def _use_utc(connection: Any, _record: Any) -> None:
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        with connection.transaction():
+            connection.execute(_IN_UTC)
 
 
 def _limit_waits_of(engine: "sa.Engine", *, pooled: bool) -> None:
@@ -234,6 +245,8 @@ def _connect(
     connection = psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
     if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
         connection.execute("SET DateStyle = 'ISO'")  # psycopg reads no other
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        connection.execute(_IN_UTC)
     return connection
 
 

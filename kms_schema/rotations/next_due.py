@@ -2,6 +2,7 @@
 
 Limits and dates are those of the view. Keys whose date is reached, or within the notice, are passed. Each branch reads
 keys in the order of an index of the view, and stops at the first: time and age for each policy, expiry for all at once.
+A date after the year 9999, which no program could read, is the end of that year.
 """
 
 from kms_schema.rotations.reasons import LIVE
@@ -64,8 +65,8 @@ NEXT_ON_POSTGRESQL = _NEXT.format(
         ) AS span
         WHERE is_active
     """,
-    by_time=f"{_SINCE} + firsts.rotation_interval",
-    by_age="version.activated_at + firsts.maximum_age",
+    by_time=f"least({_SINCE} + firsts.rotation_interval, '9999-12-31 23:59:59.999999+00')",
+    by_age="least(version.activated_at + firsts.maximum_age, '9999-12-31 23:59:59.999999+00')",
 )
 
 
@@ -75,7 +76,8 @@ def _from_now(hours: str) -> str:
 
 
 def _after(time: str, hours: str) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%S', substr({time}, 1, 19), {hours} || ' hours') || substr({time}, 20)"
+    after = f"strftime('%Y-%m-%dT%H:%M:%S', substr({time}, 1, 19), {hours} || ' hours') || substr({time}, 20)"
+    return f"coalesce({after}, '9999-12-31T23:59:59.999999Z')"
 
 
 NEXT_ON_SQLITE = _NEXT.format(

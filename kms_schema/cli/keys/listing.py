@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli import connections, messages, terminal
 from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.on_use import on_use
@@ -144,7 +145,7 @@ def _plain(row: "ListedKey | ListedVersion") -> dict[str, Any]:
 
 
 def _spelled(value: Any) -> Any:
-    return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, dt.datetime) else value
+    return time_to_text(value) if isinstance(value, dt.datetime) else value
 
 
 def _day(value: dt.datetime | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
@@ -100,5 +101,5 @@ def print_policy(document: dict[str, Any], style: str) -> None:
 
 def _spelled(value: Any) -> Any:
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return time_to_text(value)
     return value if isinstance(value, int | str | list | dict) or value is None else str(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.printable import in_a_line
@@ -40,4 +41,4 @@ def _spelled(value: Any) -> str:
 
 def timestamp(value: dt.datetime) -> str:
     """Return a time as in the audit log: UTC, with microseconds."""
-    return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_to_text(value)

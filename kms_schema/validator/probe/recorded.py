@@ -29,8 +29,9 @@ from kms_schema.validator.probe.shapes import Case, inserted
 from kms_schema.vocabulary import RecordedEvent
 
 ACTOR = "key_audit_actor"
-LAST_ENTRIES = 8
-"""At least as many as one change of the probe's writes: the trail is not read further back, however long it is."""
+LAST_ENTRIES = 4096
+"""The trail is not read further back, however long it is. Far more than other sessions write between a change of the
+probe's and its question: else a busy application would have its database called broken."""
 
 
 def attempts() -> Iterator[Attempt | Promise]:
@@ -85,8 +86,11 @@ def _of_versions() -> Iterator[Promise]:
     gone = plain(
         "SELECT count(*) = 1 FROM (SELECT event_type, event_description FROM {schema}.key_audit_logs"
         f" ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest WHERE event_type = :event"
-        " AND event_description LIKE '% version 1'",
+        " AND event_description IN (:by_name, :by_id, :by_hex)",  # by its id once the key is gone
         event=str(RecordedEvent.VERSION_DELETED),
+        by_name=f"version deleted: {named}",
+        by_id=f"version deleted: {of['id']} version 1",
+        by_hex=f"version deleted: {of['id'].hex} version 1",
     )
     trigger = f"trigger {table}.audit_key_version_delete"
     yield Promise(

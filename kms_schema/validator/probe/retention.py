@@ -4,6 +4,7 @@ No probe may have a tombstone by right: nothing of its own is past its period. O
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from kms_schema.validator.probe.attempt import (
@@ -20,7 +21,7 @@ from kms_schema.validator.probe.attempt import (
     plain,
 )
 from kms_schema.validator.probe.audit_log import RESTORING
-from kms_schema.validator.probe.recorded import recorded
+from kms_schema.validator.probe.recorded import LAST_ENTRIES, recorded
 from kms_schema.validator.probe.rows import FAR_SEQUENCE, HASH
 from kms_schema.validator.probe.seals import A_WHOLE_SEAL, LAST_NUMBER, LAST_SIZE
 from kms_schema.validator.probe.shapes import Case, inserted
@@ -143,4 +144,18 @@ def _promises() -> Iterator[Promise]:
         ),
     }
     for verb, (event, statement, given) in done.items():
-        yield recorded(POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", done=statement, given=given)
+        promise = recorded(
+            POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", done=statement, given=given
+        )
+        yield replace(promise, question=_is_newest(event))
+
+
+def _is_newest(event: RecordedEvent) -> Statement:
+    """Return the question if the newest entry about the policy is of `event`: earlier ones may be, too."""
+    return plain(
+        "SELECT coalesce((SELECT event_type = :event FROM (SELECT sequence, event_type, event_description"
+        f" FROM {{schema}}.key_audit_logs ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest"
+        " WHERE event_type LIKE 'RETENTION_POLICY_%' AND event_description LIKE 'retention policy %: SECURITY'"
+        " ORDER BY sequence DESC LIMIT 1), 1 = 0)",
+        event=str(event),
+    )

@@ -108,8 +108,15 @@ _ON_SQLITE["constraint key_audit_actor.uq_key_audit_actor_actor"] = (
     "constraint key_audit_actor.pk_key_audit_actor",
     "the table has one row at most",
 )
-_AT_COMMIT = "constraint key_audit_actor.fk_key_audit_actor_until_commit_key_audit_actor"
-_VIEWS = ("index uq_key_health_monitor", "index uq_key_management_dashboard")
+_REASONS = {
+    "constraint key_audit_actor.fk_key_audit_actor_until_commit_key_audit_actor": (
+        "it is checked at commit, and a probe never commits"
+    ),
+    "trigger key_operation_records.guard_key_operation_record_bounds": "the values of a probe are text in UTF-8",
+} | dict.fromkeys(
+    ("index uq_key_health_monitor", "index uq_key_management_dashboard"),
+    "only the server writes the rows of a materialized view",
+)
 
 
 def why_unprobed(key: str, engine: Engine, expected: Objects) -> str | None:
@@ -121,10 +128,8 @@ def why_unprobed(key: str, engine: Engine, expected: Objects) -> str | None:
         return f"{first} refuses first: {why}"
     if table == "alembic_version":
         return "the table is Alembic's, which a probe does not write"
-    if key == _AT_COMMIT:
-        return "it is checked at commit, and a probe never commits"
-    if key in _VIEWS:
-        return "only the server writes the rows of a materialized view"
+    if reason := _REASONS.get(key):
+        return reason
     if key.startswith("index ") and f"constraint {table}.{name}" in expected:
         return "it is the index of the constraint of the same name"
     return _why_unprobed_on_sqlite(key, table, name, expected) if engine == "sqlite" else None

@@ -1,6 +1,6 @@
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
 CREATE TRIGGER guard_hsm_configuration_bounds
-BEFORE UPDATE OF supported_algorithms ON hsm_configurations
+BEFORE UPDATE OF supported_algorithms, endpoint_url ON hsm_configurations
 BEGIN
     SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has more than 4096 bytes')
     WHERE length(CAST(NEW.supported_algorithms AS BLOB)) > 4096;
@@ -43,4 +43,22 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: endpoint_url is not valid UTF-8')
+    -- Halves it until a part is ASCII or one character, whose bytes must be those of RFC 3629, section 4.
+    WHERE typeof(NEW.endpoint_url) = 'text' AND NEW.endpoint_url GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND EXISTS (
+        WITH RECURSIVE part (said) AS (
+            VALUES (NEW.endpoint_url)
+            UNION ALL
+            SELECT CASE half.place WHEN 1 THEN substr(said, 1, length(said) / 2) ELSE substr(said, length(said) / 2 + 1) END
+            FROM part CROSS JOIN (SELECT 1 AS place UNION ALL SELECT 2) AS half
+            WHERE length(said) > 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*'
+        )
+        SELECT 1 FROM part
+        WHERE length(said) = 1 AND said GLOB '*[^' || char(1) || '-' || char(127) || ']*' AND NOT (
+            hex(said) GLOB 'C[2-9A-F][89AB]?' OR hex(said) GLOB 'D?[89AB]?'
+            OR hex(said) GLOB 'E[1-9A-CEF][89AB]?[89AB]?' OR hex(said) GLOB 'E0[AB]?[89AB]?' OR hex(said) GLOB 'ED[89]?[89AB]?'
+            OR hex(said) GLOB 'F[1-3][89AB]?[89AB]?[89AB]?' OR hex(said) GLOB 'F0[9AB]?[89AB]?[89AB]?'
+            OR hex(said) GLOB 'F48?[89AB]?[89AB]?'
+        )
+    );
 END
