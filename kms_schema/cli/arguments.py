@@ -13,8 +13,8 @@ _PRIVATE_KEYS = re.compile(
 )
 """A key that signs seals, one of handovers, and one of TLS: the content of a file that stands in place of its name."""
 _KEY_NOT_REPEATED = (
-    "an argument is a private key, and is not repeated here: give the name of the file that has it, and replace the key"
-    " if others may have read the argument"
+    "an argument is a private key, and is not repeated here: give the name of the file that has it."
+    " Replace the key if others may have read the argument"
 )
 _NOT_REPEATED = (
     "an argument looks like a database URL, and is not repeated here: give that in one argument after --database-url,"

@@ -130,7 +130,7 @@ def _refuse_key(name: str, kind: str) -> None:
     """Raise `RootKeyError` if a name that nothing has is like a key: an error with the name would show the key."""
     if _LIKE_A_KEY.fullmatch(name):
         raise RootKeyError(
-            f"there is no {kind} of the given name, which is like a key and not repeated here: give the name of a"
+            f"there is no {kind} of the given name, which is like a key and not repeated here. Give the name of a"
             f" {kind} that has the key, and replace a key that others may have read"
         ) from None
 

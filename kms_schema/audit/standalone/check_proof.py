@@ -11,7 +11,6 @@ exit status: 0 the proof holds, 1 it does not, 2 wrong usage, or a file that can
 import argparse
 import base64
 import datetime as dt
-import errno
 import hashlib
 import json
 import os
@@ -338,8 +337,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as error:
         print(f"REFUSED: {error}")
         return 1
-    print("\n".join(lines))
-    print("the proof holds")
+    print("\n".join([*lines, "the proof holds"]))
     return 0
 
 
@@ -347,16 +345,12 @@ def run(program: Callable[[], int]) -> int:
     """Run a program, and return its exit status: 1 is for what it refuses, and never for an output that is gone."""
     try:
         status = program()
-        if sys.stdout is not None:  # it is None where it was closed
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("Interrupted: nothing was checked", file=sys.stderr)
-        return 130
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
-        if error.errno != errno.EPIPE:
-            print(f"cannot write the output: {error.strerror}", file=sys.stderr)
-        return 2
+        print(end="", flush=True)
+    except (KeyboardInterrupt, OSError) as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left when it ends
+        is_output = isinstance(error, OSError)
+        print(f"cannot write the output: {error}" if is_output else "Interrupted: nothing was checked", file=sys.stderr)
+        status = 2 if is_output else 130
     return status
 
 
