@@ -65,11 +65,12 @@ def create_indexes(indexes: Sequence[Index]) -> None:
     writers wait. On SQLite the file is locked already. Raises `CommandError` for a name that something else has.
     """
     for index in indexes:
-        _refuse_taken(index)
         if not on_postgresql() or not runs_concurrently():
+            _refuse_taken(index)
             _build(index, if_not_exists=True, concurrently=False)
             continue
         with outside_of_transactions():
+            _refuse_taken(index)
             _drop_invalid(index)
             if not only_planned():
                 log.info("building %s on %s", index.name, qualified(index.table))

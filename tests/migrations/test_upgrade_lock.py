@@ -222,6 +222,8 @@ def test_timeouts_for_applications_do_not_end_an_upgrade(empty_database: Databas
         timer.start()
         try:
             empty_database.alembic("upgrade", "head")
+        except CommandError as error:
+            pytest.fail(str(error))
         finally:
             timer.join()
     engine = empty_database.engine()
