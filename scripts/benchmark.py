@@ -6,10 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-try:
-    from benchmarks.command import main
-except ModuleNotFoundError as error:
-    sys.exit(f"{Path(__file__).name} needs the test requirements ({error}): pip install -e '.[test]'")
+from benchmarks.command import main
 
 if __name__ == "__main__":
     main()

@@ -65,20 +65,6 @@ def error_of(result: Result) -> str:
     return line
 
 
-@pytest.mark.parametrize("name", ["benchmark", "moonshot"])
-def test_without_the_test_requirements_it_names_them(tmp_path: Path, name: str) -> None:
-    """A module that cannot be found stands for one that is not installed."""
-    missing = 'raise ModuleNotFoundError("No module named \'pytest\'", name="pytest")'
-    (tmp_path / "pytest.py").write_text(missing, encoding="utf-8")
-    script = REPOSITORY / "scripts" / f"{name}.py"
-    done = subprocess.run(
-        [sys.executable, script, "--help"],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
-    says = f"{name}.py needs the test requirements (No module named 'pytest'): pip install -e '.[test]'\n"
-    assert (done.returncode, done.stderr) == (1, says)
-
-
 def test_it_starts_a_server_with_durable_commits_and_writes_results(tmp_path: Path) -> None:
     words = ["--only", "P1", "--only", "P19", "--scale", "tiny", "--repetitions", "1", "--seed", "7"]
     files = ["--json", "result.json", "--markdown", "docs/page.md", "--chart", "chart.svg"]
