@@ -41,13 +41,14 @@ class SqlFile:
         if self.kind == "TRIGGER" and self.dialect == "postgresql":
             # Also with session_replication_role = replica, which otherwise bypasses every trigger.
             statements.append(f"ALTER TABLE {self._on} ENABLE ALWAYS TRIGGER {self.name}")
-        if self.kind == "FUNCTION" and (
-            "RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text or self._arguments != "()"
-        ):
+        if self.kind == "FUNCTION":
             # A role with EXECUTE on a trigger function can create a trigger with it on its own table and choose NEW; a
             # SECURITY DEFINER function then runs with the owner's privileges. Firing a trigger needs no privilege. A
-            # function with arguments is called by these alone.
-            statements.append(f"REVOKE ALL ON FUNCTION {self.name}{self._arguments} FROM PUBLIC")
+            # function with arguments is called by these alone. What is left is for everybody, whatever the default
+            # privileges of the database say: each INSERT and each trigger needs it.
+            is_private = "RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text or self._arguments != "()"
+            change = ("REVOKE ALL", "FROM") if is_private else ("GRANT EXECUTE", "TO")
+            statements.append(f"{change[0]} ON FUNCTION {self.name}{self._arguments} {change[1]} PUBLIC")
         return [_in_schema(statement, schema) for statement in statements]
 
     def drop(self, schema: str = "public") -> str:

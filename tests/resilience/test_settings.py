@@ -13,6 +13,7 @@ from tests.cli.test_validate_command import kms_schema
 from tests.resilience.names import in_quotes
 from tests.support.engines import Database, Engine
 from tests.support.reports import found, run
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
@@ -47,6 +48,15 @@ def test_settings_of_the_database_change_nothing(database: Database, settings: d
     done = kms_schema("validate", "--database-url", database.url)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "error" not in done.stdout
+
+
+def test_functions_are_for_everybody_whatever_the_default_privileges_are(empty_database: Database) -> None:
+    """Each INSERT draws an id, with the privileges of who inserts."""
+    with closing(empty_database.connect()) as connection:
+        execute(connection, "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    empty_database.alembic("upgrade", "head")
+    with closing(empty_database.connect()) as connection:
+        assert found(validate(connection)) == []
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP", "SJIS"])
