@@ -56,6 +56,8 @@ def test_functions_are_for_everybody_whatever_the_default_privileges_are(empty_d
         execute(connection, "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
     empty_database.alembic("upgrade", "head")
     with closing(empty_database.connect()) as connection:
+        may = "SELECT has_function_privilege('pg_monitor', 'public.kms_uuidv7()', 'EXECUTE')"
+        assert execute(connection, may).fetchone() == (True,)
         assert found(validate(connection)) == []
 
 
