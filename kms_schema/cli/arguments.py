@@ -44,7 +44,9 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
 
 def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
     """Return the error to show: `error`, or one without its message if that repeats a private key of `arguments`."""
-    if _PRIVATE_KEYS.search(error.format_message()) and any(map(_PRIVATE_KEYS.search, arguments)):
+    shown = error.format_message()
+    pieces = (piece for each in arguments if _PRIVATE_KEYS.search(each) for piece in each.split())
+    if any(len(piece) > 15 and piece in shown for piece in pieces):
         return click.UsageError(_KEY_NOT_REPEATED, getattr(error, "ctx", None))
     return error
 

@@ -44,8 +44,8 @@ class SqlFile:
         if self.kind == "FUNCTION":
             # A role with EXECUTE on a trigger function can create a trigger with it on its own table and choose NEW; a
             # SECURITY DEFINER function then runs with the owner's privileges. Firing a trigger needs no privilege. A
-            # function with arguments is called by these alone. What is left is for everybody, whatever the default
-            # privileges of the database say: each INSERT and each trigger needs it.
+            # function with arguments is called by these alone. The others are for everybody, whatever the default
+            # privileges of the database say: each INSERT and each trigger needs them.
             is_private = "RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text or self._arguments != "()"
             change = ("REVOKE ALL", "FROM") if is_private else ("GRANT EXECUTE", "TO")
             statements.append(f"{change[0]} ON FUNCTION {self.name}{self._arguments} {change[1]} PUBLIC")

@@ -69,9 +69,12 @@ def test_a_folder_or_a_file_that_is_not_there_exits_3_and_nothing_is_made(
     for url in urls if command == "upgrade" else [*urls, f"sqlite:///{tmp_path}/kms.db"]:
         told = kms_schema(*command.split(), url=url)
         assert (told.status, told.out) == (3, ""), url
-        assert told.error.endswith(
-            ("create the folder first, or correct the path", "run: kms-schema upgrade", "sqlite:///path/to/file.db")
+        advice = (
+            "create the folder first, or correct the path",
+            "run: kms-schema upgrade",
+            "sqlite:///path/to/file.db",
         )
+        assert told.error.endswith((*advice, "name the file of the database"))
     assert list(tmp_path.iterdir()) == []
 
 
