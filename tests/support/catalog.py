@@ -85,6 +85,9 @@ POSTGRESQL = (
                                'prorettype', 'proargtypes', 'proallargtypes', 'protrftypes', 'proargdefaults',
                                'prosqlbody']
            || jsonb_build_object('owner', proowner::regrole,
+                                 -- In the order in which they were granted, or NULL for the usual ones.
+                                 'proacl', (SELECT jsonb_agg(held ORDER BY held::text)
+                                            FROM unnest(coalesce(proacl, acldefault('f', proowner))) AS held),
                                  'definition', CASE WHEN prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) END)
     FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE {ours}
     """,
