@@ -95,6 +95,7 @@ def test_privileges_of_a_role_with_such_a_name_are_revoked(database: Database) -
             drop_roles(connection, *map(in_quotes, roles))
 
 
+@pytest.mark.versions("newest")
 def test_every_format_writes_them_so_that_they_do_no_harm(database: Database) -> None:
     with closing(database.connect()) as connection:
         keys = make_all(database, connection)

@@ -44,6 +44,7 @@ def before_each_statement(
         yield
 
 
+@pytest.mark.versions("newest")
 def test_a_session_that_is_ended_before_any_statement(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """ROLLBACK, the last one, included."""
     options = ("--level", "data", "--strict")

@@ -85,6 +85,7 @@ def encoded(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Database
 
 
 @pytest.mark.parametrize("encoded", [pytest.param("LATIN1", marks=pytest.mark.full), "EUC_JP"], indirect=True)
+@pytest.mark.versions("newest")
 def test_a_database_of_any_encoding_is_as_the_package_made_it(encoded: Database) -> None:
     done = kms_schema("validate", "--database-url", encoded.url, "--level", "data", "--probe")
     assert (done.returncode, done.stderr) == (0, f"database: {redact(encoded.url)}\n"), done.stdout

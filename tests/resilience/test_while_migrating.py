@@ -51,6 +51,7 @@ def migrating(*steps: tuple[Database, tuple[str, ...]], again: Event | None = No
         raise errors[0]
 
 
+@pytest.mark.versions("newest")
 def test_each_verdict_is_of_one_revision(empty_database: Database) -> None:
     up, down = (empty_database, ("upgrade", "head")), (empty_database, ("downgrade", "base"))
     verdicts: Counter[str] = Counter()
