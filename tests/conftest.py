@@ -86,8 +86,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
     config.addinivalue_line(
         "markers",
-        "versions('all', 'oldest and newest', or 'newest' within a file of others): what it is about depends on the server, so it runs on these of the"
-        " PostgreSQLs that are asked for; without it on the newest, and with --full on all",
+        "versions('all' or 'oldest and newest'): what it is about depends on the server, so it runs on these of the"
+        " PostgreSQLs that are asked for; without it, or with 'newest', on the newest; with --full on all",
     )
 
 
