@@ -16,6 +16,7 @@ from kms_schema.keyring import DatabaseUnavailableError, KeyRing
 from tests.keyring.rings import AAD, DATA, another_writes, change, entries, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
+from tests.support.statements import execute
 
 
 @contextmanager
@@ -166,6 +167,31 @@ def test_a_transaction_that_has_read_decrypts_while_others_write(
             with suppress(DatabaseUnavailableError):
                 ring.key(orders).decrypt(blob, aad=AAD)
     assert [each["decryptions"] for each in entries(database, "KEY_USED", orders)] == [0, 0, 0, 1]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN IMMEDIATE"])
+def test_transactions_that_read_first_wait_for_each_other(
+    database: Database, roots: RootKeys, orders: str, begin: str
+) -> None:
+    engine = database.engine().execution_options(kms_sqlite_begin=begin)
+    with ring_of(engine, roots) as ring, engine.connect() as connection:
+        notes = table(connection)
+        connection.commit()
+        connection.execute(sa.select(notes))
+        written = notes.insert().values(note="seen")
+        with closing(database.connect()) as other:
+            execute(other, "PRAGMA busy_timeout = 0")
+            if begin == "BEGIN IMMEDIATE":
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    execute(other, "UPDATE key_masters SET status_reason = 'another'")
+                ring.key(orders).encrypt(DATA, aad=AAD)
+                connection.execute(written)
+            else:
+                execute(other, "UPDATE key_masters SET status_reason = 'another'")
+                with pytest.raises(sa.exc.OperationalError, match="locked"):
+                    connection.execute(written)
+        connection.commit()
 
 
 @pytest.mark.only_on("sqlite")
