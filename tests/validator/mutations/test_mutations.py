@@ -23,13 +23,20 @@ BY_COMMAND = {True: 60, False: 2}
 SHARE = 24
 """Without --full, one kind in so many is tried; `tests/validator/test_validate.py` has each code of the validator."""
 
+PARTS = 6
+"""With --full, all mutations take most of an hour: so many tests share them, and so the processes."""
 
+
+@pytest.mark.parametrize("part", [0, *(pytest.param(each, marks=pytest.mark.full) for each in range(1, PARTS))])
 def test_each_mutation_is_one_finding_that_names_the_object_and_fixes_it(
-    engines: Engines, engine_name: str, pytestconfig: pytest.Config
+    engines: Engines, engine_name: str, part: int, pytestconfig: pytest.Config
 ) -> None:
     template = engines.migrated(engine_name, "template")
     every = every_mutation(template, kinds_on(engine_name))
-    chosen = every if pytestconfig.getoption("--full") else list(one_of_each_kind(every))[::SHARE]
+    if pytestconfig.getoption("--full"):
+        chosen = sorted(every, key=lambda mutation: (mutation.names, mutation.change))[part::PARTS]
+    else:
+        chosen = list(one_of_each_kind(every))[::SHARE]
     trials = Court(engines[engine_name], template).trials(chosen)
     faults = [f"{trial.mutation.kind.name}, {trial.mutation.names}: {trial.fault}" for trial in trials if trial.fault]
     assert faults == []
