@@ -1,7 +1,6 @@
 """The races once more on SQLite: two connections to one file, one writer at a time."""
 
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -10,25 +9,12 @@ import pytest
 from tests.support.concurrency.pairs import PAIRS, Pair
 from tests.support.concurrency.serial_results import comparable, run_in_order
 from tests.support.concurrency.statements import Statement
-from tests.support.engines import Database, Engines, parse_names
+from tests.support.engines import Database
 from tests.support.random_operations.invariants import forbidden_states
 from tests.support.rows.table_dump import dump_tables
 from tests.support.statements import execute
 
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on the SQLite libraries among `--engines`."""
-    if "library" in metafunc.fixturenames:
-        names = [name for name in parse_names(metafunc.config.getoption("--engines")) if "sqlite" in name]
-        metafunc.parametrize("library", names, scope="session")
-
-
-@pytest.fixture
-def database(engines: Engines, library: str) -> Iterator[Database]:
-    """A file of the test's own, migrated to head."""
-    made = engines[library].create(engines.migrated(library, "template"))
-    yield made
-    engines[library].drop(made)
+pytestmark = pytest.mark.only_on("sqlite")
 
 
 def connect(database: Database, patience_ms: int) -> sqlite3.Connection:
