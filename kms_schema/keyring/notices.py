@@ -106,6 +106,11 @@ class _Stop:
             selector.select(seconds)
         return self.is_set
 
+    def close(self) -> None:
+        """Close the sockets; the thread has ended."""
+        self._reader.close()
+        self._writer.close()
+
 
 class ThreadListener:
     """Listens in a thread, over psycopg."""
@@ -137,8 +142,12 @@ class ThreadListener:
         """End the thread. One that connects right now ends after that."""
         with self._lock:
             self.abandon()
-        if self._running is not None and self._running[0].is_alive():
-            self._running[0].join(_ENDS_WITHIN)
+        if self._running is not None:
+            thread, stop = self._running
+            if thread.is_alive():
+                thread.join(_ENDS_WITHIN)
+            if not thread.is_alive():
+                stop.close()
 
     def abandon(self) -> None:
         """Have the thread end."""
