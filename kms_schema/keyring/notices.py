@@ -9,7 +9,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, Protocol
 
 import psycopg
@@ -107,7 +107,7 @@ class _Stop:
         return self.is_set
 
     def close(self) -> None:
-        """Close the sockets; the thread has ended."""
+        """Close the sockets, at the end of the thread."""
         self._reader.close()
         self._writer.close()
 
@@ -142,12 +142,8 @@ class ThreadListener:
         """End the thread. One that connects right now ends after that."""
         with self._lock:
             self.abandon()
-        if self._running is not None:
-            thread, stop = self._running
-            if thread.is_alive():
-                thread.join(_ENDS_WITHIN)
-            if not thread.is_alive():
-                stop.close()
+        if self._running is not None and self._running[0].is_alive():
+            self._running[0].join(_ENDS_WITHIN)
 
     def abandon(self) -> None:
         """Have the thread end."""
@@ -163,15 +159,16 @@ class ThreadListener:
 
 def _listen_in_thread(engine: sa.Engine, stop: _Stop, note: Note) -> None:
     pause = Delays()
-    while not stop.wait(pause.next()):
-        with suppress(*ENDS_IT):
-            connection, driver = listening(engine)
-            with connection:
-                pause.connected()
-                note(None)
-                while not stop.wait(connection=driver):
-                    for notice in driver.notifies(timeout=0):
-                        note(notice.payload)
+    with closing(stop):
+        while not stop.wait(pause.next()):
+            with suppress(*ENDS_IT):
+                connection, driver = listening(engine)
+                with connection:
+                    pause.connected()
+                    note(None)
+                    while not stop.wait(connection=driver):
+                        for notice in driver.notifies(timeout=0):
+                            note(notice.payload)
 
 
 def listening(engine: sa.Engine) -> tuple[sa.Connection, Any]:

@@ -66,6 +66,26 @@ def listening(database: Database, roots: RootKeys, key_id: str) -> Iterator[tupl
     until(lambda: not listeners(database))
 
 
+def test_a_ring_that_is_closed_or_collected_leaves_no_socket_open(
+    database: Database, roots: RootKeys, orders: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    def use(*, closes: bool) -> None:
+        ring = KeyRing(create_engine(database.url), roots)
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        until(lambda: listeners(database))
+        if closes:
+            ring.close()
+
+    for closes in (True, False):
+        gc.collect()  # what earlier tests have left
+        recwarn.clear()
+        use(closes=closes)
+        gc.collect()
+        until(lambda: not [each for each in threading.enumerate() if each.name == notices.NAME])
+        gc.collect()
+        assert [each for each in recwarn if "unclosed <socket" in str(each.message)] == [], closes
+
+
 def reads(statements: list[str]) -> int:
     return sum("The version with a tag" in each for each in statements)
 
