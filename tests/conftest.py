@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.addinivalue_line("markers", "full: what only --full asks for")
     config.addinivalue_line("markers", "full_on(dialect): what only --full asks for on this engine")
-    config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
+    config.addinivalue_line("markers", "only_on(*engines): what the test is about exists on these engines only")
     config.addinivalue_line(
         "markers",
         "versions('all' or 'oldest and newest'): what it is about depends on the server, so it runs on these of the"
@@ -113,7 +113,7 @@ def is_wanted(node: pytest.Item, engine_name: str, config: pytest.Config) -> boo
     """Return whether a test is run on an engine, as its markers say; "" is no engine."""
     full = config.getoption("--full")
     # A test without a database has no engine, and is about one all the same: it runs once.
-    if engine_name and not all(engine_name.startswith(only_on.args[0]) for only_on in node.iter_markers("only_on")):
+    if engine_name and not all(engine_name.startswith(only_on.args) for only_on in node.iter_markers("only_on")):
         return False
     if node.get_closest_marker("full") is not None and not full:
         return False

@@ -15,15 +15,16 @@ from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("newest")]
 
-SMALL_QUEUE = ("max_notify_queue_pages=64", "max_prepared_transactions=2")
+PREPARED, SMALL = "max_prepared_transactions=2", "max_notify_queue_pages=64"
 REVOKE = "UPDATE key_masters SET status = 'revoked' WHERE id = :id"
 
 
 @pytest.fixture(scope="module")
 def small_queue(engine_name: str) -> Iterator[Database]:
-    """A database on a server whose queue of notifications has 512 kB."""
-    options = tuple(word for setting in SMALL_QUEUE for word in ("--set", setting))
-    programs = find_programs(int(engine_name.removeprefix("postgresql-")))
+    """A database on a server that prepares transactions, and whose queue of notifications has 512 kB since 17."""
+    version = int(engine_name.removeprefix("postgresql-"))
+    options = tuple(word for setting in (PREPARED, SMALL)[: 1 + (version >= 17)] for word in ("--set", setting))
+    programs = find_programs(version)
     with closing(PostgresqlEngine(engine_name, programs, options)) as engine:
         database = engine.create()
         database.alembic("upgrade", "head")
@@ -103,6 +104,7 @@ def fill(database: Database) -> Callable[[], None]:
     return listener.close
 
 
+@pytest.mark.only_on("postgresql-17", "postgresql-18")
 def test_a_full_queue_stops_no_revocation(small_queue: Database) -> None:
     key, _ = used_key(small_queue)
     end = fill(small_queue)

@@ -1,4 +1,4 @@
-"""A database in which every rule holds is not called broken, whatever is in it and whoever writes there meanwhile."""
+"""A database in which every rule holds is not called broken, whatever is in it, and while others write there."""
 
 import threading
 from collections.abc import Iterator
