@@ -5,6 +5,11 @@ two names look the same; XML 1.0 allows no control characters. They are written 
 as the character: a name can be copied from a report into a waiver.
 """
 
+import re
+
+LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{43}=?|[0-9A-Fa-f]{64}")
+"""The text of 32 bytes in base64, or in hexadecimal digits: no error repeats it, since it may be a root key."""
+
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Invisible letters and marks (Unicode's Default_Ignorable_Code_Point); `isprintable` covers all others.
 _BLANK_POINTS = (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0)

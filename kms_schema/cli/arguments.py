@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import click
 from click.core import ParameterSource
 
+from kms_schema.printable import LIKE_A_KEY
+
 _OPTION = "--database-url"
 _PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
 _PRIVATE_KEYS = re.compile(
@@ -16,6 +18,7 @@ _KEY_NOT_REPEATED = (
     "an argument is a private key, and is not repeated here: give the name of the file that has it."
     " Replace the key if others may have read the argument"
 )
+_ROOT_KEY_NOT_REPEATED = "(an argument that is like a root key, and is not repeated here)"
 _NOT_REPEATED = (
     "an argument looks like a database URL, and is not repeated here: give that in one argument after --database-url,"
     " or in KMS_DATABASE_URL"
@@ -43,12 +46,14 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
 
 
 def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
-    """Return the error to show: `error`, or one without its message if that repeats a private key of `arguments`."""
+    """Return the error to show: `error`, or one that does not repeat a private key, or a root key, of `arguments`."""
     shown = error.format_message()
     pieces = (piece for each in arguments if _PRIVATE_KEYS.search(each) for piece in each.split())
     if any(len(piece) > 15 and piece in shown for piece in pieces):
         return click.UsageError(_KEY_NOT_REPEATED, getattr(error, "ctx", None))
-    return error
+    for key in filter(LIKE_A_KEY.fullmatch, arguments):
+        shown = shown.replace(key, _ROOT_KEY_NOT_REPEATED)
+    return error if shown == error.format_message() else click.UsageError(shown, getattr(error, "ctx", None))
 
 
 def name_given(option: click.Option, context: click.Context | None) -> str:

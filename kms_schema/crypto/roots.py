@@ -7,7 +7,6 @@ same rows. The permission to compute that HMAC is the permission to open them: t
 import base64
 import binascii
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
@@ -16,12 +15,10 @@ from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, hmac_sha256
 from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
 from kms_schema.crypto.private_files import PrivateFileError, read_private
 from kms_schema.crypto.secret import Secret
+from kms_schema.printable import LIKE_A_KEY
 
 HEALTH_MESSAGE = b"kms-schema/health"
 """Message of `health`; messages for rows begin with another byte."""
-
-_LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{43}=?|[0-9A-Fa-f]{64}")
-"""The text of 32 bytes in base64, or in hexadecimal digits."""
 
 
 class Root(Protocol):
@@ -128,7 +125,7 @@ def read_root_file(path: str | Path) -> Secret:
 
 def _refuse_key(name: str, kind: str) -> None:
     """Raise `RootKeyError` if a name that nothing has is like a key: an error with the name would show the key."""
-    if _LIKE_A_KEY.fullmatch(name):
+    if LIKE_A_KEY.fullmatch(name):
         raise RootKeyError(
             f"there is no {kind} of the given name, which is like a key and not repeated here. Give the name of a"
             f" {kind} that has the key, and replace a key that others may have read"

@@ -29,6 +29,16 @@ def in_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("words", [("--trust",), ("--checkpoint",), ("proof.json",), ()])
+def test_a_private_key_in_place_of_a_file_is_not_repeated(in_folder: Path, words: tuple[str, ...]) -> None:
+    (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
+    secret = f"PRIVATE+KEY+{KEY.verifier}"
+    done = run("--key", str(KEY.verifier), *words, secret, *["proof.json"] * len(words), program=in_folder / "check.py")
+    assert done.returncode == 2
+    assert str(KEY.verifier) not in done.stderr
+    assert "an argument is a private key, and is not repeated here" in done.stderr
+
+
 def test_the_file_works_alone(in_folder: Path) -> None:
     program = in_folder / "check.py"
     (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")

@@ -11,6 +11,7 @@ from kms_schema.crypto import RootKeyError, RootKeys
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.pkcs11.pins import read_pin
 from tests.cli.test_passwords_not_shown import COMMANDS, words_of
+from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema
 
 MATERIAL = hashlib.sha256(b"0").digest()
@@ -68,6 +69,16 @@ def test_a_root_key_in_place_of_a_file_or_variable_is_not_repeated(
             )
             assert said.status in {1, 2, 3}
             assert key not in said.all, place
+
+
+@pytest.mark.parametrize("words", ["keys create data --under", "keys show", "keys"])
+@pytest.mark.only_on("sqlite")
+def test_a_root_key_in_place_of_the_name_of_a_key_is_not_repeated(database: Database, words: str) -> None:
+    for key in ROOT_KEYS:
+        said = kms_schema(*words.split(), key, url=database.url if " " in words else None)
+        assert said.status in {1, 2, 3}
+        assert key not in said.all
+        assert "(an argument that is like a root key, and is not repeated here)" in said.all
 
 
 @pytest.mark.parametrize("key", ROOT_KEYS)

@@ -12,7 +12,6 @@ and nothing of kms-schema. The page "retention" of its documentation has the for
 exit status: 0 the archive holds, 1 it does not, 2 wrong usage, or a file that cannot be read or written
 """
 
-import argparse
 import base64
 import datetime as dt
 import hashlib
@@ -262,7 +261,7 @@ def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
+    parser = check_proof.Parser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("archive", type=Path, help="the compressed JSON lines")
     check_proof.add_options(parser, "archive")
     parser.add_argument(

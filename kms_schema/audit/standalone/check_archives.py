@@ -12,7 +12,6 @@ Copies of this file, check_archive.py and check_proof.py work alone in one folde
 exit status: 0 the archives hold, 1 they do not, 2 wrong usage, or a file that cannot be read or written
 """
 
-import argparse
 import base64
 import hashlib
 import json
@@ -86,7 +85,7 @@ def _sha256(path: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
+    parser = check_proof.Parser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("archives", type=Path, nargs="+", help="the files with compressed JSON lines, in any order")
     check_proof.add_options(parser, "archives")
     parser.add_argument(

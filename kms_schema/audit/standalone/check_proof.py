@@ -299,6 +299,16 @@ def read_document(proof: bytes) -> Any:
         raise Refused("this is not JSON") from None
 
 
+class Parser(argparse.ArgumentParser):
+    """Repeats no private key in an error."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with status 2."""
+        if "PRIVATE+KEY" in message:
+            message = "an argument is a private key, and is not repeated here: these programs need verifier keys only"
+        super().error(message)
+
+
 def add_options(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the options that name keys and the trail."""
     parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
@@ -321,7 +331,7 @@ def keys_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
+    parser = Parser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("proof", type=Path, help="the JSON document")
     add_options(parser, "proof")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="your checkpoint that it must be about")

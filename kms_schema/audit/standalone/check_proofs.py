@@ -10,7 +10,6 @@ and nothing of kms-schema. The page "reports" of its documentation describes the
 exit status: 0 all proofs hold, 1 one does not, 2 wrong usage, or a file that cannot be read or written
 """
 
-import argparse
 import gzip
 import json
 import re
@@ -76,7 +75,7 @@ def check(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
+    parser = check_proof.Parser(description=__doc__.rpartition("\n\n")[0], epilog=__doc__.rpartition("\n\n")[2])
     parser.add_argument("files", type=Path, nargs="+", help="files of proofs, one a line")
     check_proof.add_options(parser, "proofs")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="your checkpoint that they must be about")
