@@ -178,13 +178,16 @@ class Stack:
         """Wait until this notice was received, after those before, and no others."""
         self._expected.append((alert, about))
         arrived = self.webhook.wait_for(len(self._expected), PATIENCE)
-        assert arrived, self._report(f"{alert} {about}")
-        assert self.webhook.notices == self._expected
+        assert arrived, self._report(f"not in {PATIENCE} seconds: {alert} {about}")
+        self._compare()
 
     def nothing_more(self) -> None:
         """Wait for as long as a notice would take that is one too many."""
         time.sleep(SETTLED)
-        assert self.webhook.notices == self._expected
+        self._compare()
+
+    def _compare(self) -> None:
+        assert self.webhook.notices == self._expected, self._report(f"other notices than {self._expected}")
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something holds; fail with the logs if it does not."""
@@ -192,14 +195,14 @@ class Stack:
         while not condition():
             ended = [each for each in (self.prometheus, self.alertmanager, *self.exporters) if each.has_ended]
             if ended or time.monotonic() > deadline:
-                raise AssertionError(self._report(what))
+                raise AssertionError(self._report(f"not in {PATIENCE} seconds: {what}"))
             time.sleep(POLLED)
 
     def _report(self, what: str) -> str:
         logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))
         seen = [(each["metric"], each["value"][1]) for each in self.query(EVERYTHING)]
         state = f"{self.webhook.notices}, active: {self.active()}, seen: {seen}"
-        return f"not in {PATIENCE} seconds: {what}; received: {state}\n{logs}"
+        return f"{what}; received: {state}\n{logs}"
 
 
 def _get(url: str) -> bytes | None:
