@@ -274,8 +274,6 @@ REPLICA_RULES: list[tuple[str, str, Row]] = [
 def test_rules_hold_in_a_session_that_replicates(database: Database, table: str, rule: str, change: Row) -> None:
     """PostgreSQL's session_replication_role = replica disables every trigger that is not ENABLE ALWAYS."""
     with closing(database.connect()) as connection:
-        if database.dialect == "postgresql":
-            connection.execute("SET session_replication_role = replica")
         key = insert(connection, "key_masters", **key_master(usage_count=7))
         version = insert(connection, "key_versions", **key_version(key, usage_count=7))
         if rule == "validate_key_version_wrapper":
@@ -285,5 +283,7 @@ def test_rules_hold_in_a_session_that_replicates(database: Database, table: str,
                 "wrapped_by_version_id": other["id"],
                 "wrapping_key_ref": None,
             }
+        if database.dialect == "postgresql":
+            connection.execute("SET session_replication_role = replica")
         update_refused(connection, table, key if table == "key_masters" else version, change, rule=rule)
         delete_refused(connection, "key_versions", version, rule="prevent_key_version_delete")
