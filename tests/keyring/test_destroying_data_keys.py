@@ -53,7 +53,7 @@ def destroy(database: Database, orders: str) -> Destroy:
 
 
 class Terminal(io.StringIO):
-    """A standard input that could be asked, and answers nothing."""
+    """A standard input that could be asked, and answers what it has."""
 
     def isatty(self) -> bool:
         return True
@@ -103,6 +103,17 @@ def test_a_key_without_columns_that_are_known(ring: KeyRing, orders: str, destro
     said = destroy()
     assert (said.status, "no column is stored with the key" in said.error) == (1, True)
     assert destroy("--erase-data").status == 0
+
+
+def test_a_person_is_asked_and_only_a_yes_destroys(
+    ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotate(ring, database, orders)
+    for answer, status, is_destroyed in (("n\n", 130, False), ("\n", 130, False), ("", 130, False), ("y\n", 0, True)):
+        monkeypatch.setattr("sys.stdin", Terminal(answer))
+        said = kms_schema("destroy-version", orders, "1", "--erase-data", url=database.url)
+        shown = (said.status, f"version 1 of key '{orders}' is destroyed" in said.out)
+        assert (*shown, f"Destroy version 1 of key '{orders}'?" in said.err) == (status, is_destroyed, True), answer
 
 
 def test_a_key_that_has_encrypted_for_a_caller(
