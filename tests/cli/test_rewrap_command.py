@@ -124,15 +124,6 @@ def test_usage_and_connections(database: Database, tree: Tree, files: dict[str, 
     assert (none.status, "there is no version 1 of key 'no-such-key'; kms-schema keys show" in none.error) == (1, True)
 
 
-def test_destruction_asks_and_takes_no_silence_for_a_yes(database: Database, tree: Tree, session: Session) -> None:
-    query = sa.text("SELECT key_id FROM key_masters WHERE key_type = 'dek' LIMIT 1")
-    key = session.scalars(query).one()
-    session.commit()
-    said = kms_schema("destroy-version", key, "1", url=database.url)
-    assert (said.status, "use --yes" in said.error) == (2, True)
-    assert held(session, tree.wrapping) == tree.keys
-
-
 HELD_UP = """
 import sys, time
 from kms_schema.crypto import dependents

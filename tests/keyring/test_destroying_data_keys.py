@@ -116,6 +116,13 @@ def test_a_person_is_asked_and_only_a_yes_destroys(
         assert (*shown, f"Destroy version 1 of key '{orders}'?" in said.err) == (status, is_destroyed, True), answer
 
 
+def test_a_pipe_says_no_yes(ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    rotate(ring, database, orders)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    said = kms_schema("destroy-version", orders, "1", "--erase-data", url=database.url)
+    assert (said.status, "use --yes" in said.err) == (2, True)
+
+
 def test_a_key_that_has_encrypted_for_a_caller(
     *, ring: KeyRing, table: sa.Table, orders: str, destroy: Destroy, database: Database, sql_engine: sa.Engine
 ) -> None:
