@@ -112,6 +112,10 @@ GOOD = {
         ({"file": "kms_schema/nothing.py"}, "there is no file kms_schema/nothing.py"),
         ({"old": "WHERE nothing"}, r".*decrease_trigger_v\d\d\.sql has the old text 0 times, not once"),
         ({"old": "RAISE"}, r".*decrease_trigger_v\d\d\.sql has the old text 2 times, not once"),
+        (
+            {"file": "kms_schema/__main__.py", "old": "    main(", "new": "  main(("},
+            r"kms_schema/__main__\.py is no Python without the rule: .*",
+        ),
         ({"test": "tests/house/test_nothing.py::test_x"}, r"there is no file tests/house/test_nothing\.py"),
         (
             {"test": "tests/house/test_without_rule.py::test_x"},
