@@ -130,12 +130,19 @@ def test_a_flood_has_a_row_read_once_a_second(database: Database, roots: RootKey
 
 
 def test_a_connection_that_is_lost_is_opened_again_and_everything_is_read_again(
-    database: Database, roots: RootKeys, orders: str, make_ring: Callable[..., KeyRing]
+    *,
+    database: Database,
+    roots: RootKeys,
+    orders: str,
+    make_ring: Callable[..., KeyRing],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(notices, "RETRIED_AFTER", 2)
     with listening(database, roots, orders) as (ring, blob, _):
         with unreachable(database):
             assert ring.key(orders).decrypt(blob, aad=AAD) == DATA
-        make_ring().revoke(orders, reason="leaked")  # nobody listened
+        make_ring().revoke(orders, reason="leaked")
+        assert listeners(database) == [], "it was told, and had to read nothing again"
         until(lambda: listeners(database))
 
         def is_refused() -> bool:
