@@ -51,7 +51,8 @@ def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click
     pieces = (piece for each in arguments if _PRIVATE_KEYS.search(each) for piece in each.split())
     if any(len(piece) > 15 and piece in shown for piece in pieces):
         return click.UsageError(_KEY_NOT_REPEATED, getattr(error, "ctx", None))
-    for key in filter(LIKE_A_KEY.fullmatch, arguments):
+    values = (value for each in arguments for value in (each, each.partition("=")[2]))  # as in --under=KEY
+    for key in filter(LIKE_A_KEY.fullmatch, values):
         shown = shown.replace(key, _ROOT_KEY_NOT_REPEATED)
     return error if shown == error.format_message() else click.UsageError(shown, getattr(error, "ctx", None))
 
