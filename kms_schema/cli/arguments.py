@@ -9,7 +9,8 @@ from click.core import ParameterSource
 from kms_schema.printable import LIKE_A_KEY
 
 _OPTION = "--database-url"
-_PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
+_PASSWORDS = re.compile(r"(?is):(?://[^:@]*(?=[:@]))?(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
+"""Possible passwords, not names of users: `postgresql://kms@host` has no password."""
 _PRIVATE_KEYS = re.compile(
     r"PRIVATE\+KEY\+\S|KMS-HANDOVER-PRIVATE-\d+[ \n]+[A-Za-z0-9+/]{9}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
@@ -20,8 +21,8 @@ _KEY_NOT_REPEATED = (
 )
 _ROOT_KEY_NOT_REPEATED = "(an argument that is like a root key, and is not repeated here)"
 _NOT_REPEATED = (
-    "an argument looks like a database URL, and is not repeated here: give that in one argument after --database-url,"
-    " or in KMS_DATABASE_URL"
+    "an argument or a KMS_ variable looks like a database URL, and is not repeated here: give that in one argument"
+    " after --database-url, or in KMS_DATABASE_URL"
 )
 
 

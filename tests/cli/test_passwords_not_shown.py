@@ -120,6 +120,12 @@ def test_no_command_shows_a_password(name: str, tmp_path: Path, monkeypatch: pyt
             assert SECRET not in shown(said, tmp_path), url
 
 
+@pytest.mark.parametrize("url", ["postgresql://kms@host/backup", f"postgresql://kms:{SECRET}@host/backup"])
+def test_a_user_in_a_variable_hides_no_message(url: str) -> None:
+    said = kms_schema("validate", url="sqlite:///kms.db", environment={"KMS_BACKUP_URL": url})
+    assert (said.status, "there is no file kms.db" in said.error) == (3, True), said.all
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_shows_a_password_in_the_wrong_place(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

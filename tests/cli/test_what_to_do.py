@@ -23,9 +23,7 @@ REFUSED = "postgresql://somebody@127.0.0.1:1/none"
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_missing_privilege_names_the_role_that_has_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The URL of a server for tests: what is in a variable of the program is not repeated in its messages.
-    monkeypatch.delenv("KMS_TEST_POSTGRESQL_18", raising=False)
+def test_a_missing_privilege_names_the_role_that_has_it(database: Database) -> None:
     with login(database) as seen:
         for command, role in ROLES.items():
             said = kms_schema(*command.split(), url=seen.url)
