@@ -78,9 +78,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # pytest-alembic 0.13 would bind its tests to this file and break on pytest 9.1's read-only node ids;
-    # database/test_pytest_alembic.py imports them instead.
+    # migrations/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
 
+    config.addinivalue_line("markers", "first: it takes so long that the others would wait for it at the end")
     config.addinivalue_line("markers", "full: what only --full asks for")
     config.addinivalue_line("markers", "full_on(dialect): what only --full asks for on this engine")
     config.addinivalue_line("markers", "only_on(*engines): what the test is about exists on these engines only")
@@ -128,8 +129,8 @@ def is_wanted(node: pytest.Item, engine_name: str, config: pytest.Config) -> boo
     return engine_name in standing[versions.args[0] if versions else "newest"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Take out what is about another engine, and what another version stands for: neither is skipped."""
     names = parse_names(config.getoption("--engines"))
     deselected: list[pytest.Item] = []
@@ -142,6 +143,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = selected
     if deselected:
         config.hook.pytest_deselected(items=deselected)
+    yield  # to pytest, which sorts them by engine
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
 
 @pytest.fixture(scope="session")

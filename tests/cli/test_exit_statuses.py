@@ -49,11 +49,13 @@ def test_a_locked_file_ends_every_command_with_3_and_within_its_limit(database: 
         running = {
             command: python.Popen(
                 [sys.executable, "-m", "kms_schema", *command.split(), *limit.split(), "--database-url", database.url],
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
             for command, limit in COMMANDS.items()
         }  # fmt: skip
-        said = {command: process.communicate(timeout=120)[1] for command, process in running.items()}
+        ended = {command: process.communicate(timeout=120) for command, process in running.items()}
         assert time.monotonic() - begun < 60
-    assert {command: process.returncode for command, process in running.items()} == dict.fromkeys(COMMANDS, 3), said
-    assert [text for text in said.values() if "locked" not in text and "has been writing" not in text] == []
+    assert {command: process.returncode for command, process in running.items()} == dict.fromkeys(COMMANDS, 3), ended
+    assert [error for _, error in ended.values() if "locked" not in error and "has been writing" not in error] == []
+    out, error = ended["validate"]
+    assert (out, "database is locked; another process holds its lock: run this again" in error) == ("", True), error

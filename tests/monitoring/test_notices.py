@@ -71,6 +71,7 @@ def expirations(stack: Stack, connection: Connection, times: int) -> None:
         stack.wait_for(lambda: not stack.active(), "the alerts end")
 
 
+@pytest.mark.first
 def test_each_condition_is_one_notice(stack: Stack, connection: Connection, database: Database, hsm: SoftHsm) -> None:
     expirations(stack, connection, 1)
     a_key_expires_soon(stack, connection)

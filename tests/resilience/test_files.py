@@ -70,15 +70,6 @@ def copy_of(database: Database, folder: Path, journal_mode: str = "delete") -> P
     return file
 
 
-def test_a_locked_file(database: Database, tmp_path: Path) -> None:
-    file = copy_of(database, tmp_path)
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        done = kms_schema("validate", "--database-url", f"sqlite:///{file}")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "database is locked; another process holds its lock: run this again" in done.stderr
-
-
 def test_a_journal_that_a_crash_left(database: Database, tmp_path: Path) -> None:
     """The next connection must roll the journal back, but the validator does not write."""
     file, crashed = copy_of(database, tmp_path), tmp_path / "crashed.db"

@@ -55,6 +55,7 @@ def test_sqlite_connections_have_the_settings_of_the_schema(database: Database, 
     engine.dispose()
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection")  # of an index on an expression
 def test_definitions_are_transactional(database: Database) -> None:
     engine = database.engine()
     with engine.connect() as connection:
