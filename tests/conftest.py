@@ -131,7 +131,10 @@ def is_wanted(node: pytest.Item, engine_name: str, config: pytest.Config) -> boo
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """Take out what is about another engine, and what another version stands for: neither is skipped."""
+    """Take out what is about another engine, and what another version stands for; put the longest tests first.
+
+    Neither is skipped.
+    """
     names = parse_names(config.getoption("--engines"))
     deselected: list[pytest.Item] = []
     selected: list[pytest.Item] = []

@@ -6,6 +6,7 @@ sealed but not published, 130 interrupted. The page "operations" of the document
 
 import gc
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -75,10 +76,13 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
 
 
 def _variables() -> Iterator[str]:
-    """Yield the values of the variables that stand for options, each after pieces that name no option."""
+    """Yield the values of the variables that stand for options, each after pieces that name no option.
+
+    They come without the user of a URL: every message with that word would be hidden, though nothing is wrong there.
+    """
     for name, value in os.environ.items():
         if name.startswith("KMS_") and name != "KMS_DATABASE_URL":
-            yield from ("", "", value)
+            yield from ("", "", re.sub("(?<=://)[^:@/%]+(?=[:@])", "", value))
 
 
 def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int:

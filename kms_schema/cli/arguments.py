@@ -9,8 +9,7 @@ from click.core import ParameterSource
 from kms_schema.printable import LIKE_A_KEY
 
 _OPTION = "--database-url"
-_PASSWORDS = re.compile(r"(?is):(?://[^:@]*(?=[:@]))?(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
-"""Possible passwords, not names of users: `postgresql://kms@host` has no password."""
+_PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
 _PRIVATE_KEYS = re.compile(
     r"PRIVATE\+KEY\+\S|KMS-HANDOVER-PRIVATE-\d+[ \n]+[A-Za-z0-9+/]{9}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )

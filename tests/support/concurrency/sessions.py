@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,11 +57,6 @@ class Session:
             wait([self._statement], timeout=0.002)
         return False
 
-    @property
-    def is_done(self) -> bool:
-        """Whether the statement has ended."""
-        return self._statement is not None and self._statement.done()
-
     def finish(self) -> psycopg.Error | None:
         """Wait for the statement to end; return its error, if any."""
         assert self._statement is not None, "start a statement first"
@@ -86,10 +81,8 @@ class Session:
 def commit_as_they_end(sessions: Sequence[Session]) -> list[bool]:
     """Commit each session when its statement has ended, as clients do, and return which committed."""
     committed: dict[Session, bool] = {}
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while left := [each for each in sessions if each not in committed]:
-        assert time.monotonic() < deadline, "each that is left waits"
-        for each in filter(lambda session: session.is_done, left):
-            committed[each] = each.commit()
-        time.sleep(0.002)
+    while left := {each._statement: each for each in sessions if each._statement and each not in committed}:
+        ended, _ = wait(left, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
+        assert ended, "each that is left waits"
+        committed |= {left[each]: left[each].commit() for each in ended}
     return [committed[each] for each in sessions]
