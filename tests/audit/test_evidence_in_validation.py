@@ -1,11 +1,13 @@
 """`validate --level data`: what of the evidence can be asked without hashing the trail, and what cannot."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 
 from kms_schema.validator import Finding, Report, validate
+from kms_schema.validator.checks.rows import LISTED
 from tests.audit.tampered import ENTRIES, Scene, copy_of_an_entry
 from tests.audit.totals import assert_exact
 from tests.audit.trails import seal_all, write
@@ -107,6 +109,15 @@ def test_evidence_that_does_not_go_together_is_found(sound: Scene, change: str) 
     assert found.keys() == codes.keys()
     for code, says in codes.items():
         assert says in found[code]
+
+
+def test_the_entries_of_a_finding_are_those_with_the_lowest_sequences(scene: Scene) -> None:
+    with scene.changed():
+        scene.execute("DELETE FROM key_audit_leaves WHERE first_leaf = 100")
+        found = evidence_found(scene)["KMS514"]
+    sequences = [int(each) for each in re.findall(r"sequence (\d+)", found)]
+    assert len(sequences) == LISTED
+    assert sequences == list(range(101, 101 + LISTED))
 
 
 def test_an_entry_that_was_put_in_is_named(scene: Scene) -> None:

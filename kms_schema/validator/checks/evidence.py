@@ -32,7 +32,7 @@ _SEALS_OUT_OF_ORDER = """SELECT name, CASE
         WHEN tree_size <= size_before THEN 'covers no more leaves than the seal before'
         WHEN last_sequence < sequence_before THEN 'ends before the last sequence of the seal before'
         WHEN origin <> origin_before THEN 'has another origin than the seal before'
-    END AS problem
+    END AS problem, seal_number AS place
     FROM (SELECT seal_number, tree_size, last_sequence, origin, 'seal ' || seal_number AS name,
             lag(seal_number) OVER numbered AS before, lag(tree_size) OVER numbered AS size_before,
             lag(last_sequence) OVER numbered AS sequence_before, lag(origin) OVER numbered AS origin_before
@@ -41,17 +41,18 @@ _SEALS_OUT_OF_ORDER = """SELECT name, CASE
         OR origin <> origin_before"""
 
 _LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name,
-        'does not follow: the next leaf is ' || following AS problem
+        'does not follow: the next leaf is ' || following AS problem, first_leaf AS place
     FROM (SELECT first_leaf, coalesce(lag(first_leaf + length(hashes) / 32) OVER (ORDER BY first_leaf), 0) AS following
         FROM {leaves}) AS pages
     WHERE first_leaf <> following
     UNION ALL
-    SELECT 'the last leaf', 'makes ' || leaves || ' leaves, and the last seal covers ' || sealed
+    SELECT 'the last leaf', 'makes ' || leaves || ' leaves, and the last seal covers ' || sealed, 9223372036854775806
     FROM (SELECT coalesce((SELECT first_leaf + length(hashes) / 32 FROM {leaves} ORDER BY first_leaf DESC LIMIT 1), 0)
             AS leaves, coalesce({last_size}, 0) AS sealed) AS ends
     WHERE leaves <> sealed
     UNION ALL
-    SELECT 'the subtrees of level ' || level, 'are ' || kept || ', and the last seal covers ' || whole || ' of them'
+    SELECT 'the subtrees of level ' || level, 'are ' || kept || ', and the last seal covers ' || whole || ' of them',
+        9223372036854775807
     FROM (SELECT level, (coalesce({last_size}, 0) >> level) AS whole,
             (SELECT count(*) FROM {subtrees} AS subtrees WHERE subtrees.level = levels.level) AS kept,
             (SELECT coalesce(max(position), -1) + 1 FROM {subtrees} AS subtrees WHERE subtrees.level = levels.level)
@@ -60,7 +61,8 @@ _LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name,
     WHERE kept <> whole OR following <> whole"""
 
 _ENTRIES_GONE = """SELECT 'sequences ' || first_sequence || ' to ' || last_sequence AS name,
-        'were sealed with ' || size || ' entries, and have ' || present AS problem
+        'were sealed with ' || size || ' entries, and have ' || present AS problem,
+        first_sequence AS place
     FROM (SELECT first_leaf, first_sequence, last_sequence, size,
             (SELECT count(*) FROM {logs} AS entries WHERE entries.sequence BETWEEN first_sequence AND last_sequence)
                 AS present
@@ -74,7 +76,7 @@ _NOT_REMOVED = """ AND first_leaf >= coalesce((SELECT max(leaf_count) FROM {tomb
 
 # Between two pages, and from the last page to the last sequence of a seal.
 _ENTRIES_NEVER_SEALED = """SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name,
-        'is below the last sealed sequence, and in no seal' AS problem
+        'is below the last sealed sequence, and in no seal' AS problem, sequence AS place
     FROM (SELECT coalesce(lag(last_sequence) OVER (ORDER BY first_sequence), -9223372036854775807) AS after,
             first_sequence AS before
         FROM ({pages}) AS pages
@@ -114,7 +116,8 @@ _AGAINST_TIME = {
     "sqlite": AGAINST_TIME,
 }
 _TIMES_AGAINST_SEQUENCE = (
-    "SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name, problem FROM ({against_time}) AS entries"
+    "SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name, problem, sequence AS place"
+    " FROM ({against_time}) AS entries"
 )
 
 WANTED = {
@@ -124,7 +127,7 @@ WANTED = {
     "KMS514": (LOGS, "no entry between sealed entries", _ENTRIES_NEVER_SEALED),
     "KMS519": (LOGS, "times that follow the sequence", _TIMES_AGAINST_SEQUENCE),
 }
-"""By code: the table, what is expected, and a query of the violations (name, problem)."""
+"""By code: the table, what is expected, and a query of the violations: name, problem and place in the trail."""
 
 
 def evidence_queries(engine: str, schema: str, *, tombstones: bool) -> Iterator[tuple[str, str, str, str]]:

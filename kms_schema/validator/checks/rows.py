@@ -143,7 +143,8 @@ def questions(reader: RowReader, expected: Objects) -> Iterator[Question]:
         for code, about, wanted, query in evidence_queries(
             reader.engine, reader.schema, tombstones=TOMBSTONES in expected
         ):
-            yield Question(f"table {about}", _first("name", "problem", query), f"{schema}.{about}", wanted, code=code)
+            text = _first("name", "problem", query, by="place, name")
+            yield Question(f"table {about}", text, f"{schema}.{about}", wanted, code=code)
     if f"table {TOTALS}" in expected:
         for sums in sums_asked(reader.engine, reader.schema):
             yield Question(
@@ -206,9 +207,9 @@ def _alike(table: str, columns: str, predicate: str) -> str:
     )
 
 
-def _first(row: str, problem: str, text: str) -> str:
+def _first(row: str, problem: str, text: str, by: str = "1") -> str:
     """Return a query of the first rows of `text`, with the number of all of them."""
-    return f"SELECT {row}, {problem}, count(*) OVER () FROM (\n{text}\n) AS broken ORDER BY 1 LIMIT {LISTED}"
+    return f"SELECT {row}, {problem}, count(*) OVER () FROM (\n{text}\n) AS broken ORDER BY {by} LIMIT {LISTED}"
 
 
 def _row(columns: Sequence[str]) -> str:
