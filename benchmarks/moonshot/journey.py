@@ -124,10 +124,10 @@ class Journey:
         self.report(f"rotated, after {done.worker_kills} kills")
 
     def reencrypt(self, application: Application, done: Outcome, kills: int) -> None:
-        """Run the command until no row is left, killed after equal parts of the pages."""
+        """Run the command until no row is left, killed after equal parts of the pages; two of them are left."""
         of_key = "--key", application.name, *application.root_key
         words = "reencrypt", application.column, *of_key, "--batch", str(self.batch)
-        pages = ceil(self.rows / self.batch) // (self.kills + 1)
+        pages = ceil(self.rows / self.batch) // (self.kills + 2)
         for _ in range(kills):
             ended = self._command(*words, watch=at_commit(_COMMITS_A_PAGE * max(1, pages)))
             done.reencrypt_kills += ended.status is None

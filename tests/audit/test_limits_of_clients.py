@@ -61,5 +61,6 @@ def test_what_is_set_for_clients_stops_no_seal_and_no_retention(
     assert done.removed >= EXPIRED
     assert done.archive is not None
     with closing(place.database.connect()) as connection:
+        execute(connection, "SET statement_timeout = 0")
         assert execute(connection, HASH_OF_ENTRY).fetchall() == [(sha256_of(done.archive).hex(),)]
     assert (verdict.faults, verdict.removed) == ([], done.removed)

@@ -19,7 +19,7 @@ from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.only_on("postgresql")
 
-SETTINGS = ("wal_level=logical", "logging_collector=on", "wal_retrieve_retry_interval=100ms")
+SETTINGS = ("wal_level=logical", "logging_collector=on", "log_rotation_age=0", "wal_retrieve_retry_interval=100ms")
 FIRST_WITH_STATISTICS = 150000
 COUNT = "SELECT count(*) FROM key_audit_logs"
 

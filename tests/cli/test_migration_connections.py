@@ -1,9 +1,11 @@
 """A migration command that gets no connection, or no file, says so in one sentence."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -14,10 +16,21 @@ from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 
 
+def accepts(url: str) -> bool:
+    """Return whether the server lets a client in."""
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 @contextmanager
-def asking_for_passwords(database: Database) -> Iterator[None]:
-    """Let the server ask for a password in this database, which it does not do elsewhere."""
-    name = sa.make_url(database.url).database
+def asking_for_passwords(database: Database, known: Database) -> Iterator[None]:
+    """Let the server ask for a password in this database, which it does not do elsewhere; `known` has the URL."""
+    url = sa.make_url(known.url)
+    wrong = url.set(drivername="postgresql", password=PASSWORD).render_as_string(hide_password=False)
+    name = url.database
     with closing(database.connect()) as administrator:
         ((file,),) = execute(administrator, "SHOW hba_file").fetchall()
         ((before,),) = execute(administrator, "SELECT pg_read_file(:file)", {"file": file}).fetchall()
@@ -25,10 +38,14 @@ def asking_for_passwords(database: Database) -> Iterator[None]:
         def write(text: str) -> None:
             lines = ", ".join(f"($kms${line}$kms$)" for line in text.splitlines() if line and not line.startswith("#"))
             administrator.execute(f"COPY (VALUES {lines}) TO '{file}'")
-            administrator.execute("SELECT pg_reload_conf(), pg_sleep(0.2)")
+            administrator.execute("SELECT pg_reload_conf()")
 
         write(f"host {name} all all scram-sha-256\n{before}")
         try:
+            deadline = time.monotonic() + 60
+            while accepts(wrong):
+                assert time.monotonic() < deadline, "the server has not read the file"
+                time.sleep(0.05)
             yield
         finally:
             write(before)
@@ -42,7 +59,7 @@ def test_a_wrong_password_exits_3(database: Database) -> None:
             "correct the user name or the password": known.url.replace(right, f":{PASSWORD}@"),
             "give the password in the URL, in PGPASSWORD or in ~/.pgpass": known.url.replace(right, "@"),
         }
-        with asking_for_passwords(database):
+        with asking_for_passwords(database, known):
             for advice, url in urls.items():
                 for command in ALL_COMMANDS:
                     told = kms_schema(*command.split(), url=url)

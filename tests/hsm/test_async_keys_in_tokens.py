@@ -69,7 +69,7 @@ def test_the_event_loop_goes_on(
     encrypt = KeyObjects.encrypt
 
     def slowly(*arguments: object) -> bytes:
-        time.sleep(0.1)
+        time.sleep(0.4)
         return encrypt(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(KeyObjects, "encrypt", slowly)

@@ -16,6 +16,15 @@ class Child:
     def read(self, most: int = 1 << 20) -> bytes:
         return os.read(self.pipe, most)
 
+    def read_at_least(self, length: int) -> bytes:
+        """Return so many bytes or a few more, and fail if the process ends before it has written them."""
+        found = b""
+        while len(found) < length:
+            more = self.read()
+            assert more, "the process has ended"
+            found += more
+        return found
+
     def read_to_the_end(self) -> bytes:
         """Return everything that it has not been read before; the process has ended then, and is gone."""
         found = b""

@@ -13,7 +13,8 @@ from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
 from kms_schema.keyring.formats.prefix import PREFIX_BYTES, Algorithm, read_message_prefix
 from kms_schema.keyring.formats.streams import decrypt_stream, encrypt_stream
 
-KEY, PLAINTEXT = secrets.token_bytes(32), secrets.token_bytes(40)
+KEY, PLAINTEXT = (bytes(128 | each for each in secrets.token_bytes(length)) for length in (32, 40))
+"""Neither begins as a ciphertext does, nor has a quotation mark, which the repr of a part may write in another way."""
 
 
 def cipher_of(algorithm: str = "XAES-256-GCM") -> MessageCipher:

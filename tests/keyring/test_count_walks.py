@@ -77,9 +77,7 @@ def walk(database: Database, roots: RootKeys, key_id: str, seed: int, write: Cal
 
 def killed(process: Child, after: int) -> bytes:
     """Kill a process once it has made so many ciphertexts; return the records of all that it has made."""
-    found = b""
-    while len(found) < after * RECORD.size:
-        found += process.read(after * RECORD.size - len(found))
+    found = process.read_at_least(after * RECORD.size)
     os.kill(process.pid, signal.SIGKILL)
     return found + process.read_to_the_end()
 

@@ -56,6 +56,8 @@ def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlo
             execute(client, "BEGIN")
             execute(client, "UPDATE key_versions SET usage_count = usage_count + 1 WHERE version_number = 1")
             writing.append(aside.submit(write_the_other_table))
+            with closing(copy.connect()) as observer:
+                until(lambda: execute(observer, WATCHED).fetchone() == (True,))
 
         writing: list[Future[None]] = []
         with statement_hook(LOCKING, begin):
@@ -91,7 +93,8 @@ def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadloc
             execute(client, "COMMIT")
 
         def let_the_revision_go_on() -> None:
-            until(lambda: waiting("UPDATE key_masters"))
+            # The revision may have ended its short attempt before the update came, which then has not to wait.
+            until(lambda: waiting("UPDATE key_masters") or futures[0].done())
             time.sleep(QUEUED_SECONDS)
             execute(holder, "COMMIT")
 
@@ -109,6 +112,8 @@ def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadloc
             future.result(WAIT_SECONDS)
 
 
+WATCHED = "SELECT count(*) > 0 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO $$%'"
+"""Whether the client watches for the revision: a short attempt of that may end before a client begins to."""
 WRITE_THE_OTHER_TABLE = """DO $$
 DECLARE
     since timestamptz;

@@ -215,10 +215,10 @@ def test_timeouts_for_applications_do_not_end_an_upgrade(empty_database: Databas
         names = ["statement_timeout", "transaction_timeout", "idle_session_timeout"]
         for name in names:
             if execute(other, "SELECT current_setting(:name, true)", {"name": name}).fetchone() != (None,):
-                execute(other, f"ALTER DATABASE \"{empty_database.name}\" SET {name} = '400ms'")
+                execute(other, f"ALTER DATABASE \"{empty_database.name}\" SET {name} = '1500ms'")
         execute(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ")
         execute(reader, "SELECT count(*) FROM key_audit_logs")
-        timer = threading.Timer(1.5, lambda: execute(reader, "COMMIT"))
+        timer = threading.Timer(4, lambda: execute(reader, "COMMIT"))
         timer.start()
         try:
             empty_database.alembic("upgrade", "head")
@@ -230,5 +230,5 @@ def test_timeouts_for_applications_do_not_end_an_upgrade(empty_database: Databas
     with engine.connect() as connection:
         with one_upgrade_at_a_time(connection, wait_seconds=1, lock_timeout_ms=1000):
             pass
-        assert connection.scalar(sa.text("SELECT current_setting('statement_timeout')")) == "400ms"
+        assert connection.scalar(sa.text("SELECT current_setting('statement_timeout')")) == "1500ms"
     engine.dispose()

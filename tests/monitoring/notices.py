@@ -17,11 +17,11 @@ from ruamel.yaml import YAML
 from kms_schema.monitoring.alerting.alertmanager import RETENTION, alertmanager_file
 from kms_schema.monitoring.alerting.rule_file import rule_file
 from kms_schema.monitoring.alerting.thresholds import Thresholds
-from tests.support.engines.keeper import free_port
+from tests.support.engines.keeper import free_ports
 from tests.support.engines.prometheus import Server, find_alertmanager, find_program
 
 SOON = "250ms"
-RESENT = "5s"
+RESENT = "10s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that.
 
 With 2 s an alert ended, and was noticed again, where a loaded machine let Prometheus wait for eight.
@@ -91,7 +91,7 @@ class Stack:
         self.folder = folder
         self.webhook = Webhook()
         self._expected: list[tuple[str, str]] = []
-        ports = [free_port() for _ in range(self.EXPORTERS + 2)]
+        ports = free_ports(self.EXPORTERS + 2)
         self.prometheus_url, self.alertmanager_url = (f"http://127.0.0.1:{port}" for port in ports[:2])
         self._targets = [f"127.0.0.1:{port}" for port in ports[2:]]
         self.exporters = [

@@ -47,7 +47,8 @@ def test_a_report_is_recorded_and_its_proofs_are_checked_without_the_database(
     own: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = report(own, period(), "--format", "json")
+    asked = period()
+    done = report(own, asked, "--format", "json")
     assert "database: " in done.target
     names = done.out.splitlines()
     assert sorted(names) == sorted(each.name for each in tmp_path.iterdir())
@@ -60,7 +61,7 @@ def test_a_report_is_recorded_and_its_proofs_are_checked_without_the_database(
     recorded = json.loads(metadata)
     assert recorded["sha256"] in done.err
     assert (recorded["document"], recorded["format"], recorded["scope"]) == (
-        "report", "json", f"nist-sp-800-57, {period()}",
+        "report", "json", f"nist-sp-800-57, {asked}",
     )  # fmt: skip
     assert recorded["checkpoint"]["tree_size"] == document["checkpoint"]["size"]
     assert recorded["sha256"] in described

@@ -72,7 +72,9 @@ def test_removed_entries_leave_claims_for_review(database: Database, tmp_path: P
     archives.mkdir()
     reports.mkdir()
     with retaining(database) as place:
+        days = {f"{smallest.now() - 300 * DAY:%Y-%m-%d}"}
         past(place)
+        days.add(f"{smallest.now() - 300 * DAY:%Y-%m-%d}")
         with closing(database.connect()) as connection:
             before = claims(connection, reports)
         (retained,) = place.retain(archives)
@@ -88,7 +90,7 @@ def test_removed_entries_leave_claims_for_review(database: Database, tmp_path: P
     assert retained.archive is not None
     digest = check_archive.check(retained.archive, [check_proof.read_key(str(KEY.verifier))]).sha256.hex()
     for name in OF_REMOVED:
-        assert f"up to {smallest.now() - 300 * DAY:%Y-%m-%d}" in after[name]["reason"]
+        assert any(f"up to {day}" in after[name]["reason"] for day in days)
         assert after[name]["figures"][-1]["rows"][0][-1] == digest
     assert later["recorded"]["state"] == "not satisfied", "its entry would be after those that were removed"
     assert [row[0] for row in later["recorded"]["violations"]["rows"]] == ["imported"]

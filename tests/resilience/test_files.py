@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -90,8 +91,8 @@ def test_a_journal_that_a_crash_left(database: Database, tmp_path: Path) -> None
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
 def test_a_folder_that_may_not_be_written(database: Database, journal_mode: str) -> None:
     """Without a write-ahead log that is no hindrance; with one SQLite has to make a file beside it."""
-    folder = Path("/tmp") / f"kms-read-only-{os.getpid()}"  # noqa: S108  (pytest's own is closed to others)
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o755)
     try:
         file = copy_of(database, folder, journal_mode)
         file.chmod(0o444)

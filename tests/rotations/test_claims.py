@@ -16,6 +16,8 @@ from tests.support.statements import execute
 pytestmark = pytest.mark.versions("oldest and newest")
 
 MINUTE = dt.timedelta(minutes=1)
+TWO_HOURS_AHEAD = "Etc/GMT-2"
+"""A time zone: POSIX has the sign the other way round."""
 
 
 def claimed(shared: SharedDatabase, worker: str = "worker-1", **over: Any) -> Claim:
@@ -65,14 +67,8 @@ def test_nothing_is_started_outside_its_policys_window(shared: SharedDatabase, s
         expire(shared.connection, rotation["id"])
     queue = queue_of(shared.connection)
     assert queue.claim("worker-1") is None
-    execute(shared.connection, "UPDATE rotation_policies SET timezone = :zone", {"zone": _zone_where_it_is(start)})
+    execute(shared.connection, "UPDATE rotation_policies SET timezone = :zone", {"zone": TWO_HOURS_AHEAD})
     assert claimed(shared).id == rotation["id"]
-
-
-def _zone_where_it_is(time: str) -> str:
-    """Return the zone whose clocks show `time` now, or up to an hour later; POSIX has the sign the other way round."""
-    ahead = (int(time[:2]) - smallest.now().hour) % 24
-    return f"Etc/GMT-{ahead}"
 
 
 def test_a_rotation_without_policy_has_no_window_and_windows_can_be_ignored(shared: SharedDatabase) -> None:

@@ -52,8 +52,8 @@ _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check"
 # A role or a database may have changed these settings, with which the server renders constants. If pg_temp is not
 # named, it comes before pg_catalog. Rendering waits for an ACCESS EXCLUSIVE lock: give up rather than wait for a long
 # ALTER TABLE. JIT is off because it costs more than these statements, whose cost the planner overestimates.
-_BEGIN = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SETTINGS = """SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
 SET LOCAL lock_timeout = '5s'; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off;
 SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off; SET LOCAL bytea_output = hex;
 SET LOCAL "DateStyle" = 'ISO, MDY'; SET LOCAL "IntervalStyle" = postgres; SET LOCAL "TimeZone" = 'UTC';
@@ -230,10 +230,10 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
 def _begin(info: psycopg.ConnectionInfo) -> str:
     """Return the statements that open the snapshot; names are UTF-8, or bytes if the database is SQL_ASCII."""
     encoding = "SQL_ASCII" if info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
-    begin = f"{_BEGIN}; SET LOCAL client_encoding = '{encoding}'"
+    begin = _BEGIN
     if info.server_version >= _FIRST_WITH_TRANSACTION_TIMEOUT:
-        begin += "; SET LOCAL transaction_timeout = 0"
-    return begin
+        begin += "; SET LOCAL transaction_timeout = 0"  # first, since its time has begun
+    return f"{begin}; {_SETTINGS}; SET LOCAL client_encoding = '{encoding}'"
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def busy(database: Database) -> Iterator[None]:
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
-    begun.wait()
+    assert begun.wait(60)
     try:
         yield
     finally:
