@@ -7,6 +7,7 @@ import signal
 import ssl
 import stat
 import threading
+import time
 import urllib.error
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -48,6 +49,11 @@ def test_a_member_of_the_auditors_exports_everything_and_nothing_else(database: 
             assert {part for part, success in parts.items() if success != 1} <= {Part.STATEMENTS}
             assert value(values, "kms_keys_expired_active", key_type="tls") == 1
             login = sa.make_url(seen.url).username
+            counted = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
+            deadline = time.monotonic() + 10
+            while execute(owner, counted, {"name": "kms-schema metrics"}).fetchone() != (1,):
+                assert time.monotonic() < deadline, "one connection is kept; the others end with the scrape"
+                time.sleep(0.05)
             terminated = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = :name"
             [(ended,)] = execute(owner, terminated, {"name": "kms-schema metrics"}).fetchall()
             assert ended == 1, "one connection, which is kept"

@@ -23,7 +23,7 @@ from tests.support.engines.unavailable import EngineUnavailableError
 PoolMode = Literal["session", "transaction", "statement"]
 
 PROGRAM = Path("usr", "sbin", "pgbouncer")
-START_SECONDS = 10
+START_SECONDS = 60
 
 PASSWORD = "not-to-be-shown"  # noqa: S105
 """In the URLs, though nobody asks for one: a test sees whether somebody prints it."""
