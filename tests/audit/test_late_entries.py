@@ -43,7 +43,7 @@ TRUSTED = (KEY.verifier,)
 RESTORE = "SET kms.restore = on"
 """So that the owner writes entries that are old: time does not pass in a test."""
 LONG_AGO = dt.timedelta(days=YEARS)
-FIRST_PERIOD, SECONDS = dt.timedelta(days=2555), 12
+FIRST_PERIOD, SECONDS = dt.timedelta(days=2555), 9
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
-BATCH, SECONDS = 300, 8
+BATCH, SECONDS = 300, 7
 TRUSTED = (KEY.verifier,)
 MANY = """INSERT INTO key_audit_logs (event_type, event_category, event_description)
 WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < 600)

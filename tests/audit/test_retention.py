@@ -24,7 +24,7 @@ from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.statements import execute
 
-SECONDS = 6
+SECONDS = 5
 AUDIT = REPOSITORY / "kms_schema" / "audit" / "standalone"
 
 

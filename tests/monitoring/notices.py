@@ -21,7 +21,7 @@ from tests.support.engines.keeper import free_ports
 from tests.support.engines.prometheus import Server, find_alertmanager, find_program
 
 SOON = "250ms"
-RESENT = "10s"
+RESENT = "5s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that.
 
 With 2 s an alert ended, and was noticed again, where a loaded machine let Prometheus wait for eight.
