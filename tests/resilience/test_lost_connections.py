@@ -81,8 +81,9 @@ def ending(at: int, database: Database) -> Act:
 
 @pytest.mark.parametrize("table", ["key_masters", "key_audit_logs", "alembic_version"])
 def test_a_locked_table(database: Database, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    hasty = postgresql_reader._BEGIN.replace("lock_timeout = '5s'", "lock_timeout = '100ms'")
-    monkeypatch.setattr(postgresql_reader, "_BEGIN", hasty)
+    hasty = postgresql_reader._SETTINGS.replace("lock_timeout = '5s'", "lock_timeout = '100ms'")
+    assert hasty != postgresql_reader._SETTINGS
+    monkeypatch.setattr(postgresql_reader, "_SETTINGS", hasty)
     with closing(database.connect()) as connection:
         connection.execute("BEGIN")
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
