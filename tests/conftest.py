@@ -1,5 +1,6 @@
 """Fixtures for every test: databases on the engines that `--engines` chose. See README.md in this folder."""
 
+import gc
 import os
 import signal
 import sqlite3
@@ -127,6 +128,17 @@ def is_wanted(node: pytest.Item, engine_name: str, config: pytest.Config) -> boo
     versions = node.get_closest_marker("versions")
     standing = {"newest": servers[-1:], "oldest and newest": servers[:1] + servers[-1:], "all": servers}
     return engine_name in standing[versions.args[0] if versions else "newest"]
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while tests are collected: hardly any of it is, and each search looks at all tests again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves out of every later search for garbage: they stay until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

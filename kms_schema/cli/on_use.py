@@ -13,17 +13,22 @@ from typing import Any
 
 
 class _OnUse:
-    """A module that is imported when one of its names is read."""
+    """A module that is imported when one of its public names is read.
+
+    pytest and other tools ask any object for `__wrapped__` and the like; that imports nothing.
+    """
 
     def __init__(self, module: str) -> None:
         self._module = module
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(importlib.import_module(self._module), name)
 
 
 def on_use(module: str) -> Any:
-    """Return `module`, which is imported when one of its names is read."""
+    """Return `module`, which is imported when one of its public names is read."""
     return _OnUse(module)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from trestle.oscal.assessment_results import AssessmentResults
 
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
@@ -35,7 +34,9 @@ from tests.support.violations.triggers_disabled import triggers_disabled
 
 if TYPE_CHECKING:
     import jsonschema
+    from trestle.oscal import assessment_results
 else:
+    assessment_results = on_use("trestle.oscal.assessment_results")
     jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -116,7 +117,7 @@ def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_
 
 def test_oscal_is_what_its_model_accepts_for_each_standard(connection: Connection, tmp_path: Path) -> None:
     written = write(connection, tmp_path, "gdpr", style="oscal")
-    (result,) = AssessmentResults.oscal_read(written.path.rename(tmp_path / "results.json")).results
+    (result,) = assessment_results.AssessmentResults.oscal_read(written.path.rename(tmp_path / "results.json")).results
     states = {each["number"]: each["state"] for each in written.document["controls"]}
     decided = {number for number, state in states.items() if state in {"satisfied", "not satisfied"}}
     assert {each.title.partition(":")[0] for each in result.findings or ()} == decided
@@ -126,7 +127,7 @@ def test_oscal_is_what_its_model_accepts_for_each_standard(connection: Connectio
         controls = [{**plain_control, "number": each.number} for each in standard.controls]
         document = {**written.document, "standard": standard.name, "controls": controls}
         (tmp_path / "other.json").write_text(oscal.render(document), encoding="utf-8")
-        (result,) = AssessmentResults.oscal_read(tmp_path / "other.json").results
+        (result,) = assessment_results.AssessmentResults.oscal_read(tmp_path / "other.json").results
         assert len(result.findings) == len(standard.controls)
 
 
