@@ -11,6 +11,7 @@ import pytest
 
 from kms_schema.cli import program
 from kms_schema.cli.lazy_group import LazyGroup
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy, policy
 from tests.support.prose import commands
@@ -124,6 +125,13 @@ def test_a_listing_imports_no_command() -> None:
         "kms_schema.cli",
         *own,
     }
+
+
+def test_who_asks_a_module_that_is_imported_on_use_what_it_is_imports_nothing() -> None:
+    """pytest asks so of every object in a module of tests."""
+    assert not hasattr(on_use("there_is_no_such_module"), "__wrapped__")
+    with pytest.raises(ModuleNotFoundError):
+        on_use("there_is_no_such_module").main()
 
 
 def test_the_help_of_no_command_imports_what_is_slow() -> None:

@@ -32,8 +32,8 @@ def _soon(_no_notices: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "RETRIED_AFTER", 0.05)
 
 
-SOON = 10
-"""Seconds within which a loaded machine tells of a revocation; the cache alone would show it after an hour."""
+SOON = 3
+"""Seconds within which a revocation is seen: a second, and what a loaded machine takes for it."""
 
 
 def until(met: Callable[[], object], seconds: float = 15) -> None:

@@ -27,7 +27,7 @@ from tests.support.statements import execute
 from tests.support.violations.violation import violating
 
 LOCK_TIMEOUT_MS = 1000
-MOMENT_SECONDS = 3.0
+MOMENT_SECONDS = 1.0
 """What triggers, catalogs, and a machine that runs all clients as well may take."""
 
 NEVER_WAIT_FOR_AN_UPGRADE = {"record_events", "read"}

@@ -127,6 +127,6 @@ def test_an_interruption_exits_130(database: Database) -> None:
             while connection.execute(waiting).fetchone() == (0,) and process.poll() is None:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (130, ""), err
     assert "Traceback" not in err

@@ -40,13 +40,14 @@ _SEALS_OUT_OF_ORDER = """SELECT name, CASE
     WHERE seal_number <> coalesce(before, 0) + 1 OR tree_size <= size_before OR last_sequence < sequence_before
         OR origin <> origin_before"""
 
+# Faults of the whole come after those of a leaf.
 _LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name,
         'does not follow: the next leaf is ' || following AS problem, first_leaf AS place
     FROM (SELECT first_leaf, coalesce(lag(first_leaf + length(hashes) / 32) OVER (ORDER BY first_leaf), 0) AS following
         FROM {leaves}) AS pages
     WHERE first_leaf <> following
     UNION ALL
-    SELECT 'the last leaf', 'makes ' || leaves || ' leaves, and the last seal covers ' || sealed, 9223372036854775806
+    SELECT 'the last leaf', 'makes ' || leaves || ' leaves, and the last seal covers ' || sealed, 9223372036854775807
     FROM (SELECT coalesce((SELECT first_leaf + length(hashes) / 32 FROM {leaves} ORDER BY first_leaf DESC LIMIT 1), 0)
             AS leaves, coalesce({last_size}, 0) AS sealed) AS ends
     WHERE leaves <> sealed
