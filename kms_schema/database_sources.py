@@ -6,13 +6,18 @@ file `kms.db`. An empty value is an error: it does not stand for the next source
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from kms_schema.database_url import EXAMPLES, DatabaseUrlError, parse_database_url
 
 DEFAULT_FILE = "kms.db"
 ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
+PROJECT_OPTIONS = frozenset(
+    {"schema", "version-table", "lock-timeout-ms", "format", "actor", "root-key", "quiet", "verbose"}
+)
+"""Options in `[tool.kms-schema]` itself, beside `database-url`: they mean the same in every command that has them."""
 
 
 def resolve_database_url(explicit: str | None = None) -> str:
@@ -84,11 +89,47 @@ def _url_of_project(project: Path) -> str | None:
 
     try:
         document = tomllib.loads(project.read_text(encoding="utf-8"))
-        url = document.get("tool", {}).get("kms-schema", {}).get("database-url")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise DatabaseUrlError(f"cannot read database-url of {project}: {type(error).__name__}") from None
+    url = project_table(document).get("database-url")
     if url is not None and not isinstance(url, str):
         raise DatabaseUrlError(f"database-url in {project} is no text: write {EXAMPLES}")
     return url
+
+
+def project_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `[tool.kms-schema]` of the `document` of a pyproject.toml; empty where there is no such table.
+
+    Raises `DatabaseUrlError` for a similar name of the table, and for an unknown name in it: another database would be
+    used than the file names. Tables in it are those of commands, which the program checks. No value is shown.
+    """
+    tools = document.get("tool", {})
+    if "kms-schema" in document:
+        raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [kms-schema]")
+    if not isinstance(tools, Mapping) or not isinstance(table := tools.get("kms-schema", {}), Mapping):
+        raise DatabaseUrlError("pyproject.toml: tool.kms-schema is no table")
+    for name in tools:
+        if name != "kms-schema" and similar(name.replace("_", "-"), ["kms-schema"], 0.85):
+            raise DatabaseUrlError(f"pyproject.toml: write [tool.kms-schema] in place of [tool.{name}]")
+    for name, value in table.items():
+        if not isinstance(value, Mapping) and name not in PROJECT_OPTIONS | {"database-url"}:
+            hint = similar(name, {"database-url", *PROJECT_OPTIONS})
+            raise DatabaseUrlError(f"pyproject.toml: the option {name} in [tool.kms-schema] is unknown{hint}")
+    return table
+
+
+def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return the question whether one of the `known` names was meant by `name`; empty if no name is similar.
+
+    `cutoff` is the least similarity, from 0 to 1. It raises nothing.
+
+    ```python
+    assert similar("databse-url", ["database-url"]) == ": did you mean database-url?"
+    ```
+    """
+    import difflib  # noqa: PLC0415  (for errors only)
+
+    found = difflib.get_close_matches(name.lower().replace("_", "-"), sorted(known), n=1, cutoff=cutoff)
+    return f": did you mean {found[0]}?" if found else ""

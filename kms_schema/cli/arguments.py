@@ -62,6 +62,8 @@ def name_given(option: click.Option, context: click.Context | None) -> str:
     source = context.get_parameter_source(option.name) if context and option.name else None
     if source is ParameterSource.ENVIRONMENT and isinstance(option.envvar, str):
         return option.envvar
+    if source is ParameterSource.DEFAULT_MAP:
+        return f"{max(option.opts, key=len).lstrip('-')} in pyproject.toml"
     return max(option.opts, key=len)
 
 

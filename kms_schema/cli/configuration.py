@@ -7,13 +7,17 @@ table of its name, such as `[tool.kms-schema.audit.seal]`, the common ones in `[
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kms_schema.cli.on_use import on_use
+from kms_schema.database_sources import PROJECT_OPTIONS, project_table, similar
+from kms_schema.database_url import DatabaseUrlError
+from kms_schema.printable import in_a_line
 from kms_schema.storable_text import fault_of
 
 if TYPE_CHECKING:
@@ -22,19 +26,6 @@ else:
     tomllib = on_use("tomllib")
 
 FILE = Path("pyproject.toml")
-COMMON = frozenset(
-    {
-        "schema",
-        "version-table",
-        "lock-timeout-ms",
-        "format",
-        "actor",
-        "root-key",
-        "quiet",
-        "verbose",
-    }
-)
-"""Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
 TYPED_ONLY = frozenset({
     "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "from-revoked",
     "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "sha256", "to", "unverified",
@@ -51,8 +42,9 @@ NOT_IN_FILE = TYPED_ONLY | {"hsm"}
 AS_BYTES = frozenset({"aad", "database-url", "hsm", "new", "old", "pin-source", "publish", "root-key", "uri"})
 """Options and arguments that are data or may name files, which need not be valid UTF-8. Others are for the database."""
 
-_MAY_HAVE_TABLE = re.compile(r"""tool\W+kms-schema|^\s*["']?kms-schema["']?\s*(\.|=\s*\{)""", re.MULTILINE)
-"""Any spelling of `tool.kms-schema` in TOML. A project that only depends on this package does not need the parser."""
+_MAY_HAVE_TABLE = re.compile(r"""tool\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE)
+"""Any spelling of `tool.kms-schema` in TOML, and similar names, which are errors. A project that only depends on this
+package does not need the parser."""
 
 
 class _Text(click.types.StringParamType):
@@ -85,7 +77,7 @@ def name_of(option: click.Option) -> str:
 def is_common(option: click.Option) -> bool:
     """Return whether an option means the same in every command; `--format` of `validate` has more values."""
     more = name_of(option) == "format" and tuple(getattr(option.type, "choices", ())) != ("text", "json")
-    return name_of(option) in COMMON and not more
+    return name_of(option) in PROJECT_OPTIONS and not more
 
 
 def configurable(command: click.Command) -> Iterator[click.Option]:
@@ -120,27 +112,42 @@ def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
             raise click.UsageError(f"{option.envvar} is empty: give it a value, or unset it")
 
 
-def defaults_of(command: click.Command, path: Sequence[str]) -> dict[str, Any]:
+def defaults_of(command: click.Command, path: Sequence[str], groups: Sequence[Iterable[str]] = ()) -> dict[str, Any]:
     """Return what pyproject.toml in the current folder says of the options of a command, by the names of click.
 
-    Raises `UsageError` for a file that cannot be read, for an unknown name and for an empty value; no value is shown.
+    `path` has the words of the command, and `groups` the names of the commands beside each of them. Raises `UsageError`
+    for a file that cannot be read, for an unknown name and for an empty value; no value is shown.
 
-        defaults_of(command, ["audit", "seal"])
+        defaults_of(command, ["audit", "seal"], [program.list_commands(context), audit.list_commands(context)])
     """
     document = _document()
     options = {name_of(each): each for each in configurable(command) if name_of(each) not in NOT_IN_FILE}
     given = {name: value for name, value in document.items() if name in options and is_common(options[name])}
     table, words = document, "tool.kms-schema"
-    for word in path:
-        table, words = table.get(word, {}), f"{words}.{word}"
+    for word, names in zip_longest(path, groups[: len(path)], fillvalue=()):
+        _refuse_unknown_tables(table, words, tuple(names))
+        table, words = table.get(str(word), {}), f"{words}.{word}"
         if not isinstance(table, Mapping):
             raise click.UsageError(f"{FILE}: {words} is no table")
     for name, value in table.items():
+        if name == "database-url":
+            raise click.UsageError(f"{FILE}: {name} stands in [tool.kms-schema], not in [{words}]")
         if name not in options:
-            why = "is not read from there" if name in NOT_IN_FILE else "is unknown"
+            why = "is not read from there" if name in NOT_IN_FILE else f"is unknown{similar(name, options)}"
             raise click.UsageError(f"{FILE}: the option {name} in [{words}] {why}")
         given[name] = value
     return {str(options[name].name): _value(options[name], name, value) for name, value in given.items()}
+
+
+def _refuse_unknown_tables(table: Mapping[str, Any], words: str, commands: Sequence[str]) -> None:
+    """Raise `UsageError` for a name in the table of a group that is no command of it."""
+    for name, value in table.items():
+        if isinstance(value, Mapping) and commands and name not in commands:
+            raise click.UsageError(f"{FILE}: the table {name} in [{words}] is no command{similar(name, commands)}")
+        if not isinstance(value, Mapping) and words != "tool.kms-schema":
+            raise click.UsageError(
+                f"{FILE}: the option {name} in [{words}] belongs in the table of one of its commands"
+            )
 
 
 def _document() -> Mapping[str, Any]:
@@ -153,22 +160,21 @@ def _document() -> Mapping[str, Any]:
     if not _MAY_HAVE_TABLE.search(text):  # most files: nothing to parse
         return {}
     try:
-        table = tomllib.loads(text).get("tool", {}).get("kms-schema", {})
-    except (ValueError, AttributeError):
+        return project_table(tomllib.loads(text))
+    except DatabaseUrlError as error:
+        raise click.UsageError(in_a_line(str(error))) from None
+    except ValueError:
         raise click.UsageError(f"cannot read {FILE}: it is no valid TOML") from None
-    if not isinstance(table, Mapping):
-        raise click.UsageError(f"{FILE}: tool.kms-schema is no table")
-    return table
 
 
 def _value(option: click.Option, name: str, value: Any) -> Any:
     several = value if isinstance(value, list) else [value]
     if any(isinstance(each, dict | list) or (isinstance(each, str) and not each.strip()) for each in several):
         raise click.UsageError(f"{FILE}: {name} is empty, or no value of this option")
-    if option.multiple:
+    if option.multiple and not any(isinstance(each, bool) for each in several):
         return [str(each) for each in several]
     if isinstance(value, list):
         raise click.UsageError(f"{FILE}: {name} takes one value")
-    if option.is_flag and not isinstance(value, bool):
-        raise click.UsageError(f"{FILE}: {name} is true or false")
+    if option.is_flag != isinstance(value, bool):
+        raise click.UsageError(f"{FILE}: {name} {'is true or false' if option.is_flag else 'takes a text or a number'}")
     return value if option.is_flag else str(value)

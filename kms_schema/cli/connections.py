@@ -1,5 +1,6 @@
 """The connections of the commands, and the messages of failed ones."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.error_hints import at, with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database_sources import find_source
+from kms_schema.database_sources import ENVIRONMENT_VARIABLE, find_source, similar
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
 from kms_schema.printable import in_a_line
@@ -32,6 +33,7 @@ _IN_UTC = "SET TimeZone = 'UTC'"
 
 def url_of(given: str | None) -> str:
     """Return the URL of the database: `given`, else that of the environment. Raises `UsageError` if it is invalid."""
+    _warn_of_similar_variables(given)
     try:
         source, url = find_source(given)
         parse_database_url(url)
@@ -39,6 +41,15 @@ def url_of(given: str | None) -> str:
         raise click.UsageError(str(error)) from None
     messages.detail(f"the database is that of {source}: {redact(url)}")
     return url
+
+
+def _warn_of_similar_variables(given: str | None) -> None:
+    """Name a variable such as KMS_DATABSE_URL where nothing else names the database: it is not read."""
+    if given is None and ENVIRONMENT_VARIABLE not in os.environ:
+        for name in os.environ:
+            # Most environments have none of this length, and need no comparison.
+            if name.startswith("KMS") and 14 <= len(name) <= 18 and similar(name, ["kms-database-url"], 0.85):
+                click.echo(in_a_line(f"Warning: {name} is not read: the variable is {ENVIRONMENT_VARIABLE}"), err=True)
 
 
 def print_target(url: str) -> None:

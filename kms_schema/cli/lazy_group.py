@@ -65,7 +65,9 @@ class LazyGroup(click.Group):
             ):
                 try:
                     configuration.refuse_empty(command, rest)
-                    command.context_settings["default_map"] = configuration.defaults_of(command, self._path(name))
+                    command.context_settings["default_map"] = configuration.defaults_of(
+                        command, self._path(name), _names(ctx)
+                    )
                 except click.UsageError as error:
                     if (of_command := getattr(command, "usage_error", None)) is None:
                         raise
@@ -98,3 +100,10 @@ class LazyGroup(click.Group):
         """Return the commands that begin as typed, with their short helps; none is imported."""
         found = [CompletionItem(name, help=text) for name, text in self.short_helps() if name.startswith(incomplete)]
         return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _names(context: click.Context | None) -> list[list[str]]:
+    """Return the names of the commands of each group down to that of a context."""
+    if context is None or not isinstance(context.command, LazyGroup):
+        return []
+    return [*_names(context.parent), context.command.list_commands(context)]

@@ -8,6 +8,8 @@ import pytest
 
 from kms_schema.cli import program
 from kms_schema.cli.configuration import AS_BYTES, TYPED_ONLY, name_of
+from kms_schema.database_sources import find_source
+from kms_schema.database_url import DatabaseUrlError
 from tests.support.programs.commands import Said, kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -65,7 +67,15 @@ def test_the_command_line_goes_before_variables_and_these_before_the_file() -> N
             "[tool.kms-schema.sql]\nallow-audit-loss = true",
             "allow-audit-loss in [tool.kms-schema.sql] is not read from there",
         ),
-        ('[tool.kms-schema.sql]\nshema = "kms"', "shema in [tool.kms-schema.sql] is unknown"),
+        ('[tool.kms-schema.sql]\nshema = "kms"', "shema in [tool.kms-schema.sql] is unknown: did you mean schema?"),
+        ('[tool.kms-schema]\ndatabse-url = "sqlite:///"', "is unknown: did you mean database-url?"),
+        ('[tool.kms_schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms_schema]"),
+        ('[tool.kms-shema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms-shema]"),
+        ('[kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [kms-schema]"),
+        ("[tool.kms-schema.audt]", "the table audt in [tool.kms-schema] is no command: did you mean audit?"),
+        ('[tool.kms-schema.sql]\ndatabase-url = "x"', "database-url stands in [tool.kms-schema], not in"),
+        ("[tool.kms-schema]\nschema = true", "schema takes a text or a number"),
+        ("[tool.kms-schema.sql]\nlock-timeout-ms = 'x'", "'lock-timeout-ms in pyproject.toml'"),
         ('[tool.kms-schema]\nschema = " "', "schema is empty"),
         ('[tool.kms-schema.sql]\ndown = "yes"', "down is true or false"),
         ("[tool.kms-schema]\nschema = [", "it is no valid TOML"),
@@ -75,6 +85,30 @@ def test_a_file_that_cannot_be_used_is_a_sentence(text: str, error: str) -> None
     said = with_file(text, "sql", "--engine", "sqlite")
     assert (said.status, error in said.error) == (2, True), said.error
     assert kms_schema("sql", "--help").status == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[tool.kms-schema.audit.seall]", "the table seall in [tool.kms-schema.audit] is no command"),
+        ("[tool.kms-schema.audit]\nquiet = true", "quiet in [tool.kms-schema.audit] belongs in the table of one"),
+    ],
+)
+def test_a_table_of_a_group_has_tables_of_its_commands(text: str, error: str) -> None:
+    said = with_file(text, "audit", "status")
+    assert (said.status, error in said.error) == (2, True), said.error
+
+
+def test_a_name_that_is_similar_names_no_other_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kms_schema("upgrade", url="sqlite:///kms.db").status == 0
+    Path("pyproject.toml").write_text('[tool.kms-schema]\ndatabse_url = "sqlite:///other.db"', encoding="utf-8")
+    with pytest.raises(DatabaseUrlError, match="did you mean database-url"):
+        find_source()
+    assert "did you mean database-url" in kms_schema("current").error
+    Path("pyproject.toml").unlink()
+    monkeypatch.setenv("KMS_DATABSE_URL", "sqlite:///other.db")
+    said = kms_schema("current")
+    assert (said.status, "KMS_DATABSE_URL is not read: the variable is KMS_DATABASE_URL" in said.err) == (0, True)
 
 
 def test_an_empty_value_is_refused_by_every_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.cli.configuration import COMMON, TYPED_ONLY
+from kms_schema.cli.configuration import TYPED_ONLY
+from kms_schema.database_sources import PROJECT_OPTIONS
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import kms_schema
 
@@ -17,7 +18,7 @@ PAGE = (REPOSITORY / "docs" / "command-line.md").read_text("utf-8")
 def test_the_page_has_the_options_with_one_variable_and_those_of_the_command_line_only() -> None:
     table = re.search(r"\| option \| variable \|\n(.*?)\n\n", PAGE, re.DOTALL)
     assert table is not None
-    assert set(re.findall(r"`--([a-z-]+)`", table[1])) == COMMON
+    assert set(re.findall(r"`--([a-z-]+)`", table[1])) == PROJECT_OPTIONS
     paragraph = next(each for each in PAGE.split("\n\n") if each.startswith("These are given on the command line only"))
     assert set(re.findall(r"`--([a-z0-9-]+)`", paragraph)) == TYPED_ONLY - {"database-url", "help"}
 
