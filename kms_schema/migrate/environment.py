@@ -80,6 +80,7 @@ def _without_own_objects(connection: sa.Connection, options: MigrationOptions, c
         version_table=options.version_table,
         include_name=configuration.get("include_name"),
         include_object=configuration.get("include_object"),
+        render_item=configuration.get("render_item"),
     )
 
 

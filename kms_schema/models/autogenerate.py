@@ -1,24 +1,26 @@
-"""Hooks for `context.configure` that exclude this package's objects from Alembic's autogenerate.
+"""Hooks for `context.configure`: Alembic's autogenerate leaves this package's objects out, and renders its types.
 
 A host application whose `env.py` calls `kms_schema.migrate.environment.migrate` has them already. An application that
 calls `context.configure` itself passes the result of `hooks_for_host`, or, if the objects are in the schema `public` or
-on SQLite, the two predefined hooks:
+on SQLite, the three predefined hooks:
 
-    from kms_schema.models.autogenerate import include_name, include_object
+    from kms_schema.models.autogenerate import include_name, include_object, render_item
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from sqlalchemy import Table
 from sqlalchemy.sql.schema import SchemaItem
 
 from kms_schema import snapshots
+from kms_schema.models.base import JsonDocument
 
 IncludeName = Callable[[str | None, Any, Any], bool]
 IncludeObject = Callable[[Any, str | None, Any, bool, Any], bool]
+RenderItem = Callable[[str, Any, Any], str | Literal[False]]
 
 OWN_INDEXES_OF_HOST_TABLE = ("audit_logs", "idx_kms_audit_logs_")
 """The host's table that revision 003 indexes, and the prefix of these indexes."""
@@ -29,22 +31,24 @@ class Hooks(TypedDict):
 
     include_name: IncludeName
     include_object: IncludeObject
+    render_item: RenderItem
 
 
-def hooks_for_host(
+def hooks_for_host(  # noqa: PLR0913  (each hook of Alembic is one)
     schema: str = "public",
     *,
     default_schema: str = "public",
     version_table: str = "alembic_version",
     include_name: IncludeName | None = None,
     include_object: IncludeObject | None = None,
+    render_item: RenderItem | None = None,
 ) -> Hooks:
-    """Return Alembic's hooks for a host application, which exclude this package's objects from autogenerate.
+    """Return Alembic's hooks for a host: autogenerate leaves out this package's objects, and writes its types.
 
     - `schema`: the schema of this package's objects; a table of the same name in another schema belongs to the host
     - `default_schema`: the schema of tables without a schema name
     - `version_table`: the version table of this package, if its history is separate from the host's
-    - `include_name`, `include_object`: hooks of the host; they decide about all other objects
+    - `include_name`, `include_object`, `render_item`: hooks of the host; they decide about all other objects and types
 
     It raises nothing.
 
@@ -64,7 +68,30 @@ def hooks_for_host(
             return False
         return include_object is None or include_object(item, name, kind, reflected, compare_to)
 
-    return {"include_name": include_no_name_of_ours, "include_object": include_no_object_of_ours}
+    def render_types_of_ours(kind: str, item: Any, context: Any) -> str | Literal[False]:
+        if kind == "type" and (stored := _stored_as(item, context)) is not None:
+            return stored
+        return False if render_item is None else render_item(kind, item, context)
+
+    return {
+        "include_name": include_no_name_of_ours,
+        "include_object": include_no_object_of_ours,
+        "render_item": render_types_of_ours,
+    }
+
+
+def _stored_as(type_: Any, context: Any) -> str | None:
+    """Return the type of SQLAlchemy that stores what a type of ours does; None for other types.
+
+    Alembic would write the type itself, without the import that it needs. A revision also outlives the names of keys.
+    """
+    prefix: str = context.opts.get("sqlalchemy_module_prefix") or ""
+    if (stored := getattr(type_, "autogenerate_as", None)) is not None:
+        return f"{prefix}{stored.format(sa=prefix)}"
+    if repr(type_) == repr(JsonDocument):  # Alembic writes the type inside JSONB without its module
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return f"{prefix}JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), 'postgresql')"
+    return None
 
 
 @dataclass(frozen=True)
@@ -135,3 +162,4 @@ def include_own(dialect: str) -> IncludeObject:
 _READY = hooks_for_host()
 include_name: IncludeName = _READY["include_name"]
 include_object: IncludeObject = _READY["include_object"]
+render_item: RenderItem = _READY["render_item"]

@@ -45,6 +45,7 @@ class UtcTimestamp(TypeDecorator[dt.datetime]):
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.DateTime
     cache_ok: bool | None = True
+    autogenerate_as: ClassVar[str] = "DateTime(timezone=True).with_variant({sa}Text(), 'sqlite')"
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """Return the column type of this engine."""

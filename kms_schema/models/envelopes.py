@@ -1,6 +1,6 @@
 """The column type of encrypted material, which refuses plaintext before it is part of a statement."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DontWrapMixin
@@ -25,6 +25,7 @@ class EnvelopeBytes(TypeDecorator[bytes]):
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.LargeBinary
     cache_ok: bool | None = True
+    autogenerate_as: ClassVar[str] = "LargeBinary()"
 
     def __init__(self, *formats: EnvelopeFormat) -> None:
         """Accept envelopes of these formats."""

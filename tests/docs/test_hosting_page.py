@@ -113,7 +113,7 @@ def test_the_hooks_of_the_page_work_as_described() -> None:
     exec(compile(block.text, "hosting.md", "exec"), names)  # noqa: S102
     hooks = names["hooks"]
     assert isinstance(hooks, dict)
-    assert hooks.keys() == {"include_name", "include_object"}
+    assert hooks.keys() == {"include_name", "include_object", "render_item"}
     include_name = hooks["include_name"]
     answers = {
         (name, schema): include_name(name, "table", {"schema_name": schema})

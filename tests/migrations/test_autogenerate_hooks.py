@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema import snapshots
+from kms_schema.keyring import EncryptedColumn
 from kms_schema.models import Base, KeyMaster
 from kms_schema.models.autogenerate import Hooks, hooks_for_host, include_name, include_object
 from kms_schema.validator.catalog.attributes import kind_and_name
@@ -136,3 +137,19 @@ def test_the_hosts_own_hooks_decide_about_the_hosts_objects_and_are_not_asked_ab
     answers = [of_object(hooks, named(name), "table") for name in ("legacy", "invoices", "key_masters")]
     assert answers == [False, True, False]
     assert asked == ["legacy", "invoices"] * 2
+
+
+def test_each_type_of_ours_is_written_as_one_that_a_revision_can_import() -> None:
+    def below(kind: type) -> list[type]:
+        return [each for child in kind.__subclasses__() for each in (child, *below(child))]
+
+    ours = [kind for kind in below(sa.types.TypeDecorator) if kind.__module__.startswith("kms_schema.")]
+    assert {kind.__name__ for kind in ours} >= {"EncryptedColumn", "EnvelopeBytes", "UtcTimestamp"}
+    assert [kind for kind in ours if not hasattr(kind, "autogenerate_as")] == []
+    asked: list[str] = []
+    render = hooks_for_host(render_item=lambda kind, *_: asked.append(kind) or "theirs()")["render_item"]
+    context = SimpleNamespace(opts={"sqlalchemy_module_prefix": "sql."}, imports=set())
+    assert render("type", EncryptedColumn("orders"), context) == "sql.LargeBinary()"
+    assert render("type", sa.String(), context) == "theirs()"
+    assert render("server_default", None, context) == "theirs()"
+    assert asked == ["type", "server_default"]

@@ -104,13 +104,13 @@ def test_a_script_of_both_branches_can_be_written(shop: Shop) -> None:
 
 
 STOCK_HOOKS = (
-    "from kms_schema.models.autogenerate import include_name, include_object\nfrom shop.models import Base\n"
-    "target_metadata = Base.metadata\n"
+    "from kms_schema.models.autogenerate import include_name, include_object, render_item\n"
+    "from shop.models import Base\ntarget_metadata = Base.metadata\n"
 )
 
 
 def test_an_environment_as_alembic_init_writes_it_can_host_us_too(tmp_path: Path, empty_database: Database) -> None:
-    """With nothing but version_locations and the two hooks; our lock and timeouts are not to be had there."""
+    """With nothing but version_locations and the three hooks; our lock and timeouts are not to be had there."""
     shop = open_shop(tmp_path / "shop", empty_database, "alembic.ini")
     subprocess.run([sys.executable, "-m", "alembic", "init", "stock"], cwd=shop.folder, check=True, capture_output=True)
     ini = (shop.folder / "alembic.ini").read_text(encoding="utf-8")
@@ -120,7 +120,8 @@ def test_an_environment_as_alembic_init_writes_it_can_host_us_too(tmp_path: Path
     (shop.folder / "alembic.ini").write_text(f"{ours}{url}\n{logging}", encoding="utf-8")
     env = (shop.folder / "stock" / "env.py").read_text(encoding="utf-8")
     env = env.replace("target_metadata = None\n", STOCK_HOOKS)
-    given = "target_metadata=target_metadata, include_name=include_name, include_object=include_object"
+    hooks = ("include_name", "include_object", "render_item")
+    given = ", ".join(f"{name}={name}" for name in ("target_metadata", *hooks))
     env, replaced = re.subn(r"(connection=connection,) target_metadata=target_metadata", rf"\1 {given}", env)
     assert replaced == 1
     (shop.folder / "stock" / "env.py").write_text(env, encoding="utf-8")

@@ -5,7 +5,7 @@ Nothing is written that is not encrypted: a column without a ring, and a value t
 """
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
@@ -70,6 +70,8 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.LargeBinary
     cache_ok: bool | None = True
+    autogenerate_as: ClassVar[str] = "LargeBinary()"
+    """The type that `kms_schema.models.autogenerate` writes into revisions of the application, after `sa.`."""
     comparator_factory = _NotCompared
 
     def __init__(
