@@ -7,10 +7,12 @@ file `kms.db`. An empty value is an error: it does not stand for the next source
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kms_schema.database_url import EXAMPLES, DatabaseUrlError, parse_database_url
+from kms_schema.input_files import read_whole
 
 DEFAULT_FILE = "kms.db"
 ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
@@ -77,7 +79,8 @@ def _url_of_alembic_ini(ini: Path) -> str | None:
 
     parser = ConfigParser({"here": ini.absolute().parent.as_posix()})
     try:
-        parser.read(ini, encoding="utf-8")
+        with suppress(FileNotFoundError):
+            parser.read_string(read_whole(ini).decode())
         return parser.get("alembic", "sqlalchemy.url", fallback=None)
     except (Error, OSError, UnicodeDecodeError) as error:
         raise DatabaseUrlError(f"cannot read sqlalchemy.url of {ini}: {type(error).__name__}") from None
@@ -88,7 +91,7 @@ def _url_of_project(project: Path) -> str | None:
     import tomllib  # noqa: PLC0415  (not needed if a URL is given)
 
     try:
-        document = tomllib.loads(project.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_whole(project).decode())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -17,6 +17,7 @@ import click
 from kms_schema.cli.on_use import on_use
 from kms_schema.database_sources import PROJECT_OPTIONS, project_table, similar
 from kms_schema.database_url import DatabaseUrlError
+from kms_schema.input_files import read_whole
 from kms_schema.printable import in_a_line
 from kms_schema.storable_text import fault_of
 
@@ -152,7 +153,7 @@ def _refuse_unknown_tables(table: Mapping[str, Any], words: str, commands: Seque
 
 def _document() -> Mapping[str, Any]:
     try:
-        text = FILE.read_text(encoding="utf-8")
+        text = read_whole(FILE).decode()
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

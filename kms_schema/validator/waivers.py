@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from kms_schema.input_files import read_whole
 from kms_schema.validator.diff.findings import Finding, finding_of
 from kms_schema.validator.report import Report, Waived, WaiverError
 from kms_schema.validator.rules import RULES, Scope
@@ -69,7 +70,7 @@ def read_waivers(path: str | Path) -> tuple[Waiver, ...]:
         report = kms_schema.validate(connection, waivers=read_waivers("waivers.toml"))
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_whole(path).decode()
         document = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WaiverError(f"{path} is not TOML: {error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.notes import Note, NoteError, check_text
+from kms_schema.input_files import read_whole
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalChe
 
         checkpoint = read_checkpoint(Path("checkpoint.txt"), read_verifier_keys(Path("keys.txt"))).checkpoint
     """
-    content = path.read_bytes()
+    content = read_whole(path)
     if not content.strip():
         raise NoteError("the file is empty; fetch the checkpoint again: kms-schema audit checkpoint > checkpoint.txt")
     if b"\n\n" in content:

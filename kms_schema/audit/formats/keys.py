@@ -5,13 +5,14 @@ No error shows the text of a key: it may be a private one that was mistyped.
 
 import hashlib
 import os
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.errors import KmsSchemaError
+from kms_schema.input_files import open_regular, read_whole
 from kms_schema.output_files import new_file
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def read_signing_key(path: Path) -> SigningKey:
     Raises `SealKeyError` if the file is not a key, can be read by others, or can be changed by its group; `OSError` if
     it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         # A group may read: orchestrators hand secrets to a service's group.
         if os.fstat(file.fileno()).st_mode & _OTHERS_OR_GROUP_MAY_WRITE:
             raise SealKeyError(f"others can read {path}, or its group can change it: chmod 600 it, or make a new key")
@@ -187,19 +188,18 @@ def read_verifier_keys(path: Path) -> list[VerifierKey]:
     `OSError` if the file cannot be read.
     """
     keys: dict[tuple[str, bytes], VerifierKey] = {}
-    with closing(path.open(encoding="utf-8", errors="replace")) as lines:
-        for number, line in enumerate(lines, 1):
-            text = line.strip()
-            if not text or text.startswith("#"):
-                continue
-            if text.startswith(_PRIVATE):
-                raise SealKeyError(f"{path}, line {number}: a private key; this file is for verifier keys")
-            try:
-                key = VerifierKey.parse(text)
-            except SealKeyError as error:
-                raise SealKeyError(f"{path}, line {number}: {error}") from None
-            if keys.setdefault((key.name, key.key_id), key) != key:
-                raise SealKeyError(f"{path}, line {number}: another key has this name and key id")
+    for number, line in enumerate(read_whole(path).decode("utf-8", "replace").split("\n"), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        if text.startswith(_PRIVATE):
+            raise SealKeyError(f"{path}, line {number}: a private key; this file is for verifier keys")
+        try:
+            key = VerifierKey.parse(text)
+        except SealKeyError as error:
+            raise SealKeyError(f"{path}, line {number}: {error}") from None
+        if keys.setdefault((key.name, key.key_id), key) != key:
+            raise SealKeyError(f"{path}, line {number}: another key has this name and key id")
     if not keys:
         raise SealKeyError(f"{path}: no verifier keys in it")
     return list(keys.values())

@@ -17,11 +17,12 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import EncodingError, Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
 from kms_schema.audit.proofs.prover import CannotProveError, Nodes, not_in_json
-from kms_schema.audit.standalone import check_archive
+from kms_schema.audit.standalone import check_proof
 from kms_schema.audit.storage.protocols import EntryReader
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.input_files import open_regular
 
 FORMAT = "kms-schema/audit-archive/v1"
 PAGES = 256
@@ -68,7 +69,7 @@ def write_archive(
 
 def sha256_of(path: Path) -> bytes:
     """Return the SHA-256 of a file, 32 bytes. Raises `OSError`."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
@@ -82,9 +83,9 @@ def _entry_line(entry: bytes) -> bytes:
 
 def _line(document: object, what: str) -> bytes:
     line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    if len(line) > check_archive.LONGEST:
+    if len(line) > check_proof.LONGEST:
         raise CannotProveError(
-            f"{what} takes {len(line)} bytes, and a line of an archive has at most {check_archive.LONGEST}: nothing is"
+            f"{what} takes {len(line)} bytes, and a line of an archive has at most {check_proof.LONGEST}: nothing is"
             " exported, since no checker would read it"
         )
     return line

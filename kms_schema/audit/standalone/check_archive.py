@@ -34,8 +34,6 @@ Refused = check_proof.Refused
 
 FORMAT = "kms-schema/audit-archive/v1"
 MEMBERS = {"format", "first_leaf", "end_leaf", "before", "consistency", "checkpoint"}
-LONGEST = 64 * 1024 * 1024
-"""The most bytes of a line. Entries are bounded far below, and an archive with a longer line is not written."""
 PIECE = 1024 * 1024
 """Bytes to read or decompress at a time."""
 INFINITE = (-(2**63), 2**63 - 1)
@@ -100,8 +98,8 @@ class _Lines:
         for piece in self._pieces():
             *lines, rest = (rest + piece).split(b"\n")
             yield from lines
-            if len(rest) > LONGEST:
-                raise Refused("a line is longer than an entry can be")
+            if len(rest) > check_proof.LONGEST:
+                raise Refused(f"a line is longer than the {check_proof.LONGEST} bytes that an entry can take")
         if rest:
             raise Refused("the last line is incomplete")
 
@@ -140,7 +138,7 @@ def check(  # noqa: PLR0913  (all but the file and the keys are optional, and by
     trail that the archive must be from. kept: checkpoints that it must agree with. announced: checkpoints that announce
     successors of keys. consistent: consistency proofs between the archive's checkpoint and kept ones.
     """
-    with path.open("rb") as file:
+    with check_proof.open_file(path) as file:
         lines = _Lines(file)
         head = _head(documents := iter(lines))
         keys = check_proof.with_successors(keys, [head["checkpoint"], tombstone, *kept, *announced])
@@ -276,9 +274,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         keys, announced = check_proof.keys_of(parser, options)
-        kept = [each.read_bytes().decode() for each in options.checkpoint]
-        consistent = [each.read_bytes() for each in options.consistency]
-        tombstone = options.tombstone.read_bytes().decode() if options.tombstone else None
+        kept = [check_proof.read_file(each).decode() for each in options.checkpoint]
+        consistent = [check_proof.read_file(each) for each in options.consistency]
+        tombstone = check_proof.read_file(options.tombstone).decode() if options.tombstone else None
     except (OSError, UnicodeError, Refused) as error:
         parser.error(str(error))
     try:

@@ -79,7 +79,7 @@ def _refuse_gaps(archives: Sequence[check_archive.Archive]) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with check_proof.open_file(path) as file:
         return base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
 
 
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         keys, announced = check_proof.keys_of(parser, options)
-        tombstones = [each.read_bytes().decode() for each in options.tombstone]
+        tombstones = [check_proof.read_file(each).decode() for each in options.tombstone]
     except (OSError, UnicodeError, Refused) as error:
         parser.error(str(error))
     try:

@@ -11,10 +11,13 @@ exit status: 0 the proof holds, 1 it does not, 2 wrong usage, or a file that can
 import argparse
 import base64
 import datetime as dt
+import errno
 import hashlib
+import io
 import json
 import os
 import re
+import stat
 import struct
 import sys
 import uuid
@@ -29,6 +32,14 @@ except ImportError:
     Ed25519PublicKey = None  # type: ignore[assignment,misc]  # --help works without the package
 
 ENTRY = b"kms-schema/audit-entry/v1"
+
+LONGEST = 2 * 1024 * 1024
+"""The most bytes of a document, and of a line of an archive. The largest entry encodes to 131,218."""
+MOST_BRACKETS = 150_000
+"""The most objects and lists of a document, with the brackets in texts; each takes memory before it can be refused."""
+MOST_SIGNATURES = 100
+LARGEST = 2**63 - 1
+"""The highest size of a tree."""
 
 COLUMNS = {
     "id": "uuid", "sequence": ">q", "key_id": "uuid", "event_type": "text", "event_category": "text",
@@ -95,11 +106,15 @@ def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     """Return a checkpoint that one of `keys` has signed."""
     if not isinstance(note, str) or not note.strip():
         raise Refused("a checkpoint is empty or no text; fetch it: kms-schema audit checkpoint > checkpoint.txt")
+    _refuse_crlf(note, "a checkpoint")
     body, blank, rest = note.rpartition("\n\n")
     if not blank or not rest.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]", note):
         raise Refused("a checkpoint is a text, an empty line, and lines with signatures")
     text, signer = body + "\n", ""
-    for line in rest[:-1].split("\n"):
+    signed = rest[:-1].split("\n")
+    if len(signed) > MOST_SIGNATURES:
+        raise Refused(f"a checkpoint has at most {MOST_SIGNATURES} signatures")
+    for line in signed:
         match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
         if not match:
             raise Refused("a line after a checkpoint's text is not a signature")
@@ -116,10 +131,17 @@ def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     lines = text[:-1].split("\n")
     if len(lines) < 3 or not all(lines) or not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
         raise Refused("a checkpoint has lines for origin, size and root, and none is empty")
+    if int(lines[1]) > LARGEST:
+        raise Refused(f"a checkpoint has a size of at most {LARGEST}")
     root = decoded(lines[2], "the root of a checkpoint")
     if len(root) != 32:
         raise Refused("the root of a checkpoint has 32 bytes")
     return Checkpoint(lines[0], int(lines[1]), root, text, signer)
+
+
+def _refuse_crlf(text: str, what: str) -> None:
+    if "\r" in text:
+        raise Refused(f"{what} has lines that end with CRLF: fetch it again, byte by byte")
 
 
 def with_successors(keys: list[Key], notes: list[Any]) -> list[Key]:
@@ -293,10 +315,32 @@ def read_document(proof: bytes) -> Any:
     def no_number(_text: str) -> NoReturn:
         raise Refused("a proof has whole numbers only")
 
+    if len(proof) > LONGEST or proof.count(b"{") + proof.count(b"[") > MOST_BRACKETS:
+        raise Refused(f"a document, or a line with one, has at most {LONGEST} bytes and {MOST_BRACKETS} brackets")
     try:
-        return json.loads(proof.decode(), object_pairs_hook=once, parse_float=no_number, parse_constant=no_number)
+        text = proof.decode()
+        _refuse_crlf(text, "a document")
+        return json.loads(text, object_pairs_hook=once, parse_float=no_number, parse_constant=no_number)
     except (ValueError, RecursionError):
         raise Refused("this is not JSON") from None
+
+
+def open_file(path: Path) -> io.BufferedReader:
+    """Open a regular file: a FIFO may never have anything to read, and a device no end. Raises `OSError`."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file; copy its content into one", str(path))
+    return file
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file with one document, checkpoint or list of keys. Raises `OSError`."""
+    with open_file(path) as file:
+        content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise OSError(errno.EFBIG, f"longer than the {LONGEST} bytes that such a file can have", str(path))
+    return content
 
 
 class Parser(argparse.ArgumentParser):
@@ -322,11 +366,11 @@ def keys_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
     """Return the trusted keys, and the checkpoints that announce others."""
     if Ed25519PublicKey is None:  # status 1 would say that a proof does not hold
         parser.error("signatures need the package cryptography: pip install cryptography")
-    trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []
+    trusted = read_file(options.trust).decode().splitlines() if options.trust else []
     texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
     if not texts:
         parser.error("name the keys that you trust: --key or --trust")
-    return [read_key(text) for text in texts], tuple(each.read_bytes().decode() for each in options.announcement)
+    return [read_key(text) for text in texts], tuple(read_file(each).decode() for each in options.announcement)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -338,8 +382,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         keys, announced = keys_of(parser, options)
-        proof = options.proof.read_bytes()
-        kept = options.checkpoint.read_bytes().decode() if options.checkpoint else None
+        proof = read_file(options.proof)
+        kept = read_file(options.checkpoint).decode() if options.checkpoint else None
     except (OSError, UnicodeError, Refused) as error:
         parser.error(str(error))
     try:

@@ -17,6 +17,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 if __package__:
     from kms_schema.audit.standalone import check_proof
@@ -26,19 +27,17 @@ else:
 
 Refused = check_proof.Refused
 
-LONGEST = 16 * 2**20
-"""The most bytes of a line: a compressed file can claim lines of any length."""
-
 
 def lines_of(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file. Raises `Refused` for one that is too long or not compressed properly."""
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
     try:
-        with gzip.open(path, "rb") if compressed else path.open("rb") as opened:
-            while line := opened.readline(LONGEST + 1):
-                if len(line) > LONGEST:
-                    raise Refused(f"a line has more than {LONGEST} bytes")
+        with check_proof.open_file(path) as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            lines: IO[bytes] = gzip.GzipFile(fileobj=file) if compressed else file  # type: ignore[assignment]
+            while line := lines.readline(check_proof.LONGEST + 1):
+                if len(line) > check_proof.LONGEST:
+                    raise Refused(f"a line has more than {check_proof.LONGEST} bytes")
                 yield line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Refused(f"it is no whole gzip file: {error}") from None
@@ -82,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         keys, announced = check_proof.keys_of(parser, options)
-        kept = options.checkpoint.read_bytes().decode() if options.checkpoint else None
+        kept = check_proof.read_file(options.checkpoint).decode() if options.checkpoint else None
     except (OSError, UnicodeError, Refused) as error:
         parser.error(str(error))
     abouts = set()

@@ -9,6 +9,7 @@ import click
 
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.streams import kind_of
+from kms_schema.input_files import open_regular
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def usage_errors(path: Path) -> Iterator[None]:
 
 def read_file(path: Path) -> bytes:
     """Return the content of a file of handovers. Raises `UsageError`, also if it is longer than any is."""
-    with usage_errors(path), path.open("rb") as file:
+    with usage_errors(path), open_regular(path) as file:
         content = file.read(handover_files.LONGEST_FILE + 1)
     if len(content) > handover_files.LONGEST_FILE:
         raise click.UsageError(in_a_line(f"{path} is no file of handovers: it is longer than any of them"))

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from kms_schema.crypto.private_files import PrivateFileError, read_private
 from kms_schema.crypto.secret import BytesLike, Secret
+from kms_schema.input_files import open_regular
 from kms_schema.keyring.errors import HandoverError, HandoverKeyError
 from kms_schema.output_files import new_file
 
@@ -78,7 +79,7 @@ class HandoverPublicKey:
     def read(cls, path: Path) -> Self:
         """Return the key in a public file. Raises `HandoverKeyError` if it has none, and `OSError`."""
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return cls.parse(file.read(_LONGEST_FILE).decode("ascii", "replace").strip())
         except HandoverKeyError as error:
             message = f"{path}: {error}"
