@@ -84,8 +84,9 @@ class KeyWrapping:
         of the envelope.
 
         Sets the id of the version, and of a key that has none: the envelope is bound to them. Raises `MaterialError` if
-        the material has another length, `NoMaterialError` if an HSM holds the key, and `WrappingKeyError` if `under`
-        cannot wrap it. It raises as `unwrap` does if `under` is a version that does not open. Example::
+        the material has another length or is one byte repeated, `NoMaterialError` if an HSM holds the key, and
+        `WrappingKeyError` if `under` cannot wrap it. It raises as `unwrap` does if `under` is a version that does not
+        open. Example::
 
             with Secret(bytearray(tls_key)) as material:
                 session.add(wrapping.wrap(key, material, under="kms://root-2026"))
@@ -94,6 +95,8 @@ class KeyWrapping:
             raise NoMaterialError(f"key {key.key_id!r} is held in an HSM: its material is not in the database")
         if len(material) != _size(key):
             raise MaterialError(f"key {key.key_id!r} has {key.key_size_bits} bits, the material {len(material)} bytes")
+        if material.is_constant():
+            raise MaterialError(f"the material of key {key.key_id!r} is one byte repeated, such as zeros: it is no key")
         if version_number is None:
             version_number = max((version.version_number for version in key.versions), default=0) + 1
         version = bindings.new_version(key, version_number)

@@ -13,9 +13,9 @@ from typing import Protocol, Self
 
 from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, hmac_sha256
 from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
-from kms_schema.crypto.private_files import PrivateFileError, read_private
 from kms_schema.crypto.secret import Secret
 from kms_schema.printable import LIKE_A_KEY
+from kms_schema.secret_files import SecretFileError, read_secret_file
 
 HEALTH_MESSAGE = b"kms-schema/health"
 """Message of `health`; messages for rows begin with another byte."""
@@ -59,14 +59,14 @@ class SecretRoot:
         """Take over a key of 32 random bytes.
 
         key: wiped by `close`. type, name: what `type` and `key` return. Raises `RootKeyError` for another length, and
-        for zeros. Example::
+        for one byte repeated. Example::
 
             SecretRoot(Secret(bytearray(secrets.token_bytes(32))))
         """
         self.type: str = type
         self.key: str = name
         self._secret = key
-        if len(key) != WRAPPING_KEY_BYTES or not any(key.view):
+        if len(key) != WRAPPING_KEY_BYTES or key.is_constant():
             raise RootKeyError(f"the root key {name} is not {WRAPPING_KEY_BYTES} random bytes")
 
     @classmethod
@@ -110,14 +110,14 @@ class SecretRoot:
 def read_root_file(path: str | Path) -> Secret:
     """Return the root key in a file, for the caller to wipe.
 
-    Raises `RootKeyError` if it is no key, others can read it or its group can change it, and `OSError`.
+    Raises `RootKeyError` if it is no key, or not a file that `read_secret_file` reads, and `OSError`.
     """
     try:
-        content = read_private(Path(path))
+        content = Secret(read_secret_file(Path(path)))
     except (FileNotFoundError, NotADirectoryError):
         _refuse_key(str(path), "file")
         raise
-    except PrivateFileError as error:
+    except SecretFileError as error:
         raise RootKeyError(str(error)) from None
     with content:
         return _decode(bytes(content.view) if content else b"", str(path))

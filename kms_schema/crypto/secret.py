@@ -9,16 +9,20 @@ BytesLike = bytes | bytearray | memoryview
 
 
 def check_bytes(**given: object) -> None:
-    """Raise `TypeError` if an argument has no bytes, such as a text. The message has its name, and not its value.
+    """Raise `TypeError` unless each argument has bytes, such as for a text, a number, or an array of larger items.
+
+    The message has its name, and not its value.
 
     check_bytes(data=data, aad=aad)
     """
     for name, each in given.items():
         try:
-            memoryview(each)  # type: ignore[arg-type]
+            view = memoryview(each)  # type: ignore[arg-type]
         except TypeError:
             hint = f": encode it, as with {name}.encode()" if isinstance(each, str) else ""
             raise TypeError(f"{name} takes bytes, not {type(each).__name__}{hint}") from None
+        if view.format not in ("B", "b", "c") or view.ndim != 1 or not view.c_contiguous:
+            raise TypeError(f"{name} takes bytes one after the other, not larger or separate items: give bytes({name})")
 
 
 class Secret:
@@ -35,13 +39,16 @@ class Secret:
     __slots__ = ("_buffer", "_view")
 
     def __init__(self, buffer: bytearray) -> None:
-        """Take over `buffer`, which this object wipes."""
+        """Take over `buffer`, which this object wipes. Raises `TypeError` for anything that cannot be wiped."""
+        if not isinstance(buffer, bytearray):
+            raise TypeError(f"a secret takes over a bytearray, not {type(buffer).__name__}")
         self._buffer = buffer
         self._view = memoryview(buffer).toreadonly()
 
     @classmethod
     def copy_of(cls, plaintext: BytesLike) -> Self:
-        """Return a secret with a copy of `plaintext`; the caller wipes the original."""
+        """Return a secret with a copy of `plaintext`; the caller wipes the original. Raises `TypeError`."""
+        check_bytes(plaintext=plaintext)
         return cls(bytearray(plaintext))
 
     @property
@@ -57,6 +64,10 @@ class Secret:
         with suppress(BufferError):  # a view of the view exists, and shows zeros
             self._view.release()
         self._buffer = bytearray()
+
+    def is_constant(self) -> bool:
+        """Return whether all bytes are the same, as in `bytes(32)`; False for fewer than 16, by chance."""
+        return len(self._buffer) >= 16 and self._buffer.count(self._buffer[:1]) == len(self._buffer)
 
     def __len__(self) -> int:
         """The length in bytes; 0 once wiped."""

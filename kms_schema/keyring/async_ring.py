@@ -15,7 +15,7 @@ from kms_schema.keyring.async_streams import AsyncSource, awaited
 from kms_schema.keyring.columns import async_columns
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
-from kms_schema.keyring.formats.prefix import read_message_prefix, read_prefix
+from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, read_message_prefix, read_prefix
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.ring import KeyRing
 from kms_schema.keyring.waits import EventLoops, to_the_end
@@ -44,7 +44,8 @@ class RingInGreenlets(KeyRing):
 
     def encrypt_at_once(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes | None:
         """Return the ciphertext if nothing is to be awaited, so without the cost of a greenlet; else None."""
-        if self._is_closed or key_id not in self._declarations.elsewhere:
+        too_long = max(len(data), len(aad)) > MAX_MESSAGE_BYTES  # which is refused before the use is counted
+        if self._is_closed or key_id not in self._declarations.elsewhere or too_long:
             return None
         opened = self._versions.encrypts_at_once(key_id, len(data))
         return None if opened is None else opened.cipher.encrypt(data, aad=aad)

@@ -4,6 +4,8 @@ from typing import Protocol
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.cache import Opened
+from kms_schema.keyring.formats.messages import too_long
+from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
 
@@ -37,14 +39,17 @@ class Key(KeyStreams):
         The ring does not know where the caller stores it, and notes that with the key. Its old versions are not
         destroyed unless a command is told where their ciphertexts may be.
 
-        Raises `TypeError` for texts; `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`,
-        `KeyRevokedError`, `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
-        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
+        Raises `TypeError` for what is no bytes; `MessageSizeError` above 2^31 - 1 of them; `UnknownKeyError`;
+        `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`, `KeyArchivedError`,
+        `NoLiveVersionError` by the state of the key; `UsageLimitError`, `MaterialUnavailableError`,
+        `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
 
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
         """
         if type(data) is not bytes or type(aad) is not bytes:
             check_bytes(data=data, aad=aad)  # before the use is counted
+        if len(data) > MAX_MESSAGE_BYTES or len(aad) > MAX_MESSAGE_BYTES:
+            raise too_long()
         return self._ring._open_for_caller(self.key_id, len(data)).cipher.encrypt(data, aad=aad)
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:

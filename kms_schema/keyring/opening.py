@@ -1,6 +1,6 @@
 """Opens versions: unwraps material, or finds the key object of an HSM."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
@@ -20,11 +20,21 @@ class Opener:
         self._roots = roots
         self.held = held
 
-    def cipher(self, session: Session, version: KeyVersion) -> MessageCipher:
-        """Return the cipher of a version. Raises `CryptoError`, and `HsmUnavailableError` for one in an HSM."""
+    def read(self, session: Session, version: KeyVersion) -> Callable[[], MessageCipher]:
+        """Read what opens a version, and return a function that opens it once `session` has ended.
+
+        A root may take seconds to answer, and uses of other keys need the connection meanwhile. Raises
+        `HsmUnavailableError` for a version in an HSM; the function raises `CryptoError`.
+        """
         if version.hsm_key_id is not None:
-            return self.held.cipher(session, version)
-        return message_cipher(version.key.algorithm, version.ciphertext_tag, self.material(version))
+            cipher = self.held.cipher(session, version)
+            return lambda: cipher
+        wrappers: set[KeyVersion] = set()
+        wrapper: KeyVersion | None = version
+        while wrapper is not None and wrapper.key is not None and wrapper not in wrappers:
+            wrappers.add(wrapper)
+            wrapper = wrapper.wrapped_by
+        return lambda: message_cipher(version.key.algorithm, version.ciphertext_tag, self.material(version))
 
     def material(self, version: KeyVersion) -> Secret:
         """Return the material of a version, for the caller to wipe. Raises `CryptoError`."""

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.audit_entries import append, process, use_entry
@@ -75,15 +74,15 @@ class RevokedKey:
                 version = session.scalars(sa.select(KeyVersion).where(KeyVersion.ciphertext_tag == tag)).one_or_none()
                 if version is None or version.key.key_id != self.key_id:
                     raise DoesNotOpenError
-                cipher = self._ciphers[tag] = self._opened(session, version)
+                number = version.version_number
+                if version.destroyed_at is not None:
+                    named = f"version {number} of key {self.key_id!r}"
+                    raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=number)
+                with unwrapping(self.key_id, number):
+                    opens = self._opener.read(session, version)
+            with unwrapping(self.key_id, number):
+                cipher = self._ciphers[tag] = opens()
         return cipher
-
-    def _opened(self, session: Session, version: KeyVersion) -> MessageCipher:
-        named = f"version {version.version_number} of key {self.key_id!r}"
-        if version.destroyed_at is not None:
-            raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=version.version_number)
-        with unwrapping(self.key_id, version.version_number):
-            return self._opener.cipher(session, version)
 
     def close(self) -> None:
         """Wipe the material."""

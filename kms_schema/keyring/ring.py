@@ -16,7 +16,8 @@ from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
-from kms_schema.keyring.formats.prefix import Form, read_message_prefix, read_prefix
+from kms_schema.keyring.formats.messages import too_long
+from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, Form, read_message_prefix, read_prefix
 from kms_schema.keyring.handover.ring_methods import HandoverMethods
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
@@ -107,8 +108,8 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
           HSM that makes and holds the key, a `dek` or `hsm` key of `AES-256-GCM`
         - `key_type`: `dek`, `kek`, `tls`, `backup` or `hsm`. `algorithm`: of a dek `XAES-256-GCM` (the default) or
           `AES-256-GCM`. `key_size_bits`: bits of the key
-        - `material`: of a key made elsewhere, `key_size_bits` long. `ciphertext_tag`: its tag there, such as the key id
-          of a Tink keyset. `used`: the number of its encryptions so far
+        - `material`: of a key made elsewhere, `key_size_bits` long and random. `ciphertext_tag`: its tag there, such as
+          the key id of a Tink keyset. `used`: the number of its encryptions so far
         - `actor`: the user in the entries of the audit log
         - `columns`: of the key: `expires_at`, `max_usage_count`, `parent_key_id`, `security_level`, `compliance_tags`,
           `derivation_path`, `hsm_metadata`; and `activated_at`, the time in the past since which an imported key is in
@@ -123,6 +124,8 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
             ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
         """
         self._check_open()
+        if material is not None and not isinstance(material, Secret):
+            check_bytes(material=material)
         secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
         is_copy = secret is not material
         del material  # so that a traceback with its variables does not have it
@@ -188,6 +191,8 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
 
     def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes:
         self._check_open()
+        if len(data) > MAX_MESSAGE_BYTES:  # before the use is counted
+            raise too_long()
         return self._versions.for_encrypting(key_id, len(data)).cipher.encrypt(data, aad=aad)
 
     def _open_for_caller(self, key_id: str, size: int) -> Opened:

@@ -39,6 +39,8 @@ class KeyStreams(ABC):
                 target.writelines(ring.key("orders").encrypt_stream(source, aad=b"report"))
         """
         check_bytes(aad=aad)
+        if not hasattr(source, "readinto"):  # before the use is counted
+            raise TypeError("source is a binary file or pipe, such as of open(path, 'rb')")
         self._open_versions().refuse_streams(self.key_id)
         opened = self._open_for_caller(0)
         reader = _Reader(self, source, opened, counts=True)

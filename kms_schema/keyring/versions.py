@@ -265,11 +265,10 @@ class Versions:
             self._look_at_hsm(known)
             self.cache.refresh(known, state, version)
             return known
-        with (
-            unwrapping(state.key_id, version.number),
-            self._storage.reading_session(state.key_id) as session,
-        ):
-            cipher = self._opener.cipher(session, session.get_one(KeyVersion, version.id))
+        with unwrapping(state.key_id, version.number):
+            with self._storage.reading_session(state.key_id) as session:
+                opens = self._opener.read(session, session.get_one(KeyVersion, version.id))
+            cipher = opens()
         opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
         self._look_at_hsm(opened)
         self.cache.put(opened)

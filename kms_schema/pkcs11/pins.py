@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kms_schema.crypto.private_files import PrivateFileError, read_private
 from kms_schema.crypto.secret import Secret
 from kms_schema.pkcs11.errors import PinError
+from kms_schema.secret_files import SecretFileError, read_secret_file
 
 _LONGEST = 255
 
@@ -32,8 +32,8 @@ def read_pin(source: str) -> Secret:
     if kind == "file" and place:
         path = Path(urlsplit(source).path if place.startswith("//") else place)
         try:
-            content = read_private(path)
-        except PrivateFileError as error:
+            content = Secret(read_secret_file(path))
+        except SecretFileError as error:
             raise PinError(str(error)) from None
         except OSError as error:
             raise PinError(f"cannot read the PIN in {path}: {error.strerror}") from None

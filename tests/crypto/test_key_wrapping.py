@@ -158,7 +158,7 @@ class Counting(SecretRoot):
 
 
 def test_a_key_that_is_held_open_asks_its_root_once(session: Session) -> None:
-    provider = Counting(Secret(bytearray(b"k" * 32)))
+    provider = Counting(Secret(bytearray(bytes(range(32)))))
     wrapping = KeyWrapping(RootKeys({ROOT: provider}))
     kek = kept(session, wrapping, a_key(KeyType.KEK))
     deks = [kept(session, wrapping, a_key(), kek) for _ in range(3)]

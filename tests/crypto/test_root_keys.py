@@ -77,17 +77,17 @@ def test_what_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_one_key_has_one_reference() -> None:
     with pytest.raises(RootKeyError, match=r"'kms://(one|two)' and 'kms://(one|two)' are the same"):
-        RootKeys({f"kms://{name}": Secret(bytearray(b"k" * 32)) for name in ("one", "two")})
+        RootKeys({f"kms://{name}": Secret(bytearray(bytes(range(32)))) for name in ("one", "two")})
 
 
 @pytest.mark.parametrize("reference", ["", " ", "k" * 256])
 def test_a_reference_fits_its_column(reference: str) -> None:
     with pytest.raises(RootKeyError, match="255"):
-        RootKeys({reference: Secret(bytearray(b"k" * 32))})
+        RootKeys({reference: Secret(bytearray(bytes(range(32))))})
 
 
 def test_closing_wipes_the_keys() -> None:
-    buffer = bytearray(b"k" * 32)
+    buffer = bytearray(bytes(range(32)))
     kept = Secret(buffer)  # which would wipe it at its own end
     with RootKeys({ROOT: kept}) as keys:
         assert repr(keys) == "<RootKeys 'kms://root'>"

@@ -1,5 +1,6 @@
 """Creating, encrypting, decrypting, rotating, inspecting: the ring as an application uses it."""
 
+import array
 import datetime as dt
 import io
 import secrets
@@ -25,6 +26,7 @@ from kms_schema.keyring import (
     UnsupportedKeyError,
     WrapperUnavailableError,
 )
+from kms_schema.keyring.formats.errors import MessageSizeError
 from kms_schema.keyring.formats.messages import message_cipher
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, ROOT, change, entries, rows, used, value
@@ -76,6 +78,13 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
         (ValueError, {"key_type": "none"}),
         (TypeError, {"status": "revoked"}),
         (MaterialUnavailableError, {"material": b"too short"}),
+        (MaterialUnavailableError, {"material": bytes(32)}),
+        (MaterialUnavailableError, {"material": Secret(bytearray(b"k" * 32))}),
+        (TypeError, {"material": 32}),
+        (TypeError, {"material": True}),
+        (TypeError, {"material": "k" * 32}),
+        (TypeError, {"material": [*range(32)]}),
+        (TypeError, {"material": array.array("Q", range(4))}),
         (ValueError, {"activated_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}),
     ],
 )
@@ -159,7 +168,9 @@ def test_reencrypting_keeps_what_is_current(ring: KeyRing, orders: str) -> None:
     assert key.decrypt(moved, aad=AAD) == DATA
 
 
-def test_a_text_is_refused_before_a_use_is_counted(ring: KeyRing, orders: str, database: Database) -> None:
+def test_a_text_is_refused_before_a_use_is_counted(
+    ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, text = ring.key(orders), cast("bytes", "text")
     calls: dict[Callable[[], object], str] = {
         lambda: key.encrypt(text, aad=AAD): "data",
@@ -172,6 +183,17 @@ def test_a_text_is_refused_before_a_use_is_counted(ring: KeyRing, orders: str, d
     for call, name in calls.items():
         with pytest.raises(TypeError, match=rf"^{name} takes bytes, not str: encode it, as with {name}\.encode\(\)$"):
             call()
+    wide, apart = memoryview(bytes(32)).cast("Q"), memoryview(bytes(range(64)))[::2]
+    for odd in (wide, apart, array.array("I", [1]), 32, True, [1, 2], None, io.StringIO()):
+        for call in (lambda odd=odd: key.encrypt(odd, aad=AAD), lambda odd=odd: key.encrypt(DATA, aad=odd)):
+            with pytest.raises(TypeError, match=r"^(data|aad) takes bytes"):
+                call()
+    with pytest.raises(TypeError, match=r"^source is a binary file"):
+        key.encrypt_stream(cast("Any", io.StringIO("text")), aad=AAD)
+    monkeypatch.setattr("kms_schema.keyring.key.MAX_MESSAGE_BYTES", 100)
+    for data, aad in ((bytes(101), AAD), (DATA, bytes(101))):
+        with pytest.raises(MessageSizeError):
+            key.encrypt(data, aad=aad)
     assert used(database, orders) == 0
     assert key.decrypt(bytearray(key.encrypt(memoryview(DATA), aad=AAD)), aad=AAD) == DATA
 

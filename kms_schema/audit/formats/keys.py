@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.errors import KmsSchemaError
-from kms_schema.input_files import open_regular, read_whole
+from kms_schema.input_files import read_whole
 from kms_schema.output_files import new_file
+from kms_schema.secret_files import SecretFileError, read_secret_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,8 +25,6 @@ ED25519 = b"\x01"
 KEY_SIZE = 32
 
 _PRIVATE = "PRIVATE+KEY+"
-_LONGEST_FILE = 64 * 1024
-_OTHERS_OR_GROUP_MAY_WRITE = 0o027
 
 
 class SealKeyError(KmsSchemaError, ValueError):
@@ -168,11 +167,10 @@ def read_signing_key(path: Path) -> SigningKey:
     Raises `SealKeyError` if the file is not a key, can be read by others, or can be changed by its group; `OSError` if
     it cannot be read.
     """
-    with open_regular(path) as file:
-        # A group may read: orchestrators hand secrets to a service's group.
-        if os.fstat(file.fileno()).st_mode & _OTHERS_OR_GROUP_MAY_WRITE:
-            raise SealKeyError(f"others can read {path}, or its group can change it: chmod 600 it, or make a new key")
-        content = file.read(_LONGEST_FILE)
+    try:
+        content = read_secret_file(path)
+    except SecretFileError as error:
+        raise SealKeyError(str(error)) from None
     try:
         return SigningKey.parse(content.decode().strip())
     except SealKeyError as error:

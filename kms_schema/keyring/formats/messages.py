@@ -80,7 +80,7 @@ class MessageCipher(ABC):
         Raises `MessageSizeError` for longer ones, `ValueError` after `close`.
         """
         if len(plaintext) > MAX_MESSAGE_BYTES or len(aad) > MAX_MESSAGE_BYTES:
-            raise MessageSizeError(f"a message and its associated data have at most {MAX_MESSAGE_BYTES} bytes each")
+            raise too_long()
         return self._encrypt(os.urandom(self.algorithm.nonce_bytes), plaintext, aad)
 
     def _encrypt(self, nonce: bytes, plaintext: BytesLike, aad: BytesLike) -> bytes:
@@ -228,6 +228,11 @@ class Aes256Gcm(_CipherInMemory):
         """Wipe the material and drop the cipher of the library."""
         super().close()
         self._gcm = None
+
+
+def too_long() -> MessageSizeError:
+    """Return the error of a message, or of associated data, of more than `MAX_MESSAGE_BYTES` bytes."""
+    return MessageSizeError(f"a message and its associated data have at most {MAX_MESSAGE_BYTES} bytes each")
 
 
 def message_cipher(algorithm: str, tag: int, material: Secret) -> MessageCipher:

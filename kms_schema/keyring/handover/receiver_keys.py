@@ -12,11 +12,11 @@ from typing import NoReturn, Self
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from kms_schema.crypto.private_files import PrivateFileError, read_private
 from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.input_files import open_regular
 from kms_schema.keyring.errors import HandoverError, HandoverKeyError
 from kms_schema.output_files import new_file
+from kms_schema.secret_files import SecretFileError, read_secret_file
 
 try:
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -134,11 +134,11 @@ class HandoverKey:
         Raises `HandoverKeyError` if it has none, others can read it or its group can change it, and `OSError`.
         """
         try:
-            with read_private(path) as content:
+            with Secret(read_secret_file(path)) as content:
                 text = bytes(content.view).decode("ascii", "replace").strip() if content else ""
             return cls(Secret(bytearray(_bytes_of(text, PRIVATE_LABEL))))
-        except (PrivateFileError, HandoverKeyError) as error:
-            message = str(error) if isinstance(error, PrivateFileError) else f"{path}: {error}"
+        except (SecretFileError, HandoverKeyError) as error:
+            message = str(error) if isinstance(error, SecretFileError) else f"{path}: {error}"
         finally:
             text = ""  # so that a traceback with its variables does not have it
         raise HandoverKeyError(message)

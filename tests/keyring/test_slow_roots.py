@@ -1,0 +1,53 @@
+"""A root that takes long to answer: keys that are open are used meanwhile."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys, Secret, SecretRoot
+from kms_schema.keyring import KeyRing, storage
+from tests.keyring.rings import AAD, DATA, ROOT
+from tests.support.rows.smallest import unique
+
+
+class Slow(SecretRoot):
+    """Answers when `answered` is set."""
+
+    def __init__(self, key: Secret) -> None:
+        super().__init__(key)
+        self.asked, self.answered = threading.Event(), threading.Event()
+
+    def derive(self, message: bytes) -> Secret:
+        self.asked.set()
+        assert self.answered.wait(60)
+        return super().derive(message)
+
+
+def test_a_slow_root_leaves_the_connection_to_other_keys(
+    sql_engine: sa.Engine, roots: RootKeys, kek: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "CONNECTIONS", 1)
+    warm, cold = unique("warm"), unique("cold")
+    root = dict(roots.items())[ROOT]
+    assert isinstance(root, SecretRoot)
+    slow = Slow(Secret.copy_of(root._secret.view))
+    with KeyRing(sql_engine, roots) as maker:
+        for name in (warm, cold):
+            maker.create(name, under=kek)
+        blob = maker.key(cold).encrypt(DATA, aad=AAD)
+    with KeyRing(sql_engine, RootKeys({ROOT: slow})) as ring, ThreadPoolExecutor(2) as threads:
+        slow.answered.set()
+        ring.key(warm).encrypt(DATA, aad=AAD)
+        slow.answered.clear()
+        slow.asked.clear()
+        opened = threads.submit(ring.key(cold).decrypt, blob, aad=AAD)
+        try:
+            assert slow.asked.wait(60)
+            used = threads.submit(lambda: [ring.key(warm).encrypt(DATA, aad=AAD) for _ in range(20)])
+            used.result(20)  # several of them reserve uses, which needs the only connection
+            assert not opened.done()
+        finally:
+            slow.answered.set()
+        assert opened.result(60) == DATA
