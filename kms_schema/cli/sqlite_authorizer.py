@@ -15,6 +15,11 @@ _ASKING = frozenset({
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
     sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT,
 })  # fmt: skip
+_DROPPING = frozenset({
+    sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VIEW, sqlite3.SQLITE_DROP_TRIGGER, sqlite3.SQLITE_DROP_TEMP_TRIGGER,
+    sqlite3.SQLITE_DELETE, sqlite3.SQLITE_UPDATE,
+})  # fmt: skip
+"""The actions of `EXPLAIN DROP TABLE`, from which the validator reads the triggers that SQLite has for a table."""
 _OF_OURS = frozenset({
     (sqlite3.SQLITE_UPDATE, "key_audit_logs", "sequence", "guard_key_audit_log_insert_sequence"),
     (sqlite3.SQLITE_UPDATE, "key_audit_logs", "retention_period_days", "guard_key_audit_log_insert_sequence"),
@@ -32,8 +37,11 @@ _OF_OURS = frozenset({
 
 
 def only_read(connection: sqlite3.Connection) -> None:
-    """Let a connection only read; views and triggers cannot call functions of extensions."""
-    _authorize(connection, lambda *_: False)
+    """Let a connection only read; views and triggers cannot call functions of extensions.
+
+    Its own statements may be compiled to be explained: the file has to be open read-only, which refuses to run them.
+    """
+    _authorize(connection, lambda action, _table, _column, trigger: trigger is None and action in _DROPPING)
 
 
 def only_write_what_is_asked(connection: sqlite3.Connection) -> None:

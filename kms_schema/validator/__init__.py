@@ -128,7 +128,9 @@ def _report(
         findings = _of_catalog(reader, compared)
         if level == "data":
             findings += on_demand.row_findings(reader, compared.guarded, compared.catalog.objects, progress)
-        findings += _posture(reader, compared)
+        posture = _posture(reader, compared)
+        # On SQLite it is about the catalog itself, whose fixes come before those of what the catalog says.
+        findings = (*posture, *findings) if reader.engine == "sqlite" else (*findings, *posture)
         findings += tuple(map(_unmanaged, reader.unmanaged_objects(compared.names) if strict else ()))
         not_checked = _not_checked(compared.catalog, strict=strict, level=level, probe=probe)
         report = _report_of(compared, findings, not_checked, reader.database)

@@ -6,21 +6,24 @@ https://www.sqlite.org/lang_createtable.html
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 _PIECE = re.compile(
     r"""--[^\n]*(?:\n|$) | /\*.*?(?:\*/|$)          # comments
       | '(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]
-      | \s+ | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* | [0-9][\w.]* | .""",
+      | [ \t\n\f\r]+ | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* | [0-9][\w.]* | .""",
     re.VERBOSE | re.DOTALL,
 )
+"""White space is what SQLite takes for it: a no-break space is a letter of a name there."""
 _WORD = re.compile(
     r"""--[^\n]* | /\*.*?(?:\*/|$) | '[^']*(?:''[^']*)*' | [0-9][\w.]*
       | ( "[^"]*(?:""[^"]*)*" | `[^`]*(?:``[^`]*)*` | \[[^\]]*\] | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* )""",
     re.VERBOSE | re.DOTALL,
 )
 """The group is an identifier or key word; what else could contain one is skipped."""
+_SPACES = " \t\n\f\r"
 _CONSTRAINT_WORDS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 
 _remembered = lru_cache(maxsize=1024)
@@ -52,7 +55,7 @@ def split_table(sql: str) -> TableText:
     columns: dict[str, str] = {}
     constraints: dict[str, str] = {}
     for item in items:
-        words = [piece for piece in item if not piece.isspace() and not piece.startswith(("--", "/*"))]
+        words = [piece for piece in item if _says_something(piece)]
         if not words:
             continue
         if words[0].upper() not in _CONSTRAINT_WORDS:
@@ -85,8 +88,17 @@ def words_of(sql: str) -> frozenset[str]:
     return frozenset(unquoted(word).lower() for word in set(_WORD.findall(sql)) if word)
 
 
+def tokens(sql: str) -> Iterator[tuple[str, int]]:
+    """Yield each token with its position, without white space and comments."""
+    return ((each[0], each.start()) for each in _PIECE.finditer(sql) if _says_something(each[0]))
+
+
+def _says_something(piece: str) -> bool:
+    return piece[0] not in _SPACES and not piece.startswith(("--", "/*"))
+
+
 def _pieces(sql: str) -> list[str]:
-    return [" " if piece.isspace() else piece for piece in _PIECE.findall(sql)]
+    return [" " if piece[0] in _SPACES else piece for piece in _PIECE.findall(sql)]
 
 
 def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
@@ -108,5 +120,11 @@ def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
 
 
 def _joined(pieces: list[str]) -> str:
-    """Join the pieces; a comment to the end of a line keeps its line."""
-    return re.sub(r" *\n *", "\n", "".join(pieces)).strip()
+    """Join the pieces; a comment to the end of a line keeps its line, and a string its blanks."""
+    joined: list[str] = []
+    for piece in pieces:
+        after_line = bool(joined) and joined[-1].startswith("--")
+        joined.append(
+            "" if piece == " " and after_line else re.sub(" *\n", "\n", piece) if piece[:2] == "--" else piece
+        )
+    return "".join(joined).strip(_SPACES)

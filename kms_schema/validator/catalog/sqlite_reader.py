@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import (
@@ -23,13 +24,12 @@ from kms_schema.validator.catalog.attributes import (
     without_defaults,
 )
 from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table, words_of
+from kms_schema.validator.catalog.sqlite_rows import CatalogRow, rows_in
 from kms_schema.validator.checks.posture import Observed
 
-# Tables named sqlite_… are SQLite's own. An index without text belongs to a constraint. An expression has no declared
-# type, for which an application may have registered a converter.
-_SCHEMA = r"""SELECT type || '', name || '', tbl_name || '', sql || '' FROM main.sqlite_schema
-WHERE type <> 'table' OR name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name"""
-_TEMPORARY = "SELECT type || '', name || '', tbl_name || '', sql || '' FROM temp.sqlite_schema ORDER BY name"
+_NUMBERS = count()
+_RELATIONS = frozenset({"table", "view"})
+_ATTACHED = frozenset({"index", "trigger"})
 _GENERATED = {2: "VIRTUAL", 3: "STORED"}
 
 
@@ -44,7 +44,13 @@ class SqliteReader:
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         """Read the whole of `sqlite_schema`, which starts the snapshot."""
         self._cursor = cursor
-        self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
+        self._rows = rows_in(cursor, "main")
+        self._temporary_rows = rows_in(cursor, "temp", [row.name for row in self._rows if row.kind in _RELATIONS])
+        self._schema = sorted(
+            ((row.kind, row.name, row.table, row.sql) for row in self._rows if not _is_own(row)),
+            key=lambda row: row[:2],
+        )
+        self._ours: Mapping[str, str] = {}
         self._columns_found: dict[str, dict[str, Attributes]] = {}
 
     @property
@@ -73,10 +79,10 @@ class SqliteReader:
 
     def objects(self, names: Names | None) -> Objects:
         """Return the objects called `names` with all that is attached to them; None means everything."""
-        ours = {
+        ours = self._ours = {
             name.lower(): f"{kind} {name}"
             for kind, name, _, _ in self._schema
-            if kind in {"table", "view"} and (names is None or name.lower() in names.relations)
+            if kind in _RELATIONS and (names is None or name.lower() in names.relations)
         }
         found: list[tuple[str, Attributes]] = []
         for kind, name, table, sql in self._schema:
@@ -88,18 +94,19 @@ class SqliteReader:
                 found += self._table(name, sql)
             elif kind == "view":
                 found.append((relation, {"definition": _without_name(sql, name)}))
-            else:
+            elif kind in _ATTACHED:
                 found.append(_attached(kind, name, relation, sql))
         return in_order([*self._with_needs(found), *self._temporary(ours)])
 
     def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Attributes]]:
         """Yield the temporary objects of this connection: triggers on the tables, and objects that hide a table."""
-        for kind, name, table, sql in self._cursor.execute(_TEMPORARY).fetchall():
-            if kind == "trigger" and table.lower() in ours:
-                of = ours[table.lower()].partition(" ")[2]
-                yield f"trigger {of}.temp.{name}", {"table": of, "temporary": True, "definition": one_spaced(sql)}
-            elif name.lower() in ours and kind in {"table", "view"}:
-                yield f"{kind} temp.{name}", {"temporary": True, "definition": one_spaced(sql)}
+        for row in sorted(self._temporary_rows, key=lambda row: row.name):
+            definition = one_spaced(row.sql or "")
+            if row.kind == "trigger" and row.table.lower() in ours:
+                of = ours[row.table.lower()].partition(" ")[2]
+                yield f"trigger {of}.temp.{row.name}", {"table": of, "temporary": True, "definition": definition}
+            elif row.name.lower() in ours and row.kind in _RELATIONS:
+                yield f"{row.kind} temp.{row.name}", {"temporary": True, "definition": definition}
 
     def rows(
         self, query: str, *, by_scan: bool = False, without: Sequence[str] = (), costly: str | None = None
@@ -117,10 +124,42 @@ class SqliteReader:
             raise UnreadableError(str(error)) from None
 
     def posture(self, owner: str) -> list[Observed]:
-        """Return the encoding of the file, if it is another than UTF-8: SQLite has no roles."""
+        """Return another encoding of the file than UTF-8, and what is wrong with the catalog: SQLite has no roles."""
         del owner
         ((encoding,),) = self._cursor.execute("PRAGMA main.encoding").fetchall()
-        return [] if encoding == "UTF-8" else [("KMS447", "database main", str(encoding), None)]
+        other = [("KMS447", "database main", str(encoding), None)] if encoding != "UTF-8" else []
+        return [*other, *self.odd_rows()]
+
+    def odd_rows(self) -> Iterator[Observed]:
+        """Yield the rows of the catalog that SQLite would not have written, and objects of tables that have no row."""
+        for row in (*self._rows, *self._temporary_rows):
+            if row.faults:
+                yield "KMS146", row.place, f"{row.kind} {row.name}: {'; '.join(row.faults)}", row.fix
+        known = {(row.kind, row.name.lower()) for row in (*self._rows, *self._temporary_rows)}
+        for relation in self._ours.values():
+            try:
+                obeyed = list(self._obeyed_on(relation))
+            except sqlite3.Error as error:  # an authorizer of the application may refuse to compile it
+                yield "KMS901", relation, f"unknown: its triggers could not be asked for: {error}", None
+                continue
+            for kind, name in obeyed:
+                if (kind, name.lower()) not in known:
+                    yield "KMS147", relation, f"{kind} {name}", None
+
+    def _obeyed_on(self, relation: str) -> Iterator[tuple[str, str]]:
+        """Yield the indexes and triggers that the library has for a table or view, temporary ones included.
+
+        It names the triggers in the program that would drop the table; EXPLAIN does not run it.
+        """
+        kind, name = kind_and_name(relation)
+        if kind == "table" and self._is_virtual(name):
+            return
+        for _, index, *_ in self._cursor.execute(f"PRAGMA main.index_list({_in_quotes(name)})").fetchall():
+            if not index.startswith("sqlite_autoindex_"):
+                yield "index", index
+        # The text is another one each time: Python would use its compiled statement again, with the triggers of then.
+        program = self._cursor.execute(f"EXPLAIN DROP {kind} main.{_in_quotes(name)} -- {next(_NUMBERS)}")
+        yield from [("trigger", p4) for _, opcode, _, _, _, p4, *_ in program if opcode == "DropTrigger"]
 
     def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of the unmanaged objects in the database."""
@@ -191,6 +230,11 @@ def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[Sq
         connection.text_factory = before
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _is_own(row: CatalogRow) -> bool:
+    """Return whether a row is of a table that SQLite creates for itself."""
+    return row.kind == "table" and row.name.lower().startswith("sqlite_")
 
 
 def _in_quotes(name: str) -> str:
