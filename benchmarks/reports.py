@@ -51,7 +51,7 @@ def _report(database: Database, path: Path) -> Written:
     last = datetime.now(UTC)
     period = f"{last - timedelta(days=DAYS + 1):%Y-%m-%d}..{last:%Y-%m-%d}"
     with closing(database.connect()) as connection:
-        return write_report(connection, "pci-dss-4.0.1", period, path, style="json", record=False)
+        return write_report(connection, "pci-dss-4.0.1", period, path, style="json", record=False, replace=True)
 
 
 def _measured(written: Written, times: dict[str, Times], entries: int) -> list[Measured]:

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,6 +92,29 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
             beside.unlink()
         raise
     sync_folder(path.parent)
+
+
+def recorded_file(path: Path, *, replace: bool, mode: int = PRIVATE) -> AbstractContextManager[BinaryIO]:
+    """Return the context of a document whose SHA-256 becomes an entry: no former one is overwritten.
+
+    Args:
+        path: its name. A pipe or device is written as it is.
+        replace: replace a file there, as `replaced_file` does.
+        mode: its permissions, `PRIVATE` or `FOR_OTHERS`.
+
+    Raises `OutputFileError` for a file that is there, and what `replaced_file` and `named_file` raise.
+
+    Example:
+        with recorded_file(Path("report.html"), replace=False) as file:
+            file.write(report.encode())
+    """
+    there = _status(path)
+    if not replace and there is None:
+        return named_file(path, mode)
+    if not replace and there is not None and stat.S_ISREG(there.st_mode):
+        message = "it exists, and the audit log may have its SHA-256: name another file, or replace it with --force"
+        raise OutputFileError(0, message, str(path))
+    return replaced_file(path, mode)
 
 
 @contextmanager

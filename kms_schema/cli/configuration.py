@@ -28,9 +28,9 @@ else:
 
 FILE = Path("pyproject.toml")
 TYPED_ONLY = frozenset({
-    "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "from-revoked",
-    "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "sha256", "to", "unverified",
-    "yes",
+    "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "force",
+    "from-revoked", "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "sha256", "to",
+    "unverified", "yes",
 })  # fmt: skip
 """Options that only the command line gives.
 

@@ -13,11 +13,11 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import actor_option, where
+from kms_schema.cli.options import OutputFile, actor_option, force_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write
 from kms_schema.errors import KmsSchemaError
-from kms_schema.output_files import replaced_file
+from kms_schema.output_files import recorded_file
 from kms_schema.printable import counted, in_a_line
 
 if TYPE_CHECKING:
@@ -48,12 +48,8 @@ _IN_MEMORY = 16 * 2**20
 @click.option(
     "--cyclonedx-version", type=click.Choice(["1.6", "1.7"]), help="The version of CycloneDX.  [default: 1.6]"
 )
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Else standard output. A file there is replaced.",
-)
+@click.option("--output", type=OutputFile(), metavar="FILE", help="A new file. Else standard output.")
+@force_option
 @click.option("--no-record", is_flag=True, help="Write no entry about it to the audit log; the document says so.")
 @click.option("--no-names", is_flag=True, help="Leave out names of keys, roots, HSMs and columns.")
 @actor_option
@@ -65,6 +61,7 @@ def inventory_command(
     style: str,
     cyclonedx_version: str | None,
     output: Path | None,
+    force: bool,
     no_record: bool,
     no_names: bool,
     actor: str | None,
@@ -82,7 +79,7 @@ def inventory_command(
         connected(
             url_of(database_url), writing=not no_record, application="kms-schema inventory", refusals=(KmsSchemaError,)
         ) as connection,
-        _opened(output) as file,
+        _opened(output, force=force) as file,
     ):
         if not no_record and isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
@@ -90,9 +87,9 @@ def inventory_command(
             written = inventory.write_inventory(
                 connection, file, form, schema=schema, names=not no_names, record=not no_record, user_id=actor
             )
-        except Exception:
-            if not no_record:
-                messages.note("nothing was written; if its entry is refused, --no-record writes it without one")
+        except Exception as error:
+            if getattr(error, "__notes__", None):  # of its entry
+                messages.note("nothing was written, since its entry is refused; --no-record writes it without one")
             raise
     keys, versions = (counted(written.totals[f"{noun}s"], noun) for noun in ("key", "version"))
     messages.note(f"{keys}, {versions}; SHA-256 {written.sha256}")
@@ -103,11 +100,11 @@ def inventory_command(
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[BinaryIO]:
+def _opened(output: Path | None, *, force: bool) -> Iterator[BinaryIO]:
     """Yield a file that becomes the output at the end: if the block raises, nothing is written."""
     if output is not None:
         try:
-            with replaced_file(output) as file:
+            with recorded_file(output, replace=force) as file:
                 yield file
         except OSError as error:
             raise cannot_write(output, error) from None

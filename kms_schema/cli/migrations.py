@@ -16,7 +16,7 @@ from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import patience, style_option, version_table_option, where
+from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
@@ -156,7 +156,7 @@ def stamp(revision: str, database_url: str | None, style: str, *, unverified: bo
 @click.option("--down", is_flag=True, help="Write the downgrade from FROM to TO.")
 @click.option("--allow-audit-loss", is_flag=True, help="Leave out the check for audit entries.")
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Default: that of the URL.")
-@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write to this file.")
+@click.option("--output", type=OutputFile(), help="Write to this file.")
 @where
 @version_table_option
 @patience

@@ -1,6 +1,7 @@
 """The options that several commands have."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -28,6 +29,29 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
+STANDARD_OUTPUT = Path("-")
+
+
+class OutputFile(click.Path):
+    """A file to write; `-` is standard output, where the command can write there, and no file has that name."""
+
+    def __init__(self, *, only_files: bool = False, standard: Path | None = None) -> None:
+        """Return `standard` for `-`, or refuse it with `only_files`."""
+        super().__init__(dir_okay=False, path_type=Path)
+        self._only_files, self._standard = only_files, standard
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path of the file."""
+        if str(value) != str(STANDARD_OUTPUT):
+            return super().convert(value, param, ctx)
+        if self._only_files:
+            self.fail("it cannot go to standard output: name a file", param, ctx)
+        return self._standard
+
+
+force_option: Decorator = click.option(
+    "--force", is_flag=True, help="Replace a file, although its SHA-256 may be an entry of the audit log."
+)
 database_url_option: Decorator = click.option(
     "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, pyproject.toml, ./kms.db."
 )

@@ -1,21 +1,27 @@
 """`kms-schema report`: evidence about a standard and a period."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli import connections, messages, progress
-from kms_schema.cli.options import where
+from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, force_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
-from kms_schema.cli.streams import cannot_write
+from kms_schema.cli.streams import cannot_write, print_unchanged
+from kms_schema.cli.waivers import waivers_option
 from kms_schema.printable import in_a_line
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
 from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES
 from kms_schema.validator import ValidationError
+
+if TYPE_CHECKING:
+    from kms_schema.validator.waivers import Waiver
 
 _EXAMPLES = """
 \b
@@ -50,10 +56,11 @@ def _period(_context: click.Context, _parameter: click.Parameter, text: str) -> 
     help="html to read and print, json for programs, oscal for OSCAL 1.2.1 assessment results.",
 )  # fmt: skip
 @click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file; default: STANDARD-PERIOD.html, .json or .oscal.json here. Proofs get names beside it.",
-)
+    "--output", type=OutputFile(standard=STANDARD_OUTPUT), metavar="FILE",
+    help="The new file; default: STANDARD-PERIOD.html, .json or .oscal.json here. Proofs get names beside it.",
+)  # fmt: skip
+@force_option
+@waivers_option
 @click.option("--no-record", is_flag=True, help="Write no entry with the SHA-256 of the report; the report says so.")
 @where
 def report_command(
@@ -64,6 +71,8 @@ def report_command(
     period: str,
     style: str,
     output: Path | None,
+    force: bool,
+    waivers: "Sequence[Waiver]",
     no_record: bool,
 ) -> int:
     """Write a report about a standard and a period.
@@ -84,10 +93,12 @@ def report_command(
                 connection,
                 standard,
                 period,
-                path,
+                None if path == STANDARD_OUTPUT else path,
                 style=style,
                 schema=schema,
                 record=not no_record,
+                replace=force,
+                waivers=waivers,
                 progress=progress.show_count if progress.on_terminal() else no_progress,
             )
         except PeriodError as error:
@@ -100,8 +111,11 @@ def report_command(
 
 
 def _show(written: Written) -> None:
+    if written.path is None:
+        print_unchanged(written.content.decode())
     for file in (written.path, *written.attachments):
-        click.echo(in_a_line(str(file)))
+        if file is not None:
+            click.echo(in_a_line(str(file)))
     states = [each["state"] for each in written.document["controls"]]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     entry = written.entry

@@ -13,14 +13,15 @@ import click
 from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
 from kms_schema.cli.completion import rule_codes
-from kms_schema.cli.options import database_url_option, schema_option
+from kms_schema.cli.options import OutputFile, database_url_option, schema_option
 from kms_schema.cli.recording import record
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write
 from kms_schema.cli.terminal import width
+from kms_schema.cli.waivers import waivers_option
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
-from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
+from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
 from kms_schema.vocabulary import RecordedOperation
 
@@ -46,11 +47,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     "--format", "style", type=click.Choice(FORMATS), default="text", show_default=True,
     help="The format of the findings.",
 )  # fmt: skip
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write them to this file.",
-)
+@click.option("--output", type=OutputFile(), help="Write them to this file.")
 @click.option(
     "--select",
     multiple=True,
@@ -67,11 +64,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     shell_complete=rule_codes,
     help="Leave these out.",
 )
-@click.option(
-    "--waivers",
-    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
-    help="A TOML file of accepted findings, each with a reason and a day on which it expires.",
-)
+@waivers_option
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
@@ -110,7 +103,7 @@ def validate_command(
     output: Path | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
-    waivers: Path | None,
+    waivers: "Sequence[Waiver]",
     fail_on: str,
     schema: str,
     version_table: str,
@@ -131,7 +124,6 @@ def validate_command(
         if not any(known.startswith(code) for known in RULES):
             raise click.UsageError(f"there is no code {code!r}")
     url = connections.url_of(database_url)
-    accepted = _waivers(waivers)
     layout = _layout(Severity(fail_on), docs_url)
     with connections.connected(
         url, writing=probe, application="kms-schema validate", refusals=(ValidationError,)
@@ -144,7 +136,7 @@ def validate_command(
             level=level,
             probe=probe,
             progress=_show_progress if progress.on_terminal() else None,
-            waivers=accepted,
+            waivers=waivers,
         )
         progress.clear()
     if recording:
@@ -162,17 +154,6 @@ def _record(report: Report, url: str, schema: str, level: Level) -> None:
         if isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         record(connection, schema, RecordedOperation.VALIDATION, str(level), findings=findings)
-
-
-def _waivers(file: Path | None) -> "Sequence[Waiver]":
-    if file is None:
-        return ()
-    try:
-        return on_demand.read_waivers(file)
-    except WaiverError as error:
-        raise click.UsageError(in_a_line(str(error))) from None
-    except OSError as error:
-        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
 
 
 def _write(report: Report, style: str, output: Path | None, layout: Layout) -> None:

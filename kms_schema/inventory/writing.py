@@ -84,7 +84,11 @@ def write_inventory(  # noqa: PLR0913  (keyword-only, but for what is written wh
     entry = None
     if record:
         document = Document("inventory", form, output.sha256, SCOPE, head.checkpoint)
-        entry = record_document(trail, document, user_id=user_id)
+        try:
+            entry = record_document(trail, document, user_id=user_id)
+        except Exception as error:
+            error.add_note("the inventory was complete, and its entry could not be written")
+            raise
     return WrittenInventory(output.sha256, MappingProxyType(dict(inventory.totals)), head.checkpoint, entry)
 
 

@@ -71,12 +71,26 @@ _FINDINGS = "kms-schema validate --format json"
 
 
 def _findings(reading: Reading, title: str, wanted: Callable[[Finding], bool]) -> Computed:
-    rows = [
-        (each.code, each.severity.value, each.object, each.title)
-        for each in reading.validation.worst_first
-        if wanted(each)
+    columns = ("code", "severity", "object", "finding")
+    rows = [_row(each) for each in reading.validation.worst_first if wanted(each)]
+    waived = [
+        (*_row(each.finding), each.reason, each.expires.isoformat())
+        for each in reading.validation.waived
+        if wanted(each.finding)
     ]
-    return _decided(Table.of(title, _FINDINGS, ("code", "severity", "object", "finding"), rows))
+    found = _decided(Table.of(title, _FINDINGS, columns, rows))
+    if not waived:
+        return found
+    names = (*columns, "reason", "expires")
+    tables = (Table.of(f"{title}, and a waiver accepts", f"{_FINDINGS} --waivers FILE", names, waived),)
+    if found.state is not State.SATISFIED:
+        return found._replace(tables=tables)
+    reason = "findings are waived, each with a reason and a last day: a person decides"
+    return found._replace(state=State.FOR_REVIEW, tables=tables, reason=reason)
+
+
+def _row(each: Finding) -> tuple[str, str, str, str]:
+    return each.code, each.severity.value, each.object, each.title
 
 
 def no_drift(reading: Reading) -> Computed:
@@ -104,10 +118,9 @@ def privileges(reading: Reading) -> Computed:
             ("Ways that stay open, such as superusers", True),
         )
     )
-    if open_ones.violations is None or not open_ones.violations.count:
-        return found
-    found = found._replace(tables=(open_ones.violations,))
-    if found.state is State.SATISFIED:
+    shown = () if open_ones.violations is None or not open_ones.violations.count else (open_ones.violations,)
+    found = found._replace(tables=(*found.tables, *shown, *open_ones.tables))
+    if found.state is State.SATISFIED and (shown or open_ones.tables):
         reason = "the validator lists ways that stay open, such as superusers: a person decides"
         return found._replace(state=State.FOR_REVIEW, reason=reason)
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kms_schema.audit.proofs.many import Prover
-from kms_schema.output_files import replaced_file
+from kms_schema.output_files import recorded_file
 from kms_schema.reports import queries
 from kms_schema.reports.claims import Claim, Selection
 from kms_schema.reports.outcomes import LISTED, Quoted
@@ -27,19 +27,26 @@ _COMPRESSION = 3
 class Attachments:
     """Files of proofs beside a report: compressed JSON lines, each line a proof that check_proof.py reads."""
 
-    def __init__(self, report: Path, files: ExitStack) -> None:
+    def __init__(self, report: Path | None, files: ExitStack, *, replace: bool = False) -> None:
         """Name them after `report`; they get their names when `files` ends, and none does if it ends by an error."""
-        self._report, self._files = report, files
+        self._report, self._files, self._replace = report, files, replace
         self._open: dict[str, tuple[_Hashing, gzip.GzipFile]] = {}
+
+    @property
+    def possible(self) -> bool:
+        """True if the report is a file, which others can be beside."""
+        return self._report is not None
 
     def path(self, name: str) -> Path:
         """Return the path of an attachment."""
+        assert self._report is not None  # noqa: S101  (nothing is written without it)
         return self._report.with_name(f"{self._report.name}.{name}")
 
     def write(self, claim: str, line: bytes) -> None:
         """Add a proof to the file of a claim."""
         if claim not in self._open:
-            hashing = _Hashing(self._files.enter_context(replaced_file(self.path(_file_of(claim)))))
+            file = recorded_file(self.path(_file_of(claim)), replace=self._replace)
+            hashing = _Hashing(self._files.enter_context(file))
             self._open[claim] = hashing, gzip.GzipFile("", "wb", _COMPRESSION, hashing, mtime=0)
         self._open[claim][1].write(line)
 
@@ -114,6 +121,8 @@ def _add(
             of.count += 1
             fault = "no signed seal" if proven is None else proven.fault
             line = None if proven is None else proven.line
+            if line is not None and not attachments.possible:
+                line, fault = None, "standard output has no file of proofs beside it"
             if line is not None and len(of.rows) < LISTED and not _is_about(line, row):
                 line, fault = None, "key_audit_trail shows other values than key_audit_logs: run kms-schema validate"
             if line is None:

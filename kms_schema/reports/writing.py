@@ -1,18 +1,20 @@
 """Writes a report: the snapshot, the document, its attachments, and the entry that records it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kms_schema import audit
 from kms_schema.audit.formats.base64_text import from_base64
 from kms_schema.audit.formats.encoding import Value
 from kms_schema.audit.storage.open import snapshot_within
-from kms_schema.output_files import FOR_OTHERS, replaced_file
+from kms_schema.output_files import FOR_OTHERS, recorded_file
 from kms_schema.reports.claims import CLAIMS
 from kms_schema.reports.dialect import Dialect
 from kms_schema.reports.document import Document, document_of
@@ -27,6 +29,9 @@ from kms_schema.reports.standards.control import Standard
 from kms_schema.validator import in_snapshot
 from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.report import Report
+
+if TYPE_CHECKING:
+    from kms_schema.validator.waivers import Waiver
 
 
 def _json(document: Document) -> str:
@@ -44,9 +49,11 @@ class Written:
     """A report that was written."""
 
     document: Document
-    path: Path
+    path: Path | None
+    """The file; None for a report that was only returned."""
+    content: bytes
     sha256: str
-    """Of the file of the report, in hexadecimal."""
+    """Of `content`, in hexadecimal."""
     attachments: tuple[Path, ...]
     """The checkpoint, and the files of proofs."""
     entry: Mapping[str, Value] | None = None
@@ -62,12 +69,14 @@ def write_report(
     connection: DatabaseConnection,
     standard: str,
     period: str,
-    path: Path,
+    path: Path | None,
     *,
     style: str = "html",
     schema: str = "public",
     record: bool = True,
     user_id: str | None = None,
+    replace: bool = False,
+    waivers: "Sequence[Waiver]" = (),
     progress: Progress = no_progress,
 ) -> Written:
     """Write the report of a standard about a period, from one read-only snapshot.
@@ -76,17 +85,21 @@ def write_report(
         connection: of psycopg or sqlite3, in no transaction; a member of kms_auditor is enough.
         standard: one of `STANDARDS`.
         period: such as `2026-Q3`; see `Period.parse`.
-        path: the file of the report, which is replaced. Its checkpoint and its files of proofs get names beside
-            it that begin with its whole name: reports of other formats have files of their own.
+        path: the new file of the report. Its checkpoint and its files of proofs get names beside it that begin with
+            its whole name: reports of other formats have files of their own. With None the report is only returned,
+            and no quoted entry has a proof.
         style: `html`, `json` or `oscal`.
         schema: the PostgreSQL schema of the tables; ignored on SQLite.
         record: write an entry with the SHA-256 of the file before any file gets its name; the document says if not.
         user_id: the person behind the login in that entry, as claimed.
+        replace: replace files that are there, although the audit log may have their hashes.
+        waivers: accepted findings of the validator, from `kms_schema.read_waivers`: the report lists them, and a
+            claim that they are about is for review.
         progress: called while entries are hashed, with `hashed`, the entries so far, and all.
 
     Returns what was written. Raises `ReportError` for an unknown standard or period, for a path that is a device or a
     folder, and for a database that is not at the newest revision. Raises `kms_schema.ValidationError` if there is no
-    consistent read, `OSError`, and errors of the driver.
+    consistent read, `OSError` (`OutputFileError` for a file that is there), and errors of the driver.
 
     Example:
         with psycopg.connect("dbname=kms", autocommit=True) as connection:
@@ -96,17 +109,19 @@ def write_report(
         raise ReportError(f"there is no standard {standard!r}; the standards are {', '.join(STANDARDS)}")
     if style not in FORMATS:
         raise ReportError(f"there is no format {style!r}; the formats are {', '.join(FORMATS)}")
-    if path.exists() and not path.is_file():
+    if path is not None and path.exists() and not path.is_file():
         raise ReportError(f"{path} is no regular file, and a report has other files beside it: name a file")
     chosen, span = STANDARDS[standard], Period.parse(period)
     with ExitStack() as files:
-        output = files.enter_context(replaced_file(path))  # it has its name last, after its attachments
-        document = _read(connection, chosen, span, Attachments(path, files), schema, progress=progress, recorded=record)
+        # The report has its name last, after its attachments.
+        output = BytesIO() if path is None else files.enter_context(recorded_file(path, replace=replace))
+        proofs = Attachments(path, files, replace=replace)
+        document = _read(connection, chosen, span, proofs, schema, progress=progress, recorded=record, waivers=waivers)
         content = FORMATS[style](document).encode()
-        attachments = [path.with_name(name) for name in _attached(document)]
-        if document["checkpoint"] is not None:
+        attachments = [] if path is None else [path.with_name(name) for name in _attached(document)]
+        if path is not None and document["checkpoint"] is not None:
             attachments.insert(0, path.with_name(f"{path.name}.checkpoint.txt"))
-            note = files.enter_context(replaced_file(attachments[0], FOR_OTHERS))
+            note = files.enter_context(recorded_file(attachments[0], replace=replace, mode=FOR_OTHERS))
             note.write(document["checkpoint"]["note"].encode())
         output.write(content)
         digest, written = sha256(content).hexdigest(), None
@@ -114,7 +129,7 @@ def write_report(
             scope = f"{standard}, {span.name}"
             entry = audit.Document("report", style, digest, scope, _checkpoint(document))
             written = audit.record_document(audit.open_trail(connection, schema), entry, user_id=user_id)
-    return Written(document, path, digest, tuple(attachments), written)
+    return Written(document, path, content, digest, tuple(attachments), written)
 
 
 def _checkpoint(document: Document) -> audit.Checkpoint | None:
@@ -136,6 +151,7 @@ def _read(
     *,
     progress: Progress,
     recorded: bool,
+    waivers: "Sequence[Waiver]",
 ) -> Document:
     found: list[Document] = []
     names = dict.fromkeys(name for control in standard.controls for name in control.claims)
@@ -159,7 +175,7 @@ def _read(
             decided = outcomes(reading, claims, quoted)
             found.append(document_of(standard, reading, decided, recorded=recorded, database=validation.database))
 
-    in_snapshot(connection, read, schema=schema)
+    in_snapshot(connection, read, schema=schema, waivers=waivers)
     return found[-1]
 
 

@@ -84,6 +84,7 @@ def in_snapshot(
     *,
     schema: str = "public",
     version_table: str = DEFAULT,
+    waivers: "Sequence[Waiver]" = (),
 ) -> None:
     """Compare the catalog, and call `then` with the report while the snapshot of the comparison is still open.
 
@@ -96,7 +97,8 @@ def in_snapshot(
 
     def go_on(report: Report) -> None:
         try:
-            then(replace(report, checked_at=datetime.now(UTC)))
+            checked = replace(report, checked_at=datetime.now(UTC))
+            then(on_demand.waive(checked, waivers) if waivers else checked)
         except BaseException as error:  # the stable read would read again for some errors of PostgreSQL
             raise _StoppedError from error
 

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import click
 import pytest
 
 from kms_schema.output_files import FOR_OTHERS, PRIVATE, named_file, new_file, replaced_file
 from tests.cli.audit_trails import Trail
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import Said, kms_schema
+from tests.support.prose import commands
 
 Command = Callable[[Trail, Path], Said]
 Write = Callable[[Path], AbstractContextManager[BinaryIO]]
@@ -50,6 +52,10 @@ def inventory(trail: Trail, file: Path) -> Said:
 def document(trail: Trail, file: Path) -> Said:
     year = str(datetime.now(UTC).year)
     return kms_schema("report", "--standard", "sox", "--period", year, "--output", str(file), url=trail.database.url)
+
+
+def metrics(trail: Trail, file: Path) -> Said:
+    return kms_schema("metrics", "export", "--once", "--textfile", str(file), url=trail.database.url)
 
 
 NEW: dict[str, Command] = {"audit export": export, "audit keygen": keygen}
@@ -92,6 +98,39 @@ def test_a_full_disk_is_status_3_with_the_name_of_the_file(
     assert f"{folder / 'file'}" in done.error
     assert done.error.endswith(": No space left on device")
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("command", [export, keygen, report, script, key_pair, inventory, document, metrics])
+def test_a_dash_is_standard_output_and_no_file(
+    sealed: Trail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    done = command(sealed, Path("-"))
+    if command in {export, keygen, key_pair}:
+        assert (done.status, done.out) == (2, "")
+        assert "it cannot go to standard output: name a file" in done.error
+    else:
+        assert done.status in {0, 1}, done.all
+        assert done.out
+    assert list(folder.iterdir()) == []
+
+
+def test_each_option_for_a_file_to_write_knows_the_dash() -> None:
+    """The others read a file or folder: a missing one is an error, so that none is made."""
+    read = {
+        "keys encrypt FILE", "keys decrypt FILE", "handover import FILE", "handover import --key", "handover open FILE",
+        "handover open --key", "handover send --to", "handover show FILE", "roots create --from-file",
+    }  # fmt: skip
+    plain = {
+        f"{path.removeprefix('kms-schema ')} {each.opts[0] if isinstance(each, click.Option) else 'FILE'}"
+        for path, command in commands().items()
+        for each in command.params
+        if type(each.type) is click.Path and not each.type.exists
+    }
+    assert plain == read
 
 
 @pytest.mark.only_on("sqlite")

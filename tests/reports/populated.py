@@ -87,7 +87,7 @@ ALL = Standard("all", "All claims", (Control("1", "Everything.", tuple(CLAIMS), 
 
 
 def write(connection: Connection, folder: Path, standard: str = "all", **options: Any) -> Written:
-    options = {"record": False, "style": "json", "period": period(), **options}
+    options = {"record": False, "style": "json", "period": period(), "replace": True, **options}
     path = folder / f"report.{options['style']}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writing, "STANDARDS", {**STANDARDS, "all": ALL})

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +84,59 @@ def test_without_the_record_nothing_is_written_into_the_database(own: Database, 
     page = (tmp_path / "q.html").read_text(encoding="ascii")
     assert "This report was written with --no-record" in page
     assert (tmp_path / "q.html").stat().st_mode & 0o077 == 0
+
+
+def test_a_report_does_not_replace_another_whose_hash_is_in_the_log(own: Database, tmp_path: Path) -> None:
+    path, before = tmp_path / "q.json", entries(own)
+    given = (period(), "--format", "json", "--output", str(path))
+    path.write_text("evidence", encoding="utf-8")
+    refused = report(own, *given)
+    assert (refused.status, path.read_text(encoding="utf-8"), entries(own)) == (2, "evidence", before)
+    assert f"cannot write {path}: it exists, and the audit log may have its SHA-256" in refused.error
+    path.unlink()
+    (tmp_path / "q.json.checkpoint.txt").write_text("evidence", encoding="utf-8")
+    assert report(own, *given).status == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["q.json.checkpoint.txt"]
+    assert entries(own) == before
+    assert report(own, *given, "--force").status in {0, 1}
+    assert json.loads(path.read_bytes())["standard"] == "nist-sp-800-57"
+    assert len(entries(own)) == len(before) + 1
+
+
+def test_a_report_on_standard_output_has_no_files(
+    own: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = report(own, period(), "--format", "json", "--output", "-")
+    assert list(tmp_path.iterdir()) == []
+    assert sha256(done.out.encode()).hexdigest() in entries(own)[-1][0]
+    quoted = [each["entries"] for each in json.loads(done.out)["claims"] if each["entries"]]
+    assert any(each["rows"] for each in quoted)
+    for each in quoted:
+        assert (each["attachment"], each["unproven"]) == (None, each["count"])
+    faults = {row["without_proof"] for each in quoted for row in each["rows"]}
+    assert faults <= {"standard output has no file of proofs beside it", "no seal up to seal 1 covers it"}
+
+
+def test_waived_findings_count_as_in_validate_and_are_named(own: Database, tmp_path: Path) -> None:
+    waivers = tmp_path / "waivers.toml"
+    given = (period(), "--format", "json", "--no-record", "--output", "-", "--waivers", str(waivers))
+
+    def no_drift(expires: str) -> dict[str, Any]:
+        text = f'[[waiver]]\ncode = "KMS131"\nreason = "of the reporting team"\nexpires = {expires}\n'
+        waivers.write_text(text, encoding="utf-8")
+        claims = {each["name"]: each for each in json.loads(report(own, *given).out)["claims"]}
+        return dict(claims["no-drift"])
+
+    with closing(own.connect()) as connection:
+        execute(connection, "DROP INDEX idx_key_masters_parent_key_id")
+        waived, expired = no_drift("2999-01-01"), no_drift("2020-01-01")
+        execute(connection, "CREATE INDEX idx_key_masters_parent_key_id ON key_masters (parent_key_id)")
+    assert (waived["state"], waived["violations"]["row_count"]) == ("for review", 0)
+    ((code, *_, reason, day),) = waived["figures"][0]["rows"]
+    assert (code, reason, day) == ("KMS131", "of the reporting team", "2999-01-01")
+    assert expired["state"] == "not satisfied"
+    assert {row[0] for row in expired["violations"]["rows"]} == {"KMS131"}
 
 
 def test_a_file_that_cannot_be_written_records_nothing(own: Database, tmp_path: Path) -> None:

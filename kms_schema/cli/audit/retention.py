@@ -17,7 +17,7 @@ from kms_schema.cli.audit.open import opened, opened_with_connection
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import lock_wait_option, style_option, where
+from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
 from kms_schema.cli.streams import cannot_write, kind_of, print_unchanged
 from kms_schema.output_files import new_file
 from kms_schema.printable import counted
@@ -41,7 +41,7 @@ _number = click.IntRange(1, LARGEST)
     f"\n  {_CHECK} FILE --trust keys.txt"
     "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=OutputFile(only_files=True))
 @click.option("--since", type=_number, metavar="SEAL", help="Start after this seal; default: the oldest entry.")
 @click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
 @lock_wait_option

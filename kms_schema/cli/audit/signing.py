@@ -16,7 +16,7 @@ from kms_schema.audit.formats.keys import (
     write_signing_key,
 )
 from kms_schema.cli import messages
-from kms_schema.cli.options import style_option
+from kms_schema.cli.options import OutputFile, style_option
 from kms_schema.cli.streams import cannot_write
 from kms_schema.output_files import FOR_OTHERS, new_file
 
@@ -48,7 +48,7 @@ seal_key: click.Path = _SealKey(exists=True, dir_okay=False, path_type=Path)
 )
 @click.argument("name")
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("seal.key"), show_default=True,
+    "--output", type=OutputFile(only_files=True), default=Path("seal.key"), show_default=True,
     help="The private key; the verifier key goes to the same name with .pub.",
 )  # fmt: skip
 @style_option

@@ -9,7 +9,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import style_option
+from kms_schema.cli.options import OutputFile, style_option
 from kms_schema.output_files import FOR_OTHERS, new_file
 from kms_schema.printable import in_a_line
 
@@ -21,7 +21,7 @@ else:
 
 
 @click.command("new-key", epilog="\b\nExample:\n  kms-schema handover new-key receiver.key")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=OutputFile(only_files=True))
 @style_option
 def new_key_command(*, file: Path, style: str) -> None:
     """Make the key pair of a receiver: the private key in the new FILE, the public key in FILE.pub.

@@ -11,7 +11,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.handover.files import private_key, read_file, usage_errors
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import actor_option, style_option, together, where
+from kms_schema.cli.options import OutputFile, actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.output_files import named_file
 from kms_schema.printable import in_a_line
@@ -92,7 +92,7 @@ def import_command(
     "\n    --sha256 4f1c… --output orders.bin",
 )
 @_of_a_file
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The new file to write.")
+@click.option("--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The new file.")
 @style_option
 def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str) -> None:
     """Write the raw key in the handover FILE to a new file that only its owner can read.

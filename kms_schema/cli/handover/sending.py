@@ -8,7 +8,7 @@ import click
 
 from kms_schema.cli.handover.files import read_public_key, usage_errors
 from kms_schema.cli.keys.open_ring import named_key, opened
-from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.options import OutputFile, actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.output_files import named_file
 from kms_schema.printable import in_a_line
@@ -32,7 +32,7 @@ def _version(context: click.Context, parameter: click.Parameter, text: str) -> t
 )
 @click.argument("key", metavar="KEY[:VERSION]", callback=_version)
 @click.option("--to", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's public key.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write.")
+@click.option("--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The file to write.")
 @click.option("--reason", metavar="TEXT", help="For the audit log: no secrets.")
 @root_key_options
 @actor_option

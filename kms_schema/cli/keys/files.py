@@ -11,7 +11,7 @@ import click
 from kms_schema.cli import messages, progress, streams
 from kms_schema.cli.keys.open_ring import key_id_argument, opened
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import actor_option, together, where
+from kms_schema.cli.options import OutputFile, actor_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.output_files import replaced_file
 
@@ -30,9 +30,7 @@ _options = together(
     click.option(
         "--aad", default="", metavar="TEXT", help="Bound to the ciphertext, not stored in it: name its place."
     ),
-    click.option(
-        "--output", type=click.Path(path_type=Path), metavar="FILE", help="The file to write. Else standard output."
-    ),
+    click.option("--output", type=OutputFile(), metavar="FILE", help="The file to write. Else standard output."),
     root_key_options,
     where,
 )

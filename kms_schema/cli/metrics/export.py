@@ -10,7 +10,8 @@ from kms_schema.cli import interrupts, messages
 from kms_schema.cli.connections import url_of
 from kms_schema.cli.metrics.snapshots import Snapshots
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import where
+from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.output_files import FOR_OTHERS, replaced_file
 
@@ -36,7 +37,7 @@ _file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
     " connection, or the file or address cannot be used.",
 )
 @click.option("--listen", metavar="HOST:PORT", help="Serve them over HTTP at this address; `:PORT` is every address.")
-@click.option("--textfile", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--textfile", type=OutputFile(standard=STANDARD_OUTPUT), metavar="FILE",
               help="Write them to this file, which is replaced as a whole.")  # fmt: skip
 @click.option("--once", is_flag=True, help="With --textfile: write once and end.")
 @click.option("--interval", type=click.FloatRange(1, 86400), default=60.0, show_default=True, metavar="SECONDS",
@@ -125,8 +126,11 @@ def _write(snapshots: Snapshots, file: Path, interval: float) -> int:
 def _write_once(snapshots: Snapshots, file: Path) -> int:
     snapshot = snapshots.read()
     try:
-        with replaced_file(file, FOR_OTHERS) as output:
-            output.write(exposition.text_of(snapshot))
+        if file == STANDARD_OUTPUT:
+            print_unchanged(exposition.text_of(snapshot).decode())
+        else:
+            with replaced_file(file, FOR_OTHERS) as output:
+                output.write(exposition.text_of(snapshot))
     except OSError as error:
         raise CannotConnect(f"cannot write {file}: {error.strerror}") from None
     failed = snapshot.failures()
