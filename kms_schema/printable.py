@@ -46,3 +46,13 @@ def _escaped(text: str, kept: str) -> str:
 def _escape(character: str) -> str:
     point = ord(character)
     return _SHORT.get(character) or (f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}")
+
+
+def end_of_words(text: str, longest: int) -> int:
+    """Return the length of the whole words at the beginning of a text; of a longer word, `longest` itself.
+
+    end_of_words("trigger of a table", 10)  # 7
+    """
+    if len(text) <= longest:
+        return len(text)
+    return max(text.rfind(" ", 0, longest + 1), 0) or longest

@@ -110,9 +110,11 @@ def reencrypt_command(
     else:
         _print(done, dry_run=dry_run)
         if done.unopened and not (row and bound_as):
-            messages.note(
-                "Note: if values are bound to their row or to other names, give --row NAME (--row NAME:uuid if SQLite"
-                " stores a UUID there) or --bound-as TABLE.COLUMN"
+            # Also with --quiet: it is about the failure, and not beside the result.
+            click.echo(
+                "Hint: if values are bound to their row or to other names, give --row NAME (--row NAME:uuid if SQLite"
+                " stores a UUID there) or --bound-as TABLE.COLUMN",
+                err=True,
             )
     return 1 if done.left and not dry_run else 0
 
@@ -133,7 +135,7 @@ def _print(done: "Reencryption", *, dry_run: bool) -> None:
     _name("does not open", done.unopened)
     _name("is a stream, which this does not replace", done.streams)
     if done.streams:
-        messages.note("Note: give these rows a new stream: `keys decrypt`, `keys encrypt`, then UPDATE")
+        click.echo("Hint: give these rows a new stream: `keys decrypt`, `keys encrypt`, then UPDATE", err=True)
     if done.index is not None:
         messages.note(in_a_line(f"Note: with an index this finds rows at once: {done.index}"))
         if done.index_bytes is not None:

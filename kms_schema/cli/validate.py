@@ -139,11 +139,22 @@ def validate_command(
             waivers=waivers,
         )
         progress.clear()
+    _refuse_to_select_nothing(report, select, ignore)
     if recording:
         _record(report, url, schema, level)
     report = report.only(select, ignore)
     _write(report, style, output, layout)
     return int(report.fails(Severity(fail_on)))
+
+
+def _refuse_to_select_nothing(report: Report, select: tuple[str, ...], ignore: tuple[str, ...]) -> None:
+    """Refuse codes of which the run has checked none: it would say that there is no drift."""
+    chosen = {code for code in RULES if code.startswith(select or "") and not code.startswith(ignore or "-")}
+    if not chosen - report.not_checked:
+        raise click.UsageError(
+            f"this run checks none of the selected codes ({', '.join(select) or 'all are ignored'}): others need"
+            " --probe, --level data or --strict, or PostgreSQL"
+        )
 
 
 def _record(report: Report, url: str, schema: str, level: Level) -> None:

@@ -99,6 +99,16 @@ def test_warnings_fail_where_that_is_asked_for(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
+    "options", [["--select", "KMS6"], ["--select", "KMS5,KMS902"], ["--select", "KMS146", "--ignore", "KMS14"]]
+)
+def test_codes_of_which_a_run_checks_none_are_refused(database: Database, options: list[str]) -> None:
+    """`--select KMS6` without `--probe` said "no drift"."""
+    done = kms_schema("validate", "--database-url", database.url, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"none of the selected codes ({', '.join(options[1].split(','))})" in done.stderr
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["--database-url", "mysql://me:hunter2@localhost/x"],

@@ -3,6 +3,7 @@
 import itertools
 import re
 import tomllib
+from argparse import Namespace
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from types import ModuleType
@@ -65,3 +66,9 @@ def test_the_oldest_libraries_are_the_oldest_that_the_package_allows() -> None:
 def test_the_selected_tests_are_there(paths: tuple[str, ...]) -> None:
     named = [path.removeprefix("--ignore=") for path in paths]
     assert [path for path in named if not (REPOSITORY / path).exists()] == []
+
+
+def test_names_that_leave_no_cell_are_an_error() -> None:
+    covering = Namespace(covering=True, quick=False, only="postgresql-14,python3.13")
+    with pytest.raises(matrix.UnavailableError, match="no cell of --covering is postgresql-14,python"):
+        matrix.choose(covering)

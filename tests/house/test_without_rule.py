@@ -138,3 +138,12 @@ def test_a_failed_assertion_proves_a_rule(message: str) -> None:
 )
 def test_an_exception_and_a_refusal_by_another_rule_prove_nothing(message: str) -> None:
     assert not tool.ASSERTED.match(message)
+
+
+def test_words_of_no_rule_are_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for more in ([], ["--list"]):
+        monkeypatch.setattr("sys.argv", ["without-rule", "--only", "no such words", *more])
+        with pytest.raises(SystemExit) as ended:
+            tool.main()
+        assert ended.value.code == 2
+        assert "no rule contains 'no such words'" in capsys.readouterr().err

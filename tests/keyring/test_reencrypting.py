@@ -83,6 +83,8 @@ def test_the_command_replaces_what_opens_and_names_what_does_not(
     assert ("at most 2,704 bytes" in said.err) == (database.dialect == "postgresql")
     after = stored(database, table)
     assert old(ring, after) == [7]
+    quiet = reencrypt(database, table, orders, *root, "-q").err
+    assert ("give --row NAME" in quiet, "CREATE INDEX" in quiet) == (True, False)
     assert {key for key in after if after[key] != before[key]} == {1, 2, 3, 4, 5}
     for shown in (before[7], NOT_A_CIPHERTEXT):
         assert repr(shown)[2:-1] not in said.all

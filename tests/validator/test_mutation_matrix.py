@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.validator.mutations import __main__ as program
 from tests.validator.mutations.dialects import kinds_on
 from tests.validator.mutations.matrix import HEAD, PAGE, sections
 
@@ -30,3 +31,11 @@ def test_everything_was_found_and_fixed_or_is_said_to_be_beyond_fixing(engine: s
         if row["tried"] != "-":
             assert row["found"] == row["tried"], row["kind"]
             assert int(row["fixed"] or 0) + int(row["manual"] or 0) == int(row["tried"]), row["kind"]
+
+
+def test_a_pattern_of_no_kind_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["mutations", "--engine", "sqlite", "--kind", "policy:*"])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 2
+    assert "no kind of mutation matches 'policy:*' on sqlite" in capsys.readouterr().err

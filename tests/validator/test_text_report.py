@@ -72,15 +72,22 @@ def test_of_two_long_lines_the_part_that_differs_is_shown() -> None:
     changed = LONG.replace("OLD.column_12 ", "OLD.column_13 ")
     expected, actual = lines_of(report(finding("KMS143", "trigger a.b", LONG, changed)), Layout())[2:4]
     assert (
-        expected == "  expected: … umn_11 AND NEW.column_12 IS OLD.column_12 AND NEW.column_13 IS OLD.column_13 AND …"
+        expected
+        == "  expected: … OLD.column_11 AND NEW.column_12 IS OLD.column_12 AND NEW.column_13 IS OLD.column_13 AND …"
     )
-    assert actual == "  actual:   … umn_11 AND NEW.column_12 IS OLD.column_13 AND NEW.column_13 IS OLD.column_13 AND …"
+    assert (
+        actual
+        == "  actual:   … OLD.column_11 AND NEW.column_12 IS OLD.column_13 AND NEW.column_13 IS OLD.column_13 AND …"
+    )
 
 
-def test_a_long_line_is_cut_and_says_so() -> None:
-    assert f"  expected: {LONG[:200]} … ({len(LONG) - 200} more characters: --format html)\n" in render(
-        report(finding("KMS141", "trigger a.b", LONG, "missing"))
-    )
+def test_a_long_line_is_cut_between_words_and_says_so() -> None:
+    made = report(finding("KMS141", "trigger a.b", LONG, "missing"), finding("KMS141", "trigger a.c", "x" * 500, "y"))
+    end = LONG.rindex(" ", 0, 201)
+    text = render(made)
+    assert f"  expected: {LONG[:end]} … ({len(LONG) - end} more characters: --format html)\n" in text
+    assert LONG[end - 3] != " "
+    assert f"  expected: {'x' * 200} … (300 more characters: --format html)\n" in text
 
 
 def test_of_many_that_went_with_it_the_first_are_named() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from kms_schema.printable import end_of_words
 from kms_schema.validator.catalog.sqlite_ddl import tokens, unquoted
 
 # An expression has no declared type, for which an application may have registered a converter.
@@ -189,4 +190,7 @@ def _fix(rowid: int, schema: str, written: tuple[Any, ...], changed: Iterable[in
 
 
 def _shown(value: Any) -> str:
-    return repr(f"{value[:_SHOWN]}…" if isinstance(value, str) and len(value) > _SHOWN else value)
+    if not isinstance(value, str):
+        return repr(value)
+    end = end_of_words(value, _SHOWN)
+    return repr(value[:end]) + " …" * (end < len(value))

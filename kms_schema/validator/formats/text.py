@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from kms_schema.printable import in_a_line, in_lines
+from kms_schema.printable import end_of_words, in_a_line, in_lines
 from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding
 from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.on_demand import changed_lines
@@ -91,11 +91,17 @@ def excerpts(finding: Finding) -> tuple[str, str]:
 
 
 def _part(text: str, start: int, end: int) -> str:
+    """Return a part of a text, with the whole words at both of its ends."""
+    start = text.rfind(" ", 0, start + 1) + 1
+    end = len(text) if (blank := text.find(" ", end - 1)) < 0 else blank
     return f"{'… ' if start else ''}{text[start:end].strip()}{' …' if end < len(text) else ''}"
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONG]} … ({len(text) - _LONG} more characters: --format html)"
+    if len(text) <= _LONGEST:
+        return text
+    end = end_of_words(text, _LONG)
+    return f"{text[:end]} … ({len(text) - end} more characters: --format html)"
 
 
 def _alike(one: str, other: str) -> int:

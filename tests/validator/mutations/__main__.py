@@ -35,6 +35,8 @@ def main() -> int:
         parser.error("the matrix has every kind: leave --kind out to write it")
     logging.disable(logging.INFO)
     names = parse_names(options.engine) if not options.url else (_named(options.url),)
+    if missing := [name for name in names if not any(fnmatch(kind.name, options.kind) for kind in kinds_on(name))]:
+        parser.error(f"no kind of mutation matches {options.kind!r} on {', '.join(missing)}")
     faults = 0
     tables: dict[str, str] = {}
     with closing(Engines()) as engines:
