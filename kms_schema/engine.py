@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from kms_schema.database_url import parse_database_url
+from kms_schema.lock_holders import durable
 
 BUSY_TIMEOUT_MS = 30_000
 """Milliseconds that a SQLite connection waits for the write transaction of another."""
@@ -122,6 +123,25 @@ def open_at_read_committed(engine: sa.Engine) -> sa.Engine:
     """
     sa.event.listen(engine, "connect", partial(_set_read_committed, engine.dialect))
     return engine.execution_options(**{_IS_READ_COMMITTED: True})
+
+
+def committed_durably(engine: sa.Engine) -> sa.Engine:
+    """Return an engine of the same pool whose transactions survive a crash of the server once they are committed.
+
+    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself, whoever
+    gave the other value: server, database, role or session. On SQLite the result is `engine`. Raises nothing. Example::
+
+        with committed_durably(engine).begin() as connection: ...
+    """
+    if engine.dialect.name != "postgresql":
+        return engine
+    durable = engine.execution_options()
+    sa.event.listen(durable, "begin", _wait_for_log)
+    return durable
+
+
+def _wait_for_log(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(durable())
 
 
 def _set_read_committed(dialect: sa.engine.Dialect, connection: Any, _record: Any) -> None:

@@ -68,6 +68,18 @@ def rows_of(context: str) -> str:
     )
 
 
+def durable(*, of_session: bool = False) -> str:
+    """Return the statement after which COMMIT waits until it is on the disk, also where the server would not.
+
+    It applies to the transaction, or to the session. A value that waits for a standby, too, is kept.
+    """
+    return (
+        f"SELECT pg_catalog.set_config('synchronous_commit', 'on', {str(not of_session).lower()})"
+        " WHERE pg_catalog.current_setting('synchronous_commit')"
+        " OPERATOR(pg_catalog.=) ANY (ARRAY['off', 'local']::pg_catalog.text[])"
+    )
+
+
 def limits(seconds: float) -> str:
     """Return the statements that let the current transaction wait `seconds` for each lock, with pg_catalog its path.
 

@@ -17,7 +17,7 @@ from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_sources import ENVIRONMENT_VARIABLE, find_source, similar
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, durable, limits, rows_of
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def engine_at(
     """
     import sqlalchemy as sa  # few commands need it
 
-    from kms_schema.engine import create_engine
+    from kms_schema.engine import committed_durably, create_engine
 
     target = parse_database_url(url)
     options: dict[str, Any] = {} if pooled else {"poolclass": sa.NullPool}
@@ -123,6 +123,8 @@ def engine_at(
             if target.engine != "sqlite":
                 sa.event.listen(engine, "connect", _use_utc)
             _limit_waits_of(engine, pooled=pooled)
+            if writing and not pooled:  # the transactions of a key ring do so themselves
+                engine = committed_durably(engine)
         try:
             yield engine
         except sa.exc.DBAPIError as error:
@@ -258,6 +260,8 @@ def _connect(
         connection.execute("SET DateStyle = 'ISO'")  # psycopg reads no other
     if connection.info.parameter_status("TimeZone") != "UTC":
         connection.execute(_IN_UTC)
+    if writing:
+        connection.execute(durable(of_session=True).encode())
     return connection
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.crypto.wrappers import find_version
-from kms_schema.engine import BEGIN_OPTION, at_read_committed
+from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for, current_time
 
 _NAMED = 10
@@ -99,7 +99,8 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
         destroy(create_engine(url), "orders-kek", 3, actor="alice")
     """
     # On SQLite no session writes after the check.
-    with Session(at_read_committed(engine).execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})) as session:
+    own = committed_durably(at_read_committed(engine)).execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+    with Session(own) as session:
         version = _destroyable(session, key_id, version_number)
         found = _described(version)
         handle = version.hsm_key_id

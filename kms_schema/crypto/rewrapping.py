@@ -18,7 +18,7 @@ from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.same_root import require_same_root_for_rewrap
 from kms_schema.crypto.wrappers import Move, find_move
-from kms_schema.engine import BEGIN_OPTION, at_read_committed
+from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for
 
 DEFAULT_BATCH = 100
@@ -253,7 +253,7 @@ class _Run:
 @contextmanager
 def _session(engine: sa.Engine, begin: str) -> Iterator[Session]:
     """Open a session whose objects stay valid after a commit, at READ COMMITTED: each statement has a new snapshot."""
-    own = at_read_committed(engine).execution_options(**{BEGIN_OPTION: begin})
+    own = committed_durably(at_read_committed(engine)).execution_options(**{BEGIN_OPTION: begin})
     with Session(own, expire_on_commit=False) as session:
         yield session
 

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.engine import BEGIN_OPTION, at_read_committed, engine_of_its_own, open_at_read_committed
+from kms_schema.engine import (
+    BEGIN_OPTION,
+    at_read_committed,
+    committed_durably,
+    engine_of_its_own,
+    open_at_read_committed,
+)
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError
 from kms_schema.keyring.faults import is_busy, translated
@@ -50,7 +56,8 @@ class Storage:
             options = {"schema_translate_map": {None: schema}}
             set_level = at_read_committed if self._shares_connections else open_at_read_committed
             writers = readers = set_level(writers)
-        self._writers = writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        # A use is counted before its ciphertext exists: no crash of the server may take the count.
+        self._writers = committed_durably(writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
         self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
         self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
         self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}

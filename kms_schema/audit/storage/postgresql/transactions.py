@@ -21,7 +21,7 @@ from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.transactions import OpenElsewhere
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, durable, limits
 from kms_schema.query_plans import LOOK_UP, SCAN
 
 # A role or database may have limits for clients: an archive is checked while its snapshot is idle. PostgreSQL has
@@ -31,7 +31,7 @@ _UNLIMITED = """SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout 
 SET LOCAL standard_conforming_strings = on;
 SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
-_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_UNLIMITED}; SET LOCAL row_security = on"
+_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_UNLIMITED}; SET LOCAL row_security = on; {durable()}"
 _SETTINGS = f"{_UNLIMITED}; SET LOCAL row_security = off"
 # Every statement of a sealing transaction has its own snapshot, taken after the lock.
 # A checkpoint is published as soon as its seal is committed: neither a crash, nor the promotion of a standby that
@@ -40,8 +40,7 @@ _SETTINGS = f"{_UNLIMITED}; SET LOCAL row_security = off"
 _SEALING = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SET LOCAL client_min_messages = warning;"
     " SET LOCAL kms.restore = off;"
-    " SELECT set_config('synchronous_commit', 'on', true)"
-    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+    f" {durable()}"
 )
 _BATCH = 5000
 """Rows of a stream that are in memory."""

@@ -1,0 +1,97 @@
+"""A crash of the server takes no count, whatever `synchronous_commit` the server, the database or the role says."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import KeyWrapping, RootKeys
+from kms_schema.crypto.rewrapping import rewrap
+from kms_schema.keyring import KeyRing
+from tests.audit.standbys import wait_for
+from tests.keyring.rings import AAD, DATA, ROOT, change, used
+from tests.support.engines import Database
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.programs.commands import kms_schema
+from tests.support.rows.smallest import unique
+from tests.support.statements import execute
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+
+@contextmanager
+def committed_levels(database: Database, level: str) -> Iterator[set[str]]:
+    """Set the level of the database, and yield those with which transactions that have written are committed."""
+    found: set[str] = set()
+
+    def before_commit(connection: sa.Connection) -> None:
+        query = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL, current_setting('synchronous_commit')"
+        has_written, its_level = connection.exec_driver_sql(query).one()
+        if has_written:
+            found.add(its_level)
+
+    change(database, f'ALTER DATABASE "{database.name}" SET synchronous_commit = {level}')
+    sa.event.listen(sa.Engine, "commit", before_commit)
+    try:
+        yield found
+    finally:
+        sa.event.remove(sa.Engine, "commit", before_commit)
+        change(database, f'ALTER DATABASE "{database.name}" RESET synchronous_commit')
+
+
+@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("local", "on"), ("remote_write", "remote_write")])
+def test_what_the_ring_commits_is_on_the_disk(*, database: Database, roots: RootKeys, given: str, kept: str) -> None:
+    kek, name, engine = unique("kek"), unique("orders"), database.engine()
+    with committed_levels(database, given) as found, KeyRing(engine, roots) as ring:
+        for work in (
+            lambda: ring.create(kek, under=ROOT, key_type="kek"),
+            lambda: ring.create(name, under=kek),
+            lambda: ring.key(name).encrypt(DATA, aad=AAD),
+            lambda: ring.rotate(name),
+            lambda: ring.rotate(kek),
+            lambda: ring.run_rotations(worker="w"),
+            lambda: rewrap(engine, KeyWrapping(roots), f"{kek}:1", f"{kek}:2"),
+            lambda: ring.destroy_version(name, 1, erase_data=True),
+            lambda: ring.revoke(name, reason="leaked", now=True),
+            lambda: ring.revoked_key(name, reason="incident"),
+        ):
+            work()
+            assert found <= {kept}
+        assert found == {kept}
+    engine.dispose()
+
+
+@pytest.mark.full
+def test_a_crash_of_the_server_takes_no_count(engine_name: str, roots: RootKeys) -> None:
+    """The server says `off`, and its process that writes the log sleeps longer than the test runs."""
+    options = ("--set", "synchronous_commit=off", "--set", "wal_writer_delay=10s")
+    server = PostgresqlEngine(engine_name, find_programs(int(engine_name.removeprefix("postgresql-"))), options)
+    try:
+        own = server.create(None)
+        assert kms_schema("upgrade", url=own.url).status == 0
+        engine = own.engine()
+        ring = KeyRing(engine, roots)
+        ring.create("kek", under=ROOT, key_type="kek")
+        ring.create("orders", under="kek")
+        began = "SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+        with closing(own.connect()) as connection:
+            (process,) = execute(connection, "SELECT pg_backend_pid()").fetchone()
+            before = execute(connection, began).fetchone()
+            for _ in range(1000):
+                ring.key("orders").encrypt(DATA, aad=AAD)
+            os.kill(process, signal.SIGKILL)  # the server ends all others, and starts from what is on the disk
+
+        def is_up() -> bool:
+            with suppress(psycopg.OperationalError), closing(own.connect()) as connection:
+                return execute(connection, began).fetchone() not in (None, before)
+            return False
+
+        wait_for(is_up, "the server does not start again")
+        assert used(own, "orders") >= 1000
+    finally:
+        server.close()
