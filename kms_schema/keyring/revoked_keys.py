@@ -1,13 +1,15 @@
 """Opens what was encrypted with a key that is revoked: for who rotates keys, with an entry that is written before."""
 
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.audit_entries import append, process, use_entry
 from kms_schema.keyring.errors import (
+    RingClosedError,
     StatusChangeError,
     UnknownKeyError,
     VersionDestroyedError,
@@ -19,6 +21,7 @@ from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
 from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import require_rotator
+from kms_schema.keyring.states import Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.storable_text import check_texts
@@ -28,17 +31,27 @@ _ROTATOR = "kms_rotator"
 
 
 class RevokedKey:
-    """A key that is revoked, for decrypting. `KeyRing.revoked_key` makes it."""
+    """A key that is revoked, for decrypting. `KeyRing.revoked_key` makes it.
 
-    def __init__(self, storage: Storage, opener: Opener, key_id: str) -> None:
-        """Decrypt with the versions of a key."""
+    Its row is read for each message and each part of a stream: a version that was destroyed meanwhile, and a key that
+    was archived, do not open. With the ring it is closed; a forked process has to open it again.
+    """
+
+    def __init__(self, storage: Storage, opener: Opener, key_id: str, check_open: Callable[[], None]) -> None:
+        """Decrypt with the versions of a key. `check_open` raises `RingClosedError` if the ring is closed."""
         self.key_id = key_id
         self._storage = storage
         self._opener = opener
+        self._check_ring = check_open
         self._ciphers: dict[int, MessageCipher] = {}
+        self._is_closed = False
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
-        """Return the plaintext of a ciphertext, as `Key.decrypt` does, but for the status of the key."""
+        """Return the plaintext of a ciphertext, as `Key.decrypt` does, but for the status of the key.
+
+        Raises `StatusChangeError` and `KeyArchivedError` if the key is not revoked any more, `RingClosedError` if this
+        or the ring is closed, or if it was made before a fork, and otherwise as `Key.decrypt` does.
+        """
         check_bytes(blob=blob, aad=aad)
         try:
             return self._cipher(read_message_prefix(blob)).decrypt(blob, aad=aad)
@@ -47,11 +60,14 @@ class RevokedKey:
         raise does_not_open(self.key_id, hint)  # outside of `except`: the error shows no other one
 
     def decrypt_stream(self, source: Source, *, aad: BytesLike) -> Iterator[bytes]:
-        """Yield the plaintext of a stream, as `Key.decrypt_stream` does, but for the status of the key."""
+        """Yield the plaintext of a stream, as `Key.decrypt_stream` does, but for the status of the key.
+
+        Raises as `decrypt` does, also from a part.
+        """
         check_bytes(aad=aad)
         try:
             tag = read_stream_tag(source)
-            parts = decrypt_stream(source, self._cipher(tag).material, tag=tag, aad=aad)
+            parts = decrypt_stream(_Reader(self, source, tag), self._cipher(tag).material, tag=tag, aad=aad)
             return self._with_error_of_the_ring(parts)
         except (NotACiphertextError, DoesNotOpenError) as error:
             hint = error.hint
@@ -68,24 +84,38 @@ class RevokedKey:
 
     def _cipher(self, tag: int) -> MessageCipher:
         """Return the cipher of a version of this key. Another key's is refused before anything is opened."""
-        cipher = self._ciphers.get(tag)
-        if cipher is None:
-            with self._storage.reading_session(self.key_id) as session:
-                version = session.scalars(sa.select(KeyVersion).where(KeyVersion.ciphertext_tag == tag)).one_or_none()
-                if version is None or version.key.key_id != self.key_id:
-                    raise DoesNotOpenError
-                number = version.version_number
-                if version.destroyed_at is not None:
-                    named = f"version {number} of key {self.key_id!r}"
-                    raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=number)
-                with unwrapping(self.key_id, number):
-                    opens = self._opener.read(session, version)
-            with unwrapping(self.key_id, number):
-                cipher = self._ciphers[tag] = opens()
+        self._check_ring()
+        if self._is_closed:
+            raise RingClosedError(
+                f"revoked key {self.key_id!r} is closed, or was opened before this process was forked: open it again",
+                key_id=self.key_id,
+            )
+        state = self._storage.read_tag(tag, self.key_id)
+        if state is None or state.key_id != self.key_id or state.version is None:
+            raise DoesNotOpenError
+        number = state.version.number
+        if state.status == KeyStatus.REVOKED and not state.version.is_destroyed:
+            return self._opened(state.version)
+        if tag in self._ciphers:
+            self._ciphers.pop(tag).close()
+        if state.version.is_destroyed:
+            named = f"version {number} of key {self.key_id!r}"
+            raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=number)
+        state.check_decrypting()  # archived
+        raise not_revoked(self.key_id, state.status)
+
+    def _opened(self, version: Version) -> MessageCipher:
+        cipher = self._ciphers.get(version.tag)
+        if cipher is None or not cipher.in_memory:  # an HSM may have been disabled
+            with unwrapping(self.key_id, version.number):
+                with self._storage.reading_session(self.key_id) as session:
+                    opens = self._opener.read(session, session.get_one(KeyVersion, version.id))
+                cipher = self._ciphers[version.tag] = opens()
         return cipher
 
     def close(self) -> None:
-        """Wipe the material."""
+        """Wipe the material. Nothing is decrypted afterwards."""
+        self._is_closed = True
         for cipher in self._ciphers.values():
             cipher.close()
         self._ciphers.clear()
@@ -95,11 +125,31 @@ class RevokedKey:
         return f"<{type(self).__name__} {self.key_id!r}>"
 
 
+class _Reader:
+    """Reads from a source, if the version still opens."""
+
+    def __init__(self, key: RevokedKey, source: Source, tag: int) -> None:
+        self._key, self._source, self._tag = key, source, tag
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read into `buffer`, and return how many bytes were read."""
+        size = self._source.readinto(buffer)
+        self._key._cipher(self._tag)
+        return size
+
+
+def not_revoked(key_id: str, status: str) -> StatusChangeError:
+    """Return the error of a key that opens without `revoked_key`."""
+    return StatusChangeError(f"key {key_id!r} is {status}, not revoked: use it as it is", key_id=key_id)
+
+
 class RevokedKeyMethods(ABC):
     """The method of a ring for keys that are revoked."""
 
     _storage: Storage
     _opener: Opener
+    _revoked_keys: "weakref.WeakSet[RevokedKey]"
+    """Those that are closed with the ring, and in a forked process."""
 
     @abstractmethod
     def _check_open(self) -> None: ...
@@ -125,9 +175,16 @@ class RevokedKeyMethods(ABC):
             if key is None:
                 raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
             if key.status != KeyStatus.REVOKED:
-                raise StatusChangeError(f"key {key_id!r} is {key.status}, not revoked: use it as it is", key_id=key_id)
+                raise not_revoked(key_id, key.status)
             details = {"reason": reason, "process": process()}
             description = f"revoked key opened: {key_id}: {reason}"
             entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, details, actor)
             append(session, entry, key_id)
-        return RevokedKey(self._storage, self._opener, key_id)
+        revoked = RevokedKey(self._storage, self._opener, key_id, self._check_open)
+        self._revoked_keys.add(revoked)
+        return revoked
+
+    def _close_revoked_keys(self) -> None:
+        for each in list(self._revoked_keys):
+            each.close()
+        self._revoked_keys.clear()

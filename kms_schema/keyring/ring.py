@@ -79,6 +79,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         self._opener = Opener(self._roots, self._held)
         self._versions = Versions(self._storage, self._opener, cache)
         self._declarations = Declarations(self._storage)
+        self._revoked_keys = weakref.WeakSet()
         self._is_closed = False
         weakref.finalize(self, self._versions.listener.abandon).atexit = False
         _RINGS.add(self)
@@ -182,6 +183,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
                 self._versions.uses.close()
             finally:  # a task may be cancelled
                 self._versions.cache.clear()
+                self._close_revoked_keys()
                 self._storage.close()
                 self._held.close()
 
@@ -223,6 +225,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
     def _after_fork(self) -> None:
         self._storage.forget_connections()
         self._versions.forget_process()
+        self._close_revoked_keys()  # the entry about their opening names the parent
 
     def __repr__(self) -> str:
         """Show the state only."""

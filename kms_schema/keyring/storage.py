@@ -17,7 +17,7 @@ from kms_schema.engine import (
     open_at_read_committed,
 )
 from kms_schema.identifiers import quoted
-from kms_schema.keyring.errors import DatabaseUnavailableError
+from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
 from kms_schema.keyring.faults import is_busy, translated
 from kms_schema.keyring.open_transactions import OpenTransactions
 from kms_schema.keyring.states import KeyState, Version, most_uses
@@ -61,6 +61,7 @@ class Storage:
         self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
         self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
         self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
+        self._is_closed = False
         self._make_places()
         self.open_transactions: OpenTransactions | None = (
             OpenTransactions(engine, self._perform, waits) if self.dialect == "sqlite" else None
@@ -84,11 +85,16 @@ class Storage:
         return self._writers
 
     def close(self) -> None:
-        """Close the connections of the ring."""
+        """Close the connections of the ring. Whatever outlives it reads and writes nothing any more."""
+        self._is_closed = True
         if self.open_transactions is not None:
             self.open_transactions.close()
         for engine in self._own:
             engine.dispose()
+
+    def _check_open(self, key_id: str | None) -> None:
+        if self._is_closed:
+            raise RingClosedError("the key ring is closed", key_id=key_id)
 
     def leave_event_loop(self) -> None:
         """Leave the connections that belong to another event loop. Those of asyncpg cannot be closed in this one."""
@@ -115,6 +121,8 @@ class Storage:
         return self._read("read_tag", key_id, tag=tag)
 
     def _read(self, name: str, named: str | None, **values: object) -> KeyState | None:
+        self._check_open(named)
+
         def read(connection: sa.Connection) -> tuple[float, sa.Row[Any] | None]:
             before = time.monotonic()
             return before, connection.execute(self._queries[name], values).one_or_none()
@@ -179,6 +187,7 @@ class Storage:
         A second transaction would wait for that one. `again` is done after its rollback. An open transaction that has
         only read may be too old to write, and is refused at once while another writes: then nothing waits for it.
         """
+        self._check_open(None)
         if self.open_transactions is not None:
             if self.open_transactions.current() is not None:
                 try:
@@ -213,6 +222,7 @@ class Storage:
 
         Raises `DatabaseUnavailableError` where this thread has a transaction open in the same file of SQLite's.
         """
+        self._check_open(key_id)
         if self.joined is not None:
             raise DatabaseUnavailableError(
                 "this thread has a transaction open on the database: end it first", key_id=key_id
@@ -226,6 +236,7 @@ class Storage:
     @contextmanager
     def transaction(self, key_id: str | None, needs: str, *, writing: bool = False) -> Iterator[sa.Connection]:
         """Open a transaction on tables of the application. Refused as `session` is, if it is `writing`."""
+        self._check_open(key_id)
         if writing and self.joined is not None:
             raise DatabaseUnavailableError(
                 "this thread has a transaction open on the database: end it first", key_id=key_id
@@ -240,6 +251,7 @@ class Storage:
 
         Elsewhere on SQLite, that one would be too old to write after others have written, if it began with this read.
         """
+        self._check_open(key_id)
         joined = self.joined if self._shares_connections else None
         if joined is None:
             with self.transaction(key_id, _USERS) as connection:
@@ -251,6 +263,7 @@ class Storage:
     @contextmanager
     def reading_session(self, key_id: str | None) -> Iterator[Session]:
         """Open a session that reads. Its errors are those of the ring."""
+        self._check_open(key_id)
         joined = self.joined if self._shares_connections else None
         with translated(key_id, _USERS), self._reading.held(), Session(joined or self._readers) as session:
             yield session

@@ -1,15 +1,32 @@
 """A revoked key opens for who rotates keys, after an entry in the audit log."""
 
+import io
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import DecryptionError, KeyNotPermittedError, KeyRevokedError, KeyRing, StatusChangeError
+from kms_schema.keyring import (
+    DecryptionError,
+    KeyArchivedError,
+    KeyNotPermittedError,
+    KeyRevokedError,
+    KeyRing,
+    KeyRingError,
+    RevokedKey,
+    RingClosedError,
+    StatusChangeError,
+    VersionDestroyedError,
+)
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.roles.definition import Role
-from tests.keyring.conftest import Keys
+from tests.keyring.conftest import Keys, MakeRing
+from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, entries, rows
 from tests.keyring.test_reencrypting import invoices, reencrypt, stored
 from tests.keyring.test_ring_roles import ring_as
@@ -49,6 +66,71 @@ def test_a_revoked_key_opens_after_an_entry(
         "SELECT user_id, security_level FROM key_audit_logs WHERE event_type = 'REVOKED_KEY_OPENED' ORDER BY sequence"
     )
     assert rows(database, found)[-2:] == [("alice", "HIGH"), ("bob", "HIGH")]
+
+
+ENDINGS: dict[str, tuple[Callable[[KeyRing, KeyRing, str, RevokedKey], object], type[KeyRingError]]] = {
+    "the version is destroyed": (
+        lambda ring, _other, key, _old: ring.destroy_version(key, 1, erase_data=True), VersionDestroyedError,
+    ),
+    "another ring destroys it": (
+        lambda _ring, other, key, _old: other.destroy_version(key, 1, erase_data=True), VersionDestroyedError,
+    ),
+    "the key is archived": (lambda _ring, other, key, _old: other.archive(key), KeyArchivedError),
+    "the ring is closed": (lambda ring, _other, _key, _old: ring.close(), RingClosedError),
+    "it is closed": (lambda _ring, _other, _key, old: old.close(), RingClosedError),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_opened_revoked_key_ends_with_its_version_its_status_and_its_ring(
+    *, ring: KeyRing, make_ring: MakeRing, orders: str, ending: str
+) -> None:
+    """Messages, and streams that have begun."""
+    key = ring.key(orders)
+    blob, stream = key.encrypt(DATA, aad=AAD), b"".join(key.encrypt_stream(io.BytesIO(bytes(3 << 20)), aad=AAD))
+    make_ring().revoke(orders, reason="leaked")
+    old = ring.revoked_key(orders, reason="incident")
+    parts = old.decrypt_stream(io.BytesIO(stream), aad=AAD)
+    assert next(parts)
+    assert old.decrypt(blob, aad=AAD) == DATA
+    work, error = ENDINGS[ending]
+    work(ring, make_ring(), orders, old)
+    with pytest.raises(error):
+        old.decrypt(blob, aad=AAD)
+    with pytest.raises(error):
+        list(parts)
+    assert old._ciphers == {}, "its material is in memory"
+
+
+def test_a_forked_process_opens_a_revoked_key_itself(ring: KeyRing, orders: str, database: Database) -> None:
+    blob = ring.key(orders).encrypt(DATA, aad=AAD)
+    ring.revoke(orders, reason="leaked")
+    old = ring.revoked_key(orders, reason="incident")
+
+    def work(write: Callable[[bytes], int]) -> None:
+        with pytest.raises(RingClosedError):
+            old.decrypt(blob, aad=AAD)
+        write(ring.revoked_key(orders, reason="again").decrypt(blob, aad=AAD))
+
+    assert child(work).read_to_the_end() == DATA
+    assert old.decrypt(blob, aad=AAD) == DATA
+    assert len({each["process"] for each in entries(database, "REVOKED_KEY_OPENED", orders)}) == 2
+
+
+def test_nothing_that_outlives_its_ring_reaches_the_database(make_ring: MakeRing, kek: str) -> None:
+    """A worker that stays ends when the ring is closed, and a key that was taken from it reads nothing."""
+    ring, stop = make_ring(), threading.Event()
+    run = partial(ring.run_rotations, worker="w", once=False, interval=0.05, stop=stop)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            running = pool.submit(run)
+            ring.close()
+            with pytest.raises(RingClosedError):
+                running.result(timeout=20)
+        finally:
+            stop.set()
+    with pytest.raises(RingClosedError):
+        ring.key(kek).encrypt(DATA, aad=AAD)
 
 
 def test_a_column_of_a_revoked_key_moves_to_another_key(

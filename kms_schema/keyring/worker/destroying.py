@@ -29,14 +29,15 @@ _NAMED = 3
 class EndedVersions:
     """The versions that may be destroyed."""
 
-    def __init__(self, queue: RingQueue, held: HeldKeys, after: dt.timedelta) -> None:
-        """Destroy versions that ended longer ago than `after`, and their objects in HSMs.
+    def __init__(self, queue: RingQueue, held: HeldKeys, after: dt.timedelta, forget: Callable[[str], None]) -> None:
+        """Destroy versions that ended longer ago than `after`, and their objects in HSMs. `forget` is told the key.
 
         Raises `ValueError` for less than 24 hours.
         """
         if after < LEAST:
             raise ValueError("a version is destroyed 24 hours after its end at the earliest: give a day or more")
         self._queue, self._held, self._after = queue, held, after
+        self._forget = forget
         self._said = ""
         """The last sentence about keys whose versions are kept, which is not repeated each minute."""
 
@@ -62,6 +63,7 @@ class EndedVersions:
                     return done
                 if self._destroy(version, key_id, since, report):
                     done += 1
+                    self._forget(key_id)
                     report(f"key {key_id!r}: version {number} is destroyed")
             last = found[-1].id
         return done

@@ -52,7 +52,7 @@ class RotationWorker:
         self._queue = RingQueue(ring.storage, options.actor)
         self._rotator = Rotator(ring, self._queue, options)
         after = options.destroy_after
-        self._ended = None if after is None else EndedVersions(self._queue, ring.held, after)
+        self._ended = None if after is None else EndedVersions(self._queue, ring.held, after, ring.forget)
         self._lock = threading.Lock()
         self._run = RotationRun()
         self._has_begun = False
