@@ -128,8 +128,9 @@ def open_at_read_committed(engine: sa.Engine) -> sa.Engine:
 def committed_durably(engine: sa.Engine) -> sa.Engine:
     """Return an engine of the same pool whose transactions survive a crash of the server once they are committed.
 
-    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself, whoever
-    gave the other value: server, database, role or session. On SQLite the result is `engine`. Raises nothing. Example::
+    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself. The value
+    may be that of the server, the database, the role or the session. On SQLite the result is `engine`. Raises nothing.
+    Example::
 
         with committed_durably(engine).begin() as connection: ...
     """

@@ -5,42 +5,25 @@ it would wait for that session, which waits for the ring. A rollback takes the c
 may have left the process: they are added again at once.
 """
 
+import atexit
+import os
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from kms_schema.engine import end_failed_commit
+from kms_schema.keyring.rollback_marks import Open, Work, find_lost, forget_all, join, next_mark, set_mark
 from kms_schema.keyring.waits import Waits
 
-Work = Callable[[sa.Connection], None]
 Result = TypeVar("Result")
 
 
-@dataclass(eq=False)
-class _Open:
-    connection: "weakref.ref[sa.Connection]"
-    """Weak: a connection that the application drops is to be collected, which is a rollback."""
-    done: list[Work] = field(default_factory=list)
-    """The work that a rollback takes."""
-    lost: list[Work] = field(default_factory=list)
-    """The work that the rollback of a savepoint has taken."""
-    savepoints: list[int] = field(default_factory=list)
-    """For each open savepoint, how much was done before it."""
-    blocks: dict[Any, Any] = field(default_factory=dict)
-    """Blocks of uses that were reserved in this transaction."""
-    has_ended: bool = False
-    finalizer: "weakref.finalize[Any, Any] | None" = None
-
-    def take_back(self, again: Work) -> None:
-        """Forget work that was not done after all."""
-        for works in (self.done, self.lost):
-            if again in works:
-                works.remove(again)
+_FOLLOWING: "weakref.WeakSet[OpenTransactions]" = weakref.WeakSet()
 
 
 class OpenTransactions:
@@ -49,43 +32,61 @@ class OpenTransactions:
     """
 
     def __init__(self, engine: sa.Engine, perform: Callable[[Work], None], waits: Waits) -> None:
-        """Follow those of `engine`; `perform` does what was lost on a connection of the ring."""
+        """Follow those of `engine`; `perform` does what was lost on a connection of the ring, also of a closed one."""
         self._engine = engine
         self._waits = waits
         self._perform = perform
+        self._is_closed = False
         self._hooks: dict[str, Callable[..., None]] = {
             "handle_error": self._error,
             "begin": self._begin,
             "commit": self._commit,
             "rollback": self._rollback,
-            "savepoint": self._savepoint,
-            "rollback_savepoint": self._rollback_savepoint,
-            "release_savepoint": self._release_savepoint,
         }
         self.forget()
         for name, hook in self._hooks.items():
             sa.event.listen(engine, name, hook)
+        _FOLLOWING.add(self)
 
     def close(self) -> None:
-        """Stop following, after a last attempt at what a rollback has taken."""
+        """Stop following, after a last attempt at what a rollback has taken.
+
+        A transaction that is open and in which the ring has counted is followed to its end: it may be rolled back.
+        """
+        self._is_closed = True
         if self.current() is None:  # else it would wait for this thread's own transaction
             self._try_to_catch_up()
-        for name, hook in self._hooks.items():
-            sa.event.remove(self._engine, name, hook)
+        if not self._missing and not any(opened.all() for opened in self._opens.values()):
+            for name, hook in self._hooks.items():
+                sa.event.remove(self._engine, name, hook)
 
     def forget(self) -> None:
         """Forget what the parent process has open."""
+        self._process = os.getpid()
         self._own = self._waits.own()
-        self._opens: weakref.WeakKeyDictionary[sa.Connection, _Open] = weakref.WeakKeyDictionary()
+        self._opens: weakref.WeakKeyDictionary[sa.Connection, Open] = weakref.WeakKeyDictionary()
+        forget_all()
         self._missing: deque[Work] = deque()
         """The work that a rollback has taken and that could not be done again yet. Threads and finalizers add to it."""
+
+    def end_with_process(self) -> None:
+        """Do again what ends with the process: the transactions of this thread, and of threads that have ended.
+
+        Those of threads that run on may be committed yet, by them only.
+        """
+        if os.getpid() != self._process:
+            return
+        for connection, opened in list(self._opens.items()):
+            if opened.all() and (opened.thread is threading.current_thread() or not opened.thread.is_alive()):
+                self._rollback(connection)
+        self._try_to_catch_up()
 
     def current(self) -> sa.Connection | None:
         """Return the connection of the last transaction that this thread or task began and that is open, if any."""
         opened = self._last()
         return None if opened is None else opened.connection()
 
-    def _last(self) -> _Open | None:
+    def _last(self) -> Open | None:
         stack = self._own.get()
         if not stack:
             return None
@@ -104,32 +105,42 @@ class OpenTransactions:
         connection = None if opened is None else opened.connection()
         assert opened is not None  # noqa: S101  (the caller has asked for it, without a wait since)
         assert connection is not None  # noqa: S101
-        self._catch_up_in(opened, connection)
-        opened.done.append(again)  # before: a rollback that comes meanwhile does it again
+        with opened.turn.held():  # else a mark would be missing that another task is about to leave
+            find_lost(connection)
+            self._missing.extend(opened.lost)
+            opened.lost.clear()
+            self._catch_up_in(opened, connection)
+            return self._do(opened, connection, work, again)
+
+    def _do(
+        self, opened: Open, connection: sa.Connection, work: Callable[[sa.Connection], Result], again: Work
+    ) -> Result:
+        mark = next_mark()
+        opened.done[mark] = again  # before: a rollback that comes meanwhile does it again
         try:
             result = work(connection)
+            if result is not False:
+                set_mark(connection, mark)
         except BaseException:
-            opened.take_back(again)
+            opened.done.pop(mark, None)
             raise
         if result is False:
-            opened.take_back(again)
+            opened.done.pop(mark, None)
         elif opened.has_ended:
             self._missing.append(again)
             self.catch_up()
         return result
 
-    def _catch_up_in(self, opened: _Open, connection: sa.Connection) -> None:
+    def _catch_up_in(self, opened: Open, connection: sa.Connection) -> None:
         """Do again in a transaction what a rollback has taken. Raises the error of the driver if it fails."""
         while self._missing:
             try:
                 again = self._missing.popleft()
             except IndexError:  # another thread does the last of it
                 return
-            opened.done.append(again)
             try:
-                again(connection)
+                self._do(opened, connection, again, again)
             except BaseException:
-                opened.take_back(again)
                 self._missing.append(again)
                 raise
 
@@ -159,18 +170,22 @@ class OpenTransactions:
         return {} if opened is None else opened.blocks
 
     def _begin(self, connection: sa.Connection) -> None:
-        opened = self._opens[connection] = _Open(weakref.ref(connection))
+        if self._is_closed:
+            return
+        opened = self._opens[connection] = join(connection, self._waits.lock())
         opened.finalizer = weakref.finalize(connection, self._collected, opened)
         opened.finalizer.atexit = False
         self._own.set((*self._own.get(), opened))
 
-    def _collected(self, opened: _Open) -> None:
+    def _collected(self, opened: Open) -> None:
         """Take the work of a connection that was dropped within its transaction as lost: that was a rollback."""
         if not opened.has_ended:
             opened.has_ended = True
-            self._missing.extend([*opened.done, *opened.lost])
+            self._missing.extend(opened.all())
+            if self._missing:
+                _OWING.add(self)
 
-    def _ended(self, connection: sa.Connection) -> _Open | None:
+    def _ended(self, connection: sa.Connection) -> Open | None:
         """Return the transaction that ends, by whichever thread; None if it has nothing of the ring."""
         opened = self._opens.pop(connection, None)
         if opened is None:
@@ -178,23 +193,25 @@ class OpenTransactions:
         opened.has_ended = True
         if opened.finalizer is not None:
             opened.finalizer.detach()
-        return opened if opened.done or opened.lost else None
+        return opened if opened.all() else None
 
     def _commit(self, connection: sa.Connection) -> None:
         opened = self._ended(connection)
         if opened is None:
             return
-        if not getattr(connection.connection.driver_connection, "in_transaction", True):
-            # SQLite has rolled it back by itself, as ON CONFLICT ROLLBACK does, without a message.
-            self._missing.extend([*opened.done, *opened.lost])
-            self._try_to_catch_up()
-            return
-        for again in opened.lost:
-            again(connection)  # before the COMMIT, and part of it
+        find_lost(connection)
+        try:
+            for again in opened.lost:
+                again(connection)  # before the COMMIT, and part of it
+        except sa.exc.SQLAlchemyError:
+            self._missing.extend(opened.lost)
+            opened.lost.clear()
         try:
             connection.connection.commit()  # now: there is no event after one that fails, as for a deferred foreign key
         except self._engine.dialect.loaded_dbapi.Error:
-            self._missing.extend([*opened.done, *opened.lost])  # the COMMIT after this event raises it again: `_error`
+            self._missing.extend(opened.all())  # the COMMIT after this event raises it again: `_error`
+        else:
+            self._try_to_catch_up()
 
     def _error(self, context: sa.engine.ExceptionContext) -> None:
         if context.statement is None and self._missing:
@@ -205,9 +222,12 @@ class OpenTransactions:
         opened = self._ended(connection)
         if opened is None:
             return
-        self._missing.extend([*opened.done, *opened.lost])
         if not connection.invalidated:
             connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
+            find_lost(connection)  # a COMMIT as text has kept what was before it
+        else:
+            opened.keep(0)
+        self._missing.extend(opened.lost)
         self._try_to_catch_up()
 
     def _try_to_catch_up(self) -> None:
@@ -216,29 +236,14 @@ class OpenTransactions:
         with suppress(sa.exc.SQLAlchemyError):
             self.catch_up()
 
-    def _find(self, connection: sa.Connection) -> _Open | None:
-        return self._opens.get(connection)
 
-    def _savepoint(self, connection: sa.Connection, _name: str | None) -> None:
-        opened = self._find(connection)
-        if opened is not None:
-            opened.savepoints.append(len(opened.done))
+_OWING: set[OpenTransactions] = set()
+"""Those that may be collected before they have done again what was lost."""
 
-    def _release_savepoint(self, connection: sa.Connection, _name: str, _context: None) -> None:
-        opened = self._find(connection)
-        if opened is not None and opened.savepoints:
-            opened.savepoints.pop()
 
-    def _rollback_savepoint(self, connection: sa.Connection, _name: str, _context: None) -> None:
-        """Take the work since the outermost savepoint as lost: the name of one is not known when it begins.
+def _at_exit() -> None:
+    for each in [*_FOLLOWING, *_OWING]:
+        each._waits.at_exit(each.end_with_process)
 
-        Work that an outer savepoint still has is counted twice then. A count is never too low.
-        """
-        opened = self._find(connection)
-        if opened is None:
-            return
-        place = opened.savepoints[0] if opened.savepoints else 0
-        opened.lost += opened.done[place:]
-        del opened.done[place:]
-        opened.savepoints[:] = [place] * (len(opened.savepoints) - 1)
-        opened.blocks.clear()
+
+atexit.register(_at_exit)

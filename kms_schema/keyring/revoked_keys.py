@@ -49,8 +49,8 @@ class RevokedKey:
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext, as `Key.decrypt` does, but for the status of the key.
 
-        Raises `StatusChangeError` and `KeyArchivedError` if the key is not revoked any more, `RingClosedError` if this
-        or the ring is closed, or if it was made before a fork, and otherwise as `Key.decrypt` does.
+        Raises `StatusChangeError` and `KeyArchivedError` if the key is not revoked any more. Raises `RingClosedError`
+        if this or the ring is closed, or before a fork. Otherwise it raises as `Key.decrypt` does.
         """
         check_bytes(blob=blob, aad=aad)
         try:

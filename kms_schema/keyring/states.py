@@ -2,7 +2,9 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
 
 from kms_schema.keyring.errors import (
     KeyArchivedError,
@@ -131,3 +133,30 @@ def most_uses(algorithm: str, max_usage_count: int | None) -> int:
     """Return the number of encryptions at which a version is refused."""
     of_algorithm = MOST_USES_OF_AES if algorithm == AES else MOST_USES
     return min(of_algorithm, MOST_USES if max_usage_count is None else max_usage_count)
+
+
+def state_of(row: sa.Row[Any], read_at: float) -> KeyState:
+    """Return the key of a row that was read at a time of the monotonic clock, with its version."""
+    version = None
+    if row.version_id is not None:
+        version = Version(
+            _uuid(row.version_id), row.version_number, row.ciphertext_tag, bool(row.is_live), bool(row.is_destroyed),
+            row.usage_count,
+        )  # fmt: skip
+    return KeyState(
+        id=_uuid(row.master_id),
+        key_id=row.key_id,
+        key_type=row.key_type,
+        algorithm=row.algorithm,
+        bits=row.key_size_bits,
+        status=row.status,
+        most_uses=most_uses(row.algorithm, row.max_usage_count),
+        read_at=read_at,
+        deadline=float("inf") if row.seconds_left is None else read_at + row.seconds_left,
+        version=version,
+        is_held=bool(row.is_held),
+    )
+
+
+def _uuid(stored: uuid.UUID | str) -> uuid.UUID:
+    return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)

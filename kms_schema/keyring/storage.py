@@ -20,7 +20,7 @@ from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
 from kms_schema.keyring.faults import is_busy, translated
 from kms_schema.keyring.open_transactions import OpenTransactions
-from kms_schema.keyring.states import KeyState, Version, most_uses
+from kms_schema.keyring.states import KeyState, state_of
 from kms_schema.keyring.waits import Turn, Waits
 from kms_schema.models import KeyAuditLog, acting_for
 from kms_schema.sql import fill, query_beside
@@ -35,6 +35,8 @@ _SECONDS_LEFT = {
     "sqlite": "(julianday(master.expires_at) - julianday('now')) * 86400.0",
 }
 _USERS = "kms_app"
+_FULL = 2
+"""The level of SQLite's `PRAGMA synchronous` at which a crash of the machine takes no transaction."""
 
 
 class Storage:
@@ -52,6 +54,8 @@ class Storage:
         readers = engine_of_its_own(engine) if self.dialect == "sqlite" else writers
         self._own = () if self._shares_connections else (writers, readers)
         options: dict[str, Any] = {}
+        if self.dialect == "sqlite" and not self._shares_connections:
+            sa.event.listen(writers, "connect", _sync_fully)
         if self.dialect == "postgresql":
             options = {"schema_translate_map": {None: schema}}
             set_level = at_read_committed if self._shares_connections else open_at_read_committed
@@ -64,7 +68,7 @@ class Storage:
         self._is_closed = False
         self._make_places()
         self.open_transactions: OpenTransactions | None = (
-            OpenTransactions(engine, self._perform, waits) if self.dialect == "sqlite" else None
+            OpenTransactions(engine, self._repeat, waits) if self.dialect == "sqlite" else None
         )
 
     def _make_places(self) -> None:
@@ -89,6 +93,9 @@ class Storage:
         self._is_closed = True
         if self.open_transactions is not None:
             self.open_transactions.close()
+        self._dispose()
+
+    def _dispose(self) -> None:
         for engine in self._own:
             engine.dispose()
 
@@ -132,7 +139,7 @@ class Storage:
                 before, row = read(self.joined)
             else:
                 before, row = self._twice(read, self._readers, self._reading)
-        return None if row is None else _state(row, before)
+        return None if row is None else state_of(row, before)
 
     @property
     def joined(self) -> sa.Connection | None:
@@ -200,6 +207,14 @@ class Storage:
 
     def _perform(self, work: Callable[[sa.Connection], Result]) -> Result:
         return self._twice(work, self._writers, self._writing)
+
+    def _repeat(self, work: Callable[[sa.Connection], None]) -> None:
+        """Do again what a rollback has taken, also after the ring is closed."""
+        try:
+            self._perform(work)
+        finally:
+            if self._is_closed:
+                self._dispose()
 
     def _twice(self, work: Callable[[sa.Connection], Result], engine: sa.Engine, places: Turn) -> Result:
         """Do `work` in a transaction; once more if the connection was lost, since a pool may hold a dead one.
@@ -269,27 +284,7 @@ class Storage:
             yield session
 
 
-def _state(row: sa.Row[Any], read_at: float) -> KeyState:
-    version = None
-    if row.version_id is not None:
-        version = Version(
-            _uuid(row.version_id), row.version_number, row.ciphertext_tag, bool(row.is_live), bool(row.is_destroyed),
-            row.usage_count,
-        )  # fmt: skip
-    return KeyState(
-        id=_uuid(row.master_id),
-        key_id=row.key_id,
-        key_type=row.key_type,
-        algorithm=row.algorithm,
-        bits=row.key_size_bits,
-        status=row.status,
-        most_uses=most_uses(row.algorithm, row.max_usage_count),
-        read_at=read_at,
-        deadline=float("inf") if row.seconds_left is None else read_at + row.seconds_left,
-        version=version,
-        is_held=bool(row.is_held),
-    )
-
-
-def _uuid(stored: uuid.UUID | str) -> uuid.UUID:
-    return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)
+def _sync_fully(connection: Any, _record: Any) -> None:
+    """Have SQLite wait for the disk at COMMIT, whatever the hooks of the application's engine say."""
+    if connection.execute("PRAGMA synchronous").fetchone()[0] < _FULL:
+        connection.execute("PRAGMA synchronous = FULL")

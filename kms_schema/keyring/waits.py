@@ -64,6 +64,9 @@ class Waits(Protocol):
     def call(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, which may take as long as an HSM does and uses no database."""
 
+    def at_exit(self, work: Callable[[], None]) -> None:
+        """Do `work`, which uses the database, at the end of the process. Its errors are dropped."""
+
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return what listens to notices of the database."""
 
@@ -116,6 +119,11 @@ class Threads:
     def call(self, work: Callable[[], Result]) -> Result:
         """Call it in this thread."""
         return work()
+
+    def at_exit(self, work: Callable[[], None]) -> None:
+        """Call it in this thread."""
+        with suppress(Exception):
+            work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a thread, where the driver is psycopg."""
@@ -246,6 +254,11 @@ class EventLoops:
             return await_only(asyncio.to_thread(work))
         except sa.exc.MissingGreenlet:  # a value of a result, which SQLAlchemy reads outside of its greenlets
             return work()
+
+    def at_exit(self, work: Callable[[], None]) -> None:
+        """Call it in an event loop of its own."""
+        with suppress(Exception):
+            asyncio.run(greenlet_spawn(work))
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a task, where the driver is asyncpg or psycopg."""

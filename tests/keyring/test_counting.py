@@ -110,7 +110,7 @@ def test_a_limit_is_used_up_exactly_and_no_further(ring: KeyRing, kek: str, data
     assert ring.key(name).encrypt(b"", aad=AAD)
 
 
-def test_two_processes_stay_within_a_limit(ring: KeyRing, kek: str, database: Database, roots: RootKeys) -> None:
+def test_four_processes_stay_within_a_limit(ring: KeyRing, kek: str, database: Database, roots: RootKeys) -> None:
     name = unique("limited")
     ring.create(name, under=kek, max_usage_count=400)
 
@@ -119,7 +119,7 @@ def test_two_processes_stay_within_a_limit(ring: KeyRing, kek: str, database: Da
         with KeyRing(engine, roots) as own:
             until_the_limit(own, name, lambda: write(b"."))
 
-    children = [child(work) for _ in range(2)]
+    children = [child(work) for _ in range(4)]
     done = sum(len(each.read_to_the_end()) for each in children)
     assert used(database, name) == 400
     assert 350 < done <= 400  # the rest was reserved when the limit was reached
