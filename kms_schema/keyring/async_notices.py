@@ -1,8 +1,9 @@
 """Notices of the database for an asynchronous ring: a task that listens, over asyncpg or psycopg."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,25 +11,24 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 from kms_schema.engine import engine_of_its_own
 from kms_schema.keyring.faults import is_of_asyncpg
-from kms_schema.keyring.notices import CHANNEL, ENDS_IT, NAME, Delays, Note, listening
+from kms_schema.keyring.notices import CHANNEL, ENDS_IT, Delays, Note, listening
 
 
-class TaskListener:
-    """Listens in a task of the event loop in which the ring is used."""
+class InTask:
+    """Does work in a task of the event loop in which the ring is used, such as to listen."""
 
-    def __init__(self, engine: sa.Engine, note: Note) -> None:
-        """Listen to the database of `engine`."""
-        self._engine = engine
-        self._note = note
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Do `work`. `name` is that of the task."""
+        self._work = work
+        self._name = name
         self._task: asyncio.Task[None] | None = None
         self._is_ended = False
 
     def begin(self) -> None:
         """Start the task, unless it runs."""
         if self._task is None and not self._is_ended:
-            listen = _with_asyncpg if self._engine.dialect.driver == "asyncpg" else _with_psycopg
-            work = _listen(engine_of_its_own(self._engine), self._note, listen)
-            self._task = asyncio.get_running_loop().create_task(work, name=NAME)
+            # Not in the context of this task, which may have a transaction open.
+            self._task = asyncio.get_running_loop().create_task(self._work(), name=self._name, context=Context())
 
     def close(self) -> None:
         """End the task, and wait for it. In a greenlet."""
@@ -48,12 +48,14 @@ class TaskListener:
         self._task = None
 
 
-async def _listen(engine: sa.Engine, note: Note, listen: Any) -> None:
-    pause = Delays()
+async def listen_in_task(engine: sa.Engine, note: Note) -> None:
+    """Listen to the database of `engine`, over asyncpg or psycopg."""
+    listen = _with_asyncpg if engine.dialect.driver == "asyncpg" else _with_psycopg
+    own, pause = engine_of_its_own(engine), Delays()
     while True:
         await asyncio.sleep(pause.next())
         with suppress(*ENDS_IT), _of_asyncpg():
-            connection, driver = await greenlet_spawn(listening, engine)
+            connection, driver = await greenlet_spawn(listening, own)
             try:
                 pause.connected()
                 note(None)
@@ -63,6 +65,12 @@ async def _listen(engine: sa.Engine, note: Note, listen: Any) -> None:
                     await greenlet_spawn(connection.close)
                 finally:
                     await driver.close()  # SQLAlchemy leaves one of psycopg without a pool open
+
+
+async def repeat_in_task(work: Callable[[], float]) -> None:
+    """Do `work` in a greenlet, each time after the seconds that it has returned."""
+    while True:
+        await asyncio.sleep(await greenlet_spawn(work))
 
 
 @contextmanager

@@ -21,7 +21,9 @@ CHANNEL = "kms_keys"
 """The channel of PostgreSQL; the payload is the `key_id`."""
 
 NAME = "kms-schema notices"
-"""The name of the thread or task."""
+"""The name of the thread or task that listens."""
+ENTRIES = "kms-schema entries"
+"""The name of the one that writes the entries of each hour."""
 
 FIRST_AFTER = 0.5
 """Seconds after the first use before a ring listens, so that a process of one use opens no connection for it."""
@@ -37,10 +39,10 @@ Note = Callable[[str | None], None]
 
 
 class Listener(Protocol):
-    """Listens on a connection of its own while a ring is in use."""
+    """Works beside a ring while that is in use: listens, or writes what is due."""
 
     def begin(self) -> None:
-        """Listen from now on, if that has not begun. Waits for nothing, and fails never."""
+        """Begin, if that has not happened. Waits for nothing, and fails never."""
 
     def close(self) -> None:
         """End it."""
@@ -85,14 +87,16 @@ class Delays:
         self._next = RETRIED_AFTER
 
 
-class _Stop:
+class Stop:
     """A sign for a thread that waits for a socket."""
 
     def __init__(self) -> None:
+        """Begin without it."""
         self._reader, self._writer = socket.socketpair()
         self.is_set = False
 
     def set(self) -> None:
+        """Give the sign."""
         self.is_set = True
         with suppress(OSError):
             self._writer.send(b".")
@@ -112,17 +116,17 @@ class _Stop:
         self._writer.close()
 
 
-class ThreadListener:
-    """Listens in a thread, over psycopg."""
+class InThread:
+    """Does work in a thread, such as to listen, over psycopg."""
 
     _lock: threading.Lock
-    _running: tuple[threading.Thread, _Stop] | None
+    _running: tuple[threading.Thread, Stop] | None
     _is_ended = False
 
-    def __init__(self, engine: sa.Engine, note: Note) -> None:
-        """Listen to the database of `engine`."""
-        self._engine = engine
-        self._note = note
+    def __init__(self, work: Callable[[Stop], None], name: str) -> None:
+        """Do `work` until its sign. `name` is that of the thread."""
+        self._work = work
+        self._name = name
         self.forget()
 
     def begin(self) -> None:
@@ -131,12 +135,16 @@ class ThreadListener:
             return
         with self._lock:
             if self._running is None and not self._is_ended:
-                stop = _Stop()
-                arguments = engine_of_its_own(self._engine), stop, self._note
-                thread = threading.Thread(target=_listen_in_thread, args=arguments, name=NAME, daemon=True)
+                stop = Stop()
+                thread = threading.Thread(target=self._run, args=(self._work, stop), name=self._name, daemon=True)
                 self._running = thread, stop
                 with suppress(RuntimeError):  # no more threads: then there are no notices
                     thread.start()
+
+    @staticmethod
+    def _run(work: Callable[[Stop], None], stop: Stop) -> None:
+        with closing(stop):
+            work(stop)
 
     def close(self) -> None:
         """End the thread. One that connects right now ends after that."""
@@ -157,18 +165,24 @@ class ThreadListener:
         self._running = None
 
 
-def _listen_in_thread(engine: sa.Engine, stop: _Stop, note: Note) -> None:
-    pause = Delays()
-    with closing(stop):
-        while not stop.wait(pause.next()):
-            with suppress(*ENDS_IT):
-                connection, driver = listening(engine)
-                with connection:
-                    pause.connected()
-                    note(None)
-                    while not stop.wait(connection=driver):
-                        for notice in driver.notifies(timeout=0):
-                            note(notice.payload)
+def listen_in_thread(engine: sa.Engine, note: Note, stop: Stop) -> None:
+    """Listen to the database of `engine`, over psycopg."""
+    own, pause = engine_of_its_own(engine), Delays()
+    while not stop.wait(pause.next()):
+        with suppress(*ENDS_IT):
+            connection, driver = listening(own)
+            with connection:
+                pause.connected()
+                note(None)
+                while not stop.wait(connection=driver):
+                    for notice in driver.notifies(timeout=0):
+                        note(notice.payload)
+
+
+def repeat_in_thread(work: Callable[[], float], stop: Stop) -> None:
+    """Do `work` each time after the seconds that it has returned."""
+    while not stop.wait(work()):
+        pass
 
 
 def listening(engine: sa.Engine) -> tuple[sa.Connection, Any]:

@@ -243,7 +243,8 @@ _OWING: set[OpenTransactions] = set()
 
 def _at_exit() -> None:
     for each in [*_FOLLOWING, *_OWING]:
-        each._waits.at_exit(each.end_with_process)
+        with suppress(Exception):  # the process ends
+            each._waits.at_exit(each.end_with_process)
 
 
 atexit.register(_at_exit)

@@ -81,7 +81,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         self._declarations = Declarations(self._storage)
         self._revoked_keys = weakref.WeakSet()
         self._is_closed = False
-        weakref.finalize(self, self._versions.listener.abandon).atexit = False
+        weakref.finalize(self, _abandon, self._versions).atexit = False
         _RINGS.add(self)
 
     def key(self, key_id: str) -> Key:
@@ -244,6 +244,11 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
     ) -> None:
         """Close the ring."""
         self.close()
+
+
+def _abandon(versions: Versions) -> None:
+    versions.listener.abandon()
+    versions.uses.abandon()
 
 
 def _after_fork() -> None:

@@ -49,16 +49,16 @@ class Storage:
         self.dialect: str = engine.dialect.name
         self.schema = schema
         writers = engine_of_its_own(engine)
-        self._shares_connections = writers is engine
+        self.shares_connections = writers is engine
         # On SQLite a thread that reads must not wait for a connection of one that waits for the write lock of the file.
         readers = engine_of_its_own(engine) if self.dialect == "sqlite" else writers
-        self._own = () if self._shares_connections else (writers, readers)
+        self._own = () if self.shares_connections else (writers, readers)
         options: dict[str, Any] = {}
-        if self.dialect == "sqlite" and not self._shares_connections:
+        if self.dialect == "sqlite" and not self.shares_connections:
             sa.event.listen(writers, "connect", _sync_fully)
         if self.dialect == "postgresql":
             options = {"schema_translate_map": {None: schema}}
-            set_level = at_read_committed if self._shares_connections else open_at_read_committed
+            set_level = at_read_committed if self.shares_connections else open_at_read_committed
             writers = readers = set_level(writers)
         # A use is counted before its ciphertext exists: no crash of the server may take the count.
         self._writers = committed_durably(writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
@@ -135,7 +135,7 @@ class Storage:
             return before, connection.execute(self._queries[name], values).one_or_none()
 
         with translated(named, _USERS):
-            if self._shares_connections and self.joined is not None:
+            if self.shares_connections and self.joined is not None:
                 before, row = read(self.joined)
             else:
                 before, row = self._twice(read, self._readers, self._reading)
@@ -267,7 +267,7 @@ class Storage:
         Elsewhere on SQLite, that one would be too old to write after others have written, if it began with this read.
         """
         self._check_open(key_id)
-        joined = self.joined if self._shares_connections else None
+        joined = self.joined if self.shares_connections else None
         if joined is None:
             with self.transaction(key_id, _USERS) as connection:
                 yield connection
@@ -279,7 +279,7 @@ class Storage:
     def reading_session(self, key_id: str | None) -> Iterator[Session]:
         """Open a session that reads. Its errors are those of the ring."""
         self._check_open(key_id)
-        joined = self.joined if self._shares_connections else None
+        joined = self.joined if self.shares_connections else None
         with translated(key_id, _USERS), self._reading.held(), Session(joined or self._readers) as session:
             yield session
 

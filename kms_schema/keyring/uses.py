@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.errors import KeyRingError
+from kms_schema.keyring.notices import Deaf, Listener
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.waits import Turn, Waits
@@ -56,6 +57,11 @@ class Tally:
         with self.lock:
             self.decryptions += 1
 
+    @property
+    def is_used(self) -> bool:
+        """True if there are uses, or bytes of one that goes on, since the last entry."""
+        return bool(self.encryptions or self.decryptions or self.bytes)
+
     def taken(self) -> tuple[int, int, int]:
         """Return the encryptions, decryptions and bytes, and begin again."""
         with self.lock:
@@ -82,6 +88,8 @@ class Uses:
         self._refused: dict[tuple[str, str], float] = {}
         self._postponed: dict[tuple[str, str], int | None] = {}
         """Refusals without an entry, by key and reason, with the version."""
+        # A database in the memory of one connection has no other one for a thread.
+        self._timer: Listener = Deaf() if storage.shares_connections else storage.waits.repeating(self._write_hourly)
 
     def tally(self, state: KeyState, version: Version) -> Tally:
         """Return the uses of a version by this process."""
@@ -96,18 +104,44 @@ class Uses:
 
         Where the latter fails it is tried again, and uses go on.
         """
+        self._timer.begin()
         now = time.monotonic()
         if now < tally.due:
             return
         if tally.is_written:
-            tally.due = now + RETRIED_AFTER  # other threads do not write it as well
-            self._try(tally)
+            self._write_again(tally, now)
         elif self._storage.joined is not None:  # this thread may have the write lock: it must not wait for another one
             self._write(tally)
         else:
             with tally.first.held():
                 if not tally.is_written:
                     self._write(tally)
+
+    def _write_again(self, tally: Tally, now: float) -> None:
+        with tally.lock:
+            if now < tally.due:  # another thread writes it
+                return
+            tally.due = now + (RETRIED_AFTER if tally.is_used else USED_EVERY)
+            if not tally.is_used:  # nothing to say
+                return
+        self._try(tally)
+
+    def _write_hourly(self) -> float:
+        """Write the entries that are due, also where nothing is used any more; return the seconds to the next one."""
+        with self._lock:
+            tallies = [each for each in self._tallies.values() if each.is_written]
+        for each in tallies:
+            self._write_again(each, time.monotonic())
+        now = time.monotonic()
+        return max(0.0, min([USED_EVERY, *(each.due - now for each in tallies)]))
+
+    def abandon(self) -> None:
+        """Have the thread or task end: the ring is collected."""
+        self._timer.abandon()
+
+    def leave_event_loop(self) -> None:
+        """Begin again in another event loop."""
+        self._timer.forget()
 
     def record(
         self, state: KeyState, version: Version, *, encryptions: int = 0, decryptions: int = 0, size: int = 0
@@ -159,11 +193,12 @@ class Uses:
 
     def close(self) -> None:
         """Write what was used since the last entries, as far as the database takes it."""
+        self._timer.close()
         self.write_postponed()
         with self._lock:
             tallies = list(self._tallies.values())
         for tally in tallies:
-            if tally.encryptions or tally.decryptions:
+            if tally.is_used:
                 self._try(tally)
 
     def _try(self, tally: Tally) -> None:

@@ -54,6 +54,7 @@ class Versions:
     def leave_event_loop(self) -> None:
         """Begin again in another event loop: listen there, and read again what may have changed since."""
         self.listener.forget()
+        self.uses.leave_event_loop()
         self.note_change(None)
 
     def forget_process(self) -> None:

@@ -12,15 +12,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from kms_schema.crypto import Root, RootKeys, Secret, SecretRoot
-from kms_schema.keyring.async_notices import TaskListener
+from kms_schema.keyring.async_notices import InTask, listen_in_task, repeat_in_task
 from kms_schema.keyring.errors import EventLoopError
-from kms_schema.keyring.notices import Deaf, Listener, Note, ThreadListener
+from kms_schema.keyring.notices import (
+    ENTRIES,
+    NAME,
+    Deaf,
+    InThread,
+    Listener,
+    Note,
+    listen_in_thread,
+    repeat_in_thread,
+)  # fmt: skip
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -65,10 +75,13 @@ class Waits(Protocol):
         """Return what `work` returns, which may take as long as an HSM does and uses no database."""
 
     def at_exit(self, work: Callable[[], None]) -> None:
-        """Do `work`, which uses the database, at the end of the process. Its errors are dropped."""
+        """Do `work`, which uses the database, at the end of the process."""
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return what listens to notices of the database."""
+
+    def repeating(self, work: Callable[[], float]) -> Listener:
+        """Return what does `work` while the ring is in use, each time after the seconds that it has returned."""
 
 
 class _ThreadTurn:
@@ -122,12 +135,15 @@ class Threads:
 
     def at_exit(self, work: Callable[[], None]) -> None:
         """Call it in this thread."""
-        with suppress(Exception):
-            work()
+        work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a thread, where the driver is psycopg."""
-        return ThreadListener(engine, note) if engine.dialect.driver == "psycopg" else Deaf()
+        return InThread(partial(listen_in_thread, engine, note), NAME) if engine.dialect.driver == "psycopg" else Deaf()
+
+    def repeating(self, work: Callable[[], float]) -> Listener:
+        """Return one that works in a thread."""
+        return InThread(partial(repeat_in_thread, work), ENTRIES)
 
 
 class _LoopTurn:
@@ -257,12 +273,15 @@ class EventLoops:
 
     def at_exit(self, work: Callable[[], None]) -> None:
         """Call it in an event loop of its own."""
-        with suppress(Exception):
-            asyncio.run(greenlet_spawn(work))
+        asyncio.run(greenlet_spawn(work))
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a task, where the driver is asyncpg or psycopg."""
-        return TaskListener(engine, note) if engine.dialect.name == "postgresql" else Deaf()
+        return InTask(partial(listen_in_task, engine, note), NAME) if engine.dialect.name == "postgresql" else Deaf()
+
+    def repeating(self, work: Callable[[], float]) -> Listener:
+        """Return one that works in a task."""
+        return InTask(partial(repeat_in_task, work), ENTRIES)
 
 
 class _InThread:

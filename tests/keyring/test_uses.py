@@ -1,10 +1,15 @@
 """Entries about the use of keys."""
 
+import asyncio
 import os
 
 import pytest
+import sqlalchemy as sa
 
-from kms_schema.keyring import KeyRevokedError, KeyRing, uses
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import AsyncKeyRing, KeyRevokedError, KeyRing, uses
+from tests.audit.standbys import wait_for
+from tests.keyring.async_rings import async_engine
 from tests.keyring.conftest import MakeRing
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, entries, value
@@ -23,13 +28,42 @@ def test_a_process_says_when_it_opens_a_version_and_what_it_used_at_the_end(
     assert (last["encryptions"], last["decryptions"], last["bytes"]) == (5, 1, 5 * len(DATA))
 
 
-def test_an_hour_later_it_says_so_again(
+def test_an_hour_later_it_says_so_also_where_nothing_is_used_any_more(
     ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uses, "USED_EVERY", 0.0)
+    monkeypatch.setattr(uses, "USED_EVERY", 0.3)
+
+    def encryptions() -> list[int]:
+        return [each["encryptions"] for each in entries(database, "KEY_USED", orders)]
+
     for _ in range(3):
         ring.key(orders).encrypt(DATA, aad=AAD)
-    assert [each["encryptions"] for each in entries(database, "KEY_USED", orders)] == [0, 1, 1]
+    wait_for(lambda: sum(encryptions()) == 3, "the entry is not written")
+    before = encryptions()
+    ring.key(orders).encrypt(DATA, aad=AAD)
+    wait_for(lambda: sum(encryptions()) == 4, "the entry of the next hour is not written")
+    assert encryptions() == [*before, 1]  # none about an hour without a use
+    ring.close()
+    assert encryptions() == [*before, 1]
+
+
+def test_a_task_says_so_in_an_event_loop(
+    database: Database, roots: RootKeys, orders: str, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the next event loop, too."""
+    monkeypatch.setattr(uses, "USED_EVERY", 0.3)
+    ring = AsyncKeyRing(async_engine(database, driver, poolclass=sa.NullPool), roots)
+
+    async def use() -> None:
+        written = len(entries(database, "KEY_USED", orders))
+        await ring.key(orders).encrypt(DATA, aad=AAD)
+        async with asyncio.timeout(20):
+            while sum(each["encryptions"] for each in entries(database, "KEY_USED", orders)[written:]) < 1:
+                await asyncio.sleep(0.02)
+
+    asyncio.run(use())
+    asyncio.run(use())
+    asyncio.run(ring.close())
 
 
 def test_a_forked_process_has_entries_of_its_own(ring: KeyRing, orders: str, database: Database) -> None:
