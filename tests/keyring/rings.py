@@ -12,12 +12,32 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import KeyRing
 from tests.support.engines import Database
+from tests.support.rows.smallest import unique
 from tests.support.statements import execute
 
 ROOT = "kms://root-2026"
 AAD = b"invoice/17/iban"
 DATA = b"DE89 3704 0044"
+
+
+@contextmanager
+def ring_of(engine: sa.Engine, roots: RootKeys) -> Iterator[KeyRing]:
+    """Open a ring on an engine, and close both."""
+    try:
+        with KeyRing(engine, roots) as ring:
+            yield ring
+    finally:
+        engine.dispose()
+
+
+def table(connection: sa.Connection) -> sa.Table:
+    """Return a new table of the application's."""
+    made = sa.Table(unique("notes"), sa.MetaData(), sa.Column("note", sa.Text))
+    made.create(connection)
+    return made
 
 
 def value(database: Database, query: str, **parameters: Any) -> Any:

@@ -2,13 +2,9 @@
 
 import gc
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, suppress
 
 import pytest
 import sqlalchemy as sa
@@ -16,68 +12,10 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
-from tests.keyring.rings import AAD, DATA, another_writes, change, entries, unreachable, used
+from tests.keyring.rings import AAD, DATA, another_writes, change, entries, ring_of, table, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 from tests.support.statements import execute
-
-
-@contextmanager
-def ring_of(engine: sa.Engine, roots: RootKeys) -> Iterator[KeyRing]:
-    try:
-        with KeyRing(engine, roots) as ring:
-            yield ring
-    finally:
-        engine.dispose()
-
-
-def driver_of(connection: sa.Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
-
-
-def table(connection: sa.Connection) -> sa.Table:
-    """Return a new table of the application's."""
-    made = sa.Table(unique("notes"), sa.MetaData(), sa.Column("note", sa.Text))
-    made.create(connection)
-    return made
-
-
-_ENDS = """
-import sys
-from kms_schema.crypto import RootKeys
-from kms_schema.engine import create_engine
-from kms_schema.keyring import KeyRing
-
-def work():
-    engine = create_engine(sys.argv[1])
-    ring = KeyRing(engine, RootKeys.from_files({"kms://root-2026": sys.argv[2]}))
-    connection = engine.connect()
-    connection.exec_driver_sql("CREATE TABLE ended (note)")
-    print(len([ring.key(sys.argv[3]).encrypt(b"", aad=b"") for _ in range(7)]))
-    return connection
-"""
-_AT_TOP = "connection = work()"
-_ENDS_IN_ASYNCIO = """
-import asyncio, sys
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
-from kms_schema.crypto import RootKeys
-from kms_schema.engine import configure
-from kms_schema.keyring import AsyncKeyRing
-
-async def work():
-    global connection
-    engine = create_async_engine(sys.argv[1].replace("sqlite:", "sqlite+aiosqlite:"))
-    configure(engine.sync_engine)
-    ring = AsyncKeyRing(engine, RootKeys.from_files({"kms://root-2026": sys.argv[2]}))
-    connection = await engine.connect()
-    await connection.execute(sa.text("CREATE TABLE ended (note)"))
-    print(len([await ring.key(sys.argv[3]).encrypt(b"", aad=b"") for _ in range(7)]))
-
-asyncio.run(work())
-"""
 
 
 def test_a_pool_of_one_that_is_in_use(database: Database, roots: RootKeys, orders: str) -> None:
@@ -172,91 +110,6 @@ def test_the_rollback_of_a_savepoint_takes_no_count(database: Database, roots: R
                 if ends_with_commit:
                     connection.commit()
             assert before + 6 <= used(database, orders) <= before + 8
-
-
-@pytest.mark.only_on("sqlite")
-def test_the_ring_waits_for_the_disk(database: Database, roots: RootKeys, orders: str) -> None:
-    """Whatever the application's engine says to its connections. A crash of the machine takes no count then."""
-    engine = database.engine()
-    sa.event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous = OFF"))
-    with ring_of(engine, roots) as ring:
-        ring.key(orders).encrypt(DATA, aad=AAD)
-        levels = []
-        for each in (ring._storage.writers, engine):
-            with each.connect() as connection:
-                levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
-    assert levels == [2, 0]
-
-
-TEXTS = {
-    "to a savepoint": ("ROLLBACK TO s", "commit"),
-    "and another transaction": ("ROLLBACK; BEGIN", "commit"),
-    "of all": ("ROLLBACK", "commit"),
-    "by a conflict": ("INSERT OR ROLLBACK INTO key_masters SELECT * FROM key_masters LIMIT 1", "commit"),
-    "after a COMMIT": ("COMMIT; BEGIN", "rollback"),
-}
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("more", [0, 1])
-def test_a_rollback_as_text_takes_no_count(
-    *, database: Database, roots: RootKeys, orders: str, text: str, more: int
-) -> None:
-    """Of two rings that count in the transaction: one has used its key before the savepoint, one after it."""
-    engine, (statements, ending) = database.engine(), TEXTS[text]
-    with ring_of(engine, roots) as ring, KeyRing(engine, roots) as other, engine.connect() as connection:
-        table(connection)
-        for _ in range(3):
-            other.key(orders).encrypt(DATA, aad=AAD)
-        connection.exec_driver_sql("SAVEPOINT s")
-        for _ in range(7):
-            ring.key(orders).encrypt(DATA, aad=AAD)
-        for each in statements.split(";"):
-            with suppress(sqlite3.IntegrityError):
-                driver_of(connection).execute(each)
-        for each in [ring, other] * more:
-            each.key(orders).encrypt(DATA, aad=AAD)
-        getattr(connection, ending)()
-        assert 10 + 2 * more <= used(database, orders) <= 10 + 16 * more
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("ending", ["rollback", "commit", "close"])
-def test_a_ring_that_is_closed_before_the_rollback(
-    database: Database, roots: RootKeys, orders: str, ending: str
-) -> None:
-    engine = database.engine()
-    ring = KeyRing(engine, roots)
-    with engine.connect() as connection:
-        table(connection)
-        for _ in range(7):
-            ring.key(orders).encrypt(DATA, aad=AAD)
-        ring.close()
-        getattr(connection, ending)()
-    assert used(database, orders) == 7
-    assert [each["encryptions"] for each in entries(database, "KEY_USED", orders)] == [0, 7]
-    with engine.begin() as connection:  # the closed ring follows no other transaction
-        table(connection)
-    assert not ring._storage.open_transactions._opens
-    engine.dispose()
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("end", ["with the engine", pytest.param("without", marks=pytest.mark.full), "in asyncio"])
-def test_a_process_that_ends_with_a_transaction_open(
-    database: Database, root_file: Path, orders: str, end: str
-) -> None:
-    """An exit of the interpreter is no event of SQLAlchemy."""
-    program = _ENDS_IN_ASYNCIO if end == "in asyncio" else _ENDS + ("work()" if end == "without" else _AT_TOP)
-    run = subprocess.run(
-        [sys.executable, "-c", program, database.url, str(root_file), orders],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (run.stdout, run.stderr, run.returncode) == ("7\n", "", 0)
-    assert used(database, orders) == 7
 
 
 @pytest.mark.only_on("sqlite")
