@@ -10,7 +10,12 @@ _NOT_STORED = re.compile("[\0\ud800-\udfff]")
 
 
 def fault_of(text: str) -> str | None:
-    """Return why no database stores a text, for a message after what it is; None if it can be stored."""
+    """Return why no database stores a text, for a message after what it is; None if it can be stored.
+
+    Raises `TypeError` for what is no text.
+    """
+    if not isinstance(text, str):
+        check_is_text(name=text)
     found = None if text.isascii() and "\0" not in text else _NOT_STORED.search(text)
     if found is None:
         return None
@@ -18,10 +23,21 @@ def fault_of(text: str) -> str | None:
     return f"has {what}, which no database stores: leave it out (character {found.start() + 1})"
 
 
+def check_is_text(**given: object) -> None:
+    """Raise `TypeError` unless each argument is a text. The message has its name, and not its value. Example::
+
+    check_is_text(key_id=key_id)
+    """
+    for name, value in given.items():
+        if not isinstance(value, str):
+            hint = f": decode it, as with {name}.decode()" if isinstance(value, bytes | bytearray) else ""
+            raise TypeError(f"{name} takes a text (str), not {type(value).__name__}{hint}")
+
+
 def check_texts(**given: object) -> None:
     """Raise `ValueError` if an argument, or a text in a document, cannot be stored. The message does not show it.
 
-    Other values than texts, mappings, lists and tuples are not checked. Example::
+    Raises `TypeError` for bytes. Other values than texts, mappings, lists and tuples are not checked. Example::
 
         check_texts(reason=reason, details={"ticket": ticket})
     """
@@ -36,6 +52,8 @@ def check_texts(**given: object) -> None:
             if isinstance(each, str):
                 if (fault := fault_of(each)) is not None:
                     raise ValueError(f"{name} {fault}")
+            elif isinstance(each, bytes | bytearray):
+                check_is_text(**{name: each})
             elif isinstance(each, Mapping):
                 waiting += [*each, *each.values()]
             elif isinstance(each, list | tuple):

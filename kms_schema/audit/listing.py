@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kms_schema.audit.storage.errors import no_such_key
 from kms_schema.models import KeyAuditLog, KeyMaster
+from kms_schema.models.base import check_is_aware
 from kms_schema.storable_text import check_texts
 
 
@@ -39,23 +40,31 @@ _ENTRIES = sa.select(
 
 
 def listed_entries(
-    connection: sa.Connection, *, key_id: str | None = None, event_type: str | None = None, limit: int = 20
+    connection: sa.Connection,
+    *,
+    key_id: str | None = None,
+    event_type: str | None = None,
+    since: dt.datetime | None = None,
+    limit: int = 20,
 ) -> list[ListedEntry]:
     """Return the newest entries of the audit log, the newest first.
 
     - `connection`: an open connection, whose option `schema_translate_map` names the schema. Needs `kms_auditor`
     - `key_id`: the name of a key. `event_type`: as it is stored, such as `VERSION_ACTIVATED`
-    - `limit`: how many entries at most
+    - `since`: an aware time: entries of then and later. `limit`: how many entries at most
 
     Entries are read by the sequence, and those of a key by their time: an index serves both. A type without a key has
     no index: the log is read from its end until enough entries are found. Raises `NoSuchKeyError`, and `ValueError`
-    for a text that no database stores. Example::
+    for a text that no database stores, or a time without a zone. Example::
 
         for entry in listed_entries(connection, key_id="orders"):
             print(entry.sequence, entry.event_type)
     """
     check_texts(key_id=key_id, event_type=event_type)
+    check_is_aware("since", since)
     query = _ENTRIES.limit(limit)
+    if since is not None:
+        query = query.where(KeyAuditLog.timestamp >= since)
     if event_type is not None:
         query = query.where(KeyAuditLog.event_type == event_type)
     if key_id is None:

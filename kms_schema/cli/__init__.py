@@ -16,7 +16,7 @@ import click
 
 from kms_schema._version import __version__
 from kms_schema.cli import interrupts, messages, streams
-from kms_schema.cli.arguments import without_connections, without_keys
+from kms_schema.cli.arguments import for_people
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
@@ -103,7 +103,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
             status = error.exit_code
             if not interrupt.received:
                 given = [*(sys.argv[1:] if arguments is None else arguments), *_variables()]
-                without_keys(without_connections(error, given), given).show()
+                for_people(error, given).show()
         except click.Abort:
             interrupt.received, status = True, 1
         except OSError as error:

@@ -1,12 +1,20 @@
 """Messages about arguments: a database URL, which has a password, or a key in the wrong place is not repeated."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.streams import CannotUseFile
 from kms_schema.printable import LIKE_A_KEY
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = on_use("difflib")
 
 _OPTION = "--database-url"
 _PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
@@ -23,6 +31,11 @@ _NOT_REPEATED = (
     "an argument or a KMS_ variable looks like a database URL, and is not repeated here: give that in one argument"
     " after --database-url, or in KMS_DATABASE_URL"
 )
+
+
+def for_people(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
+    """Return the error to show: `error`, or one that repeats no secret, names the closest option, or needs no usage."""
+    return without_usage(without_keys(without_connections(with_closest_option(error), arguments), arguments))
 
 
 def without_connections(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
@@ -55,6 +68,28 @@ def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click
     for key in filter(LIKE_A_KEY.fullmatch, values):
         shown = shown.replace(key, _ROOT_KEY_NOT_REPEATED)
     return error if shown == error.format_message() else click.UsageError(shown, getattr(error, "ctx", None))
+
+
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that a mistyped one may mean: the most similar, and those that are almost as similar."""
+    found = difflib.get_close_matches(name, known)
+    ratios = [difflib.SequenceMatcher(None, name, each).ratio() for each in found]
+    return [each for each, ratio in zip(found, ratios, strict=True) if ratio > max(ratios) - 0.1]
+
+
+def with_closest_option(error: click.ClickException) -> click.ClickException:
+    """Return the error to show: of an option that is not there, one that names the closest only."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        names = [each for option in error.ctx.command.get_params(error.ctx) for each in option.opts]
+        similar = closest(error.option_name, [each for each in names if each.startswith("--")])
+        return click.NoSuchOption(error.option_name, possibilities=similar, ctx=error.ctx)
+    return error
+
+
+def without_usage(error: click.ClickException) -> click.ClickException:
+    """Return the error to show: of a file that is not there, one without the usage of the command."""
+    of_file = isinstance(error, click.BadParameter) and error.param and isinstance(error.param.type, click.Path)
+    return CannotUseFile(error.format_message()) if of_file else error
 
 
 def name_given(option: click.Option, context: click.Context | None) -> str:

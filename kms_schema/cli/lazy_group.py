@@ -1,18 +1,14 @@
 """Groups of commands that import a command when it is used: importing all would cost each the slowest one's imports."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
 from kms_schema.cli import configuration, messages
-from kms_schema.cli.on_use import load, on_use
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = on_use("difflib")
+from kms_schema.cli.arguments import closest
+from kms_schema.cli.on_use import load
 
 
 class Lazy(NamedTuple):
@@ -79,7 +75,7 @@ class LazyGroup(click.Group):
 
     def _similar(self, ctx: click.Context, name: str) -> Iterator[str]:
         """Yield the commands whose names are similar, and those of the groups below that have exactly this name."""
-        for each in difflib.get_close_matches(name, self._lazy):
+        for each in closest(name, self._lazy):
             yield f"{ctx.command_path} {each}"
         for each in self._lazy:
             group = self.get_command(ctx, each)

@@ -9,6 +9,7 @@ from functools import partial
 import click
 from click.core import ParameterSource
 
+from kms_schema.cli import streams
 from kms_schema.printable import in_a_line
 
 _SOURCES = {ParameterSource.ENVIRONMENT: "a variable", ParameterSource.DEFAULT_MAP: "pyproject.toml"}
@@ -40,6 +41,12 @@ def note(text: str) -> None:
     """Print a message beside the result; with `--quiet` it is left out."""
     if _Shown.notes:
         click.echo(text, err=True)
+
+
+def note_result(text: str) -> None:
+    """Print the result of a job that cron runs, in UTF-8; with `--quiet` it is left out, unless it goes into a file."""
+    if _Shown.notes or streams.is_file():
+        streams.print_unchanged(text if text.endswith("\n") else f"{text}\n")
 
 
 def detail(text: str) -> None:

@@ -235,5 +235,5 @@ def _interruption_reported(url: str) -> Iterator[None]:
 
 def _as_options(message: str) -> str:
     """Return a message with `-x name=value` of Alembic replaced by the options of this program."""
-    message = message.replace("-x allow-audit-loss=yes", "--allow-audit-loss")
+    message = message.replace("-x allow-audit-loss=yes", "--allow-audit-loss").replace("-x url=", "--database-url ")
     return re.sub(r"-x ([a-z-]+)=", r"--\1 ", message)

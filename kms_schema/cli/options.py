@@ -1,11 +1,14 @@
 """The options that several commands have."""
 
+import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
 
+from kms_schema.durations import seconds_of
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -97,3 +100,19 @@ lock_wait_option: Decorator = click.option(
     help="How long to wait for another session's lock.",
 )
 actor_option: Decorator = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")
+
+
+def time_since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dt.datetime | None:
+    """Return the time that a time or a duration before now stands for; a time without a zone is in UTC."""
+    if text is None:
+        return None
+    now = dt.datetime.now(dt.UTC)
+    try:
+        with suppress(ValueError):
+            return now - dt.timedelta(seconds=seconds_of(text))
+        given = dt.datetime.fromisoformat(text)
+        return given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            "a duration such as 90m, 24h, 7d or 2w, or a date or time in ISO 8601, such as 2027-01-31T08:00:00Z"
+        ) from None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
@@ -15,7 +16,7 @@ from kms_schema.refresh import Refreshed, RefreshError, refresh
 
 @click.command(
     "refresh",
-    epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh --database-url postgresql+psycopg://…",
+    epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh -q --database-url postgresql+psycopg://…",
 )
 @lock_wait_option
 @where
@@ -24,7 +25,8 @@ def refresh_command(*, database_url: str | None, schema: str, style: str, lock_w
     """Refresh the dashboard, the health monitor, and the lifetime use of keys; readers and writers do not wait.
 
     For cron, on any number of hosts: one session refreshes, the others wait for it, and do nothing. On PostgreSQL it
-    needs a role that may call refresh_key_views(), such as kms_sealer. The views of SQLite are never stale.
+    needs a role that may call refresh_key_views(), such as kms_sealer. The views of SQLite are never stale. With
+    --quiet it prints nothing but errors, so that cron sends no mail.
 
     Exit status: 0 done, or done by another session meanwhile; 2 usage, 3 no connection, missing privilege, or a lock
     that another session did not release in time.
@@ -36,7 +38,10 @@ def refresh_command(*, database_url: str | None, schema: str, style: str, lock_w
         if isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         done = refresh(connection, schema, lock_wait)
-    click.echo(_json(done) if style == "json" else "\n".join(map(in_a_line, _lines(done))))
+    if style == "json":
+        click.echo(_json(done))
+    else:
+        messages.note_result("\n".join(map(in_a_line, _lines(done))))
 
 
 def _json(done: Refreshed) -> str:

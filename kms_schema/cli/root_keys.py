@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from kms_schema import crypto
+from kms_schema.cli import streams
 from kms_schema.cli.arguments import name_given
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
@@ -46,9 +47,7 @@ def root_keys_of(roots: Sequence[str], *, despite_refused_pin: bool = False) -> 
     try:
         opened = roots_of_trust.open_roots(pairs_of(roots), despite_refused_pin=despite_refused_pin)
     except crypto.CryptoError as error:
-        raise click.UsageError(in_a_line(str(error))) from None
-    except OSError as error:
-        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
+        raise streams.CannotUseFile(in_a_line(str(error))) from None
     with opened:
         yield opened
 

@@ -4,8 +4,10 @@ import codecs
 import errno
 import io
 import os
+import stat
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import click
 
@@ -76,6 +78,14 @@ def print_unchanged(text: str) -> None:
     binary.flush()
 
 
+def is_file() -> bool:
+    """Return whether standard output is a regular file, as after `>`: who redirects a result there wants it."""
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, io.UnsupportedOperation):
+        return False
+
+
 def flushed(status: int) -> int:
     """Write what is buffered, and return the exit status: `status`, if all of it is written."""
     try:
@@ -107,14 +117,27 @@ class NotWritten(click.ClickException):
     exit_code = NOT_WRITTEN
 
 
+class CannotUseFile(click.UsageError):
+    """A file that was named cannot be used: wrong usage, but how the command is used would not help."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message without the usage of the command."""
+        click.ClickException.show(self, file)
+
+
+def cannot_read(path: object, error: OSError) -> CannotUseFile:
+    """Return the error of a command that cannot read a file."""
+    return CannotUseFile(in_a_line(f"cannot read {path}: {error.strerror or error}"))
+
+
 def cannot_write(path: Path, error: OSError) -> click.ClickException:
     """Return the error of a command that does not write a file: of usage, unless the disk is full or fails."""
     return kind_of(error)(in_a_line(f"cannot write {path}: {error.strerror}"))
 
 
 def kind_of(error: OSError) -> type[click.ClickException]:
-    """Return the kind of an error about a file: `NotWritten`, or of usage if its name or permissions are the cause."""
-    return NotWritten if error.filename is None or error.errno in _OF_OUTPUT else click.UsageError
+    """Return the kind of an error about a file: `NotWritten`, unless its name or permissions are the cause."""
+    return NotWritten if error.filename is None or error.errno in _OF_OUTPUT else CannotUseFile
 
 
 def _discard_further_output() -> None:

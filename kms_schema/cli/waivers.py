@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli.options import Decorator
+from kms_schema.cli.streams import CannotUseFile, cannot_read
 from kms_schema.printable import in_a_line
 from kms_schema.validator import WaiverError, on_demand
 
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def _read(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> "tuple[Waiver, ...]":
-    """Return the waivers of a file, none without one. Raises `UsageError`."""
+    """Return the waivers of a file, none without one. Raises `CannotUseFile`."""
     if file is None:
         return ()
     try:
         return on_demand.read_waivers(file)
     except WaiverError as error:
-        raise click.UsageError(in_a_line(str(error))) from None
+        raise CannotUseFile(in_a_line(str(error))) from None
     except OSError as error:
-        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+        raise cannot_read(file, error) from None
 
 
 _file: Any = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)

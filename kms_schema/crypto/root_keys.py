@@ -53,8 +53,8 @@ class RootKeys:
         files: paths by reference; a reference is the text of `wrapping_key_ref`, at most 255 characters. The keys stay
         in the memory of this process until `close`; access to it, or to a file, gives access to all that is under them.
 
-        Raises `RootKeyError` if a file is not a key, can be read by others, or can be changed by its group; `OSError`
-        if it cannot be read. Example::
+        Raises `RootKeyError` with the path if a file cannot be read, is not a key, can be read by others, or can be
+        changed by its group. Example::
 
             with RootKeys.from_files({"kms://root-2026": "/run/secrets/root-2026.key"}) as root_keys:
                 wrapping = KeyWrapping(root_keys)

@@ -110,15 +110,16 @@ class SecretRoot:
 def read_root_file(path: str | Path) -> Secret:
     """Return the root key in a file, for the caller to wipe.
 
-    Raises `RootKeyError` if it is no key, or not a file that `read_secret_file` reads, and `OSError`.
+    Raises `RootKeyError` with the path if it is no key, cannot be read, or is not a file that `read_secret_file` reads.
     """
     try:
         content = Secret(read_secret_file(Path(path)))
-    except (FileNotFoundError, NotADirectoryError):
-        _refuse_key(str(path), "file")
-        raise
     except SecretFileError as error:
         raise RootKeyError(str(error)) from None
+    except (OSError, ValueError) as error:
+        _refuse_key(str(path), "file")
+        fault = getattr(error, "strerror", None) or error
+        raise RootKeyError(f"cannot read the root key in {str(path)!r}: {fault}") from None
     with content:
         return _decode(bytes(content.view) if content else b"", str(path))
 

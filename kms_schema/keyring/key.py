@@ -8,6 +8,7 @@ from kms_schema.keyring.formats.messages import too_long
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
+from kms_schema.storable_text import check_is_text
 
 
 class UsesKeys(Protocol):
@@ -29,7 +30,9 @@ class Key(KeyStreams):
     __slots__ = ("_ring", "key_id")
 
     def __init__(self, ring: UsesKeys, key_id: str) -> None:
-        """Use `ring`."""
+        """Use `ring`. Raises `TypeError` for a name that is no text."""
+        if not isinstance(key_id, str):
+            check_is_text(key_id=key_id)
         self._ring = ring
         self.key_id: str = key_id
 

@@ -14,7 +14,8 @@ from kms_schema.keyring.errors import KeyExistsError, UnsupportedKeyError
 from kms_schema.keyring.key_rows import find_key
 from kms_schema.keyring.states import AES, ALGORITHMS, XAES
 from kms_schema.models import KeyMaster, KeyVersion
-from kms_schema.storable_text import check_texts
+from kms_schema.models.base import check_is_aware
+from kms_schema.storable_text import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 _COLUMNS = frozenset(
@@ -58,7 +59,11 @@ class NewKey:
             raise TypeError(f"create() takes no {unknown[0]!r}: the columns of a key are {', '.join(sorted(_COLUMNS))}")
         if self.under is None and self.hsm is None:
             raise TypeError("create() takes under=, what wraps the key, or hsm=, the HSM that makes and holds it")
-        check_texts(key_id=self.key_id, under=self.under, algorithm=self.algorithm, hsm=self.hsm, **self.columns)
+        names = {"under": self.under, "algorithm": self.algorithm, "hsm": self.hsm}
+        check_is_text(key_id=self.key_id, **{name: each for name, each in names.items() if each is not None})
+        check_texts(key_id=self.key_id, **names, **self.columns)
+        for name in ("activated_at", "expires_at"):
+            check_is_aware(name, self.columns.get(name))
         algorithm = self.algorithm or (AES if self.hsm else _DEFAULT_ALGORITHMS.get(self.key_type))
         if algorithm is None:
             raise UnsupportedKeyError(f"name the algorithm of this {self.key_type} key", key_id=self.key_id)

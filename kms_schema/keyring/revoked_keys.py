@@ -24,7 +24,7 @@ from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.states import Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion
-from kms_schema.storable_text import check_texts
+from kms_schema.storable_text import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, UseEvent
 
 _ROTATOR = "kms_rotator"
@@ -166,6 +166,7 @@ class RevokedKeyMethods(ABC):
             data = old.decrypt(blob, aad=b"invoice/17/iban")
         """
         self._check_open()
+        check_is_text(key_id=key_id, reason=reason)
         check_texts(reason=reason)
         if not reason.strip():
             raise ValueError("give the reason for opening a revoked key: it is written to the audit log")

@@ -6,7 +6,7 @@ from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.versions import Versions
-from kms_schema.storable_text import check_texts
+from kms_schema.storable_text import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus
 
 _REVOKE_NOW = "Or revoke it now (--now): then only commands with --from-revoked open its ciphertexts"
@@ -55,6 +55,7 @@ class StatusChanges(ABC):
         blank or that no database stores, and otherwise as `expire` does.
         """
         self._check_open()
+        check_is_text(key_id=key_id, reason=reason)
         check_texts(reason=reason)
         if not reason.strip():
             raise ValueError("give the reason of the revocation: it is stored with the key")

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
-from kms_schema.storable_text import check_texts
+from kms_schema.storable_text import check_is_text, check_texts
 
 MOST_CHARACTERS = 100
 """The length of `key_audit_logs.user_id`, which stores the actor."""
@@ -37,6 +37,7 @@ def acting_for(connection: sa.Connection, actor: str) -> Iterator[None]:
         session.flush()
     ```
     """
+    check_is_text(actor=actor)
     check_texts(actor=actor)
     if not actor.strip() or len(actor) > MOST_CHARACTERS:
         raise ValueError(f"an actor has 1 to {MOST_CHARACTERS} characters, not all blank: {actor[:120]!r}")

@@ -37,6 +37,16 @@ def _spelled(value: object) -> str:
     return repr(value) if isinstance(value, str) and not isinstance(value, StrEnum) else str(value)
 
 
+def check_is_aware(name: str, value: object) -> None:
+    """Raise `TypeError` unless a value is None or a `datetime`, and `ValueError` for one without a time zone."""
+    if value is None:
+        return
+    if not isinstance(value, dt.datetime):
+        raise TypeError(f"{name} takes a datetime, not {type(value).__name__}")
+    if value.tzinfo is None:
+        raise ValueError(f"{name} has no time zone, so that it is ambiguous: pass an aware datetime")
+
+
 class UtcTimestamp(TypeDecorator[dt.datetime]):
     """A point in time: `timestamptz` on PostgreSQL, `YYYY-MM-DDTHH:MM:SS.ffffffZ` text on SQLite.
 
@@ -57,8 +67,7 @@ class UtcTimestamp(TypeDecorator[dt.datetime]):
         """Return the stored value of an aware `datetime`. Raises `ValueError` for a naive one."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone is ambiguous: pass an aware datetime")
+        check_is_aware("a column of times", value)
         utc = value.astimezone(dt.UTC)
         if dialect.name == "sqlite":
             return utc.strftime("%Y-%m-%dT%H:%M:%S.%f").zfill(26) + "Z"

@@ -6,6 +6,6 @@ Libraries of providers are imported when a URI of theirs is opened.
 """
 
 from kms_schema.roots.checking import Checked, check_roots, missing_roots
-from kms_schema.roots.opening import create_root, open_root, open_roots
+from kms_schema.roots.opening import create_root, open_root, open_roots, split_option
 
-__all__ = ["Checked", "check_roots", "create_root", "missing_roots", "open_root", "open_roots"]
+__all__ = ["Checked", "check_roots", "create_root", "missing_roots", "open_root", "open_roots", "split_option"]

@@ -18,6 +18,10 @@ MOST_BYTES = 4096
 
 _ARN = re.compile(r"arn:[a-z-]+:kms:(?P<region>[a-z0-9-]+):\d{12}:(?:key|alias)/[A-Za-z0-9/_-]+")
 _ALGORITHM = "HMAC_SHA_256"
+_THROTTLED = frozenset({
+    "LimitExceededException", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException",
+})  # fmt: skip
+_INTERNAL = frozenset({"DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException"})
 _SETTINGS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
 
 
@@ -90,10 +94,17 @@ class AwsRoot:
         return self._client
 
     def _fail(self, error: Exception) -> NoReturn:
-        raise RootUnavailableError(
-            f"AWS KMS does not compute with {self.key} ({_code(error)}): is it of the type HMAC_256 and enabled, and is"
-            " kms:GenerateMac permitted?"
-        ) from None
+        code = _code(error)
+        if code in _THROTTLED:
+            hint = (
+                "too many requests in this account and region, also after retries: try again, have fewer processes open"
+                " keys at once, or ask AWS for a higher quota"
+            )
+        elif code in _INTERNAL or isinstance(error, BotoCoreError):
+            hint = "it cannot be reached or used now: look at the network and the credentials, and try again"
+        else:
+            hint = "is it of the type HMAC_256 and enabled, and is kms:GenerateMac permitted?"
+        raise RootUnavailableError(f"AWS KMS does not compute with {self.key} ({code}): {hint}") from None
 
 
 def _code(error: Exception) -> str:

@@ -37,8 +37,7 @@ def open_roots(uris: Mapping[str, str], *, despite_refused_pin: bool = False) ->
     uris: by reference; a URI without a scheme is the path of a file. Tokens and clouds are contacted at first use.
     despite_refused_pin: send a token its PIN although it reports that one was refused; a further wrong PIN may lock it.
 
-    Raises `RootKeyError` if a URI is wrong or has no provider, or a file or variable has no key; `OSError` if a file
-    cannot be read. Example::
+    Raises `RootKeyError` if a URI is wrong or has no provider, or a file or variable has no key. Example::
 
         with open_roots({"kms://root-2026": "pkcs11:token=kms;object=root-2026?module-path=/usr/lib/softhsm/libsofthsm2"
                          ".so&pin-source=file:/run/secrets/pin"}) as roots:
@@ -78,7 +77,7 @@ def create_root(uri: str, from_file: Path | None = None) -> Root:
     uri: names the token, and the new key by `object` and perhaps `id`. from_file: import the root key of this file;
     by default the token generates one.
 
-    Raises `RootKeyError` for another URI or file, `OSError` if the file cannot be read, and the errors of
+    Raises `RootKeyError` for another URI or file, and the errors of
     `kms_schema.pkcs11`, such as `TokenRefusedError` if the token has such a key. Example::
 
         create_root("pkcs11:token=kms;object=root-2027?module-path=…&pin-source=file:/run/secrets/pin").close()
@@ -101,7 +100,10 @@ def scheme_of(uri: str) -> str | None:
 def split_option(text: str) -> tuple[str, str]:
     """Return reference and URI of REF=URI; empty ones if there is no such thing.
 
-    Either may contain `=`: the URI begins after the first `=` that a scheme follows, else after the last.
+    Either may contain `=`: the URI begins after the first `=` that a scheme follows, else after the last. It raises
+    nothing. A program reads KMS_ROOT_KEYS as the commands do with it::
+
+        roots = open_roots(dict(map(split_option, os.environ["KMS_ROOT_KEYS"].split())))
     """
     known = "|".join(map(re.escape, ("file", "env", *_BUILT_IN, *entry_points(group=GROUP).names)))
     match = re.search(rf"=(?=(?:{known}):)", text)

@@ -13,7 +13,7 @@ from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
 from kms_schema.rotations.listing import ListedRotation, NextDue, Pending, sentences_of
 from kms_schema.rotations.windows import Window
-from kms_schema.storable_text import check_texts, storable
+from kms_schema.storable_text import check_is_text, check_texts, storable
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
 LONGEST_LEASE = dt.timedelta(days=7)
@@ -280,6 +280,7 @@ def _uuid(value: Any) -> uuid.UUID:
 
 def _unique_claim(worker: str) -> str:
     # The name is not enough: a restarted worker has the same name, and would pass for its predecessor.
+    check_is_text(worker=worker)
     check_texts(worker=worker)
     if not worker.strip() or len(worker) > _LONGEST_NAME:
         raise ValueError(f"a worker's name has 1 to {_LONGEST_NAME} characters, and is not blank")

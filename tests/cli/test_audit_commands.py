@@ -53,6 +53,11 @@ def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(
     of_key = trail.told("list", "--key", "orders-2026", "--event-type", ENTRY[1])
     assert [each["sequence"] for each in of_key] == sequences[1:3]
     assert {each["key_id"] for each in of_key} == {"orders-2026"}
+    assert trail.told("list", "--since", "1h", "--limit", 50) == listed
+    at = listed[0]["timestamp"]
+    assert [each["sequence"] for each in trail.told("list", "--since", at)] == sequences[:1]
+    assert trail.audit("list", "--since", "2999-01-01").err == "no entries since 2999-01-01 00:00:00 UTC\n"
+    assert trail.audit("list", "--since", "soon").status == 2
     assert trail.told("list", "--event-type", "NOTHING") == []
     assert trail.audit("list", "--event-type", "NOTHING").err == "no entries of type NOTHING\n"
     close = trail.audit("list", "--key", "orders-2026", "--event-type", "version_activate").err

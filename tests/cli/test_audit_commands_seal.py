@@ -48,17 +48,21 @@ def test_a_seal_prints_its_checkpoint_and_the_last_one_where_there_is_nothing(tr
     assert again.err == "nothing to seal: seal 1 covers every entry, and its checkpoint is printed again\n"
     plain = json.loads(trail.audit("seal", "--key", trail.key_file, "--format", "json").out)
     assert (plain["sealed"], plain["number"], plain["checkpoint"]) == (False, 1, again.out)
+    trail.write()
+    quiet = trail.audit("seal", "--quiet", "--key", trail.key_file)
+    assert (quiet.status, quiet.all) == (0, ""), "so that cron sends no mail"
+    assert trail.audit("seal", "--quiet", "--key", trail.key_file).all == ""
     missing = trail.audit("seal", "--key", "none.key")
     assert missing.error.endswith("does not exist. Make a key with kms-schema audit keygen NAME --output FILE")
     refused = trail.audit("seal")
     assert (refused.status, refused.out) == (1, "")  # a checkpoint only for the key that signs
-    assert trail.audit("checkpoint").out == kept.read_text(encoding="utf-8")
+    assert trail.audit("checkpoint", "--seal", 1).out == kept.read_text(encoding="utf-8")
     trail.write()
     trail.seal(name="second.txt")
     assert trail.audit("checkpoint", "--seal", 1).out == kept.read_text(encoding="utf-8")
-    done = trail.audit("checkpoint", "--seal", 3)
+    done = trail.audit("checkpoint", "--seal", 4)
     assert (done.status, done.out) == (1, "")
-    assert "there is no seal 3: the last is 2" in done.error
+    assert "there is no seal 4: the last is 3" in done.error
 
 
 def test_nothing_sealed_has_no_checkpoint(trail: Trail) -> None:

@@ -5,15 +5,18 @@ import shlex
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import click
 import pytest
 
 from kms_schema.cli import program
+from kms_schema.cli.arguments import closest
 from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy, policy
+from tests.support.programs.commands import kms_schema
 from tests.support.prose import commands
 
 HELP_OF_EVERY_COMMAND = """
@@ -141,3 +144,35 @@ def test_the_help_of_no_command_imports_what_is_slow() -> None:
 
 def test_options_that_stand_apart_from_the_library_agree_with_it() -> None:
     assert (CachePolicy.max_age, policy.LONGEST_AGE) == (running.MAX_AGE, running.LONGEST_AGE)
+
+
+def test_a_mistyped_name_suggests_what_was_meant_and_no_more() -> None:
+    """Two letters that changed places, in each command and each long option."""
+    for path, command in commands().items():
+        groups = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
+        options = [name for each in command.params for name in each.opts if name.startswith("--")]
+        for known in (groups, options):
+            for name in known:
+                place = len(name) // 2
+                typed = name[:place] + name[place + 1 :][:1] + name[place] + name[place + 2 :]
+                if typed not in known:
+                    assert name in closest(typed, known), (path, typed)
+    assert kms_schema("upgarde").error.endswith("Did you mean kms-schema upgrade?")
+    assert kms_schema("keys", "crate").error.endswith("Did you mean kms-schema keys create?")
+    assert kms_schema("validate", "--levle").error.endswith("Did you mean '--level'?")
+
+
+def test_a_file_that_cannot_be_used_shows_no_usage_of_the_command(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    for words in (
+        ("validate", "--waivers", missing),
+        ("audit", "seal", "--key", missing),
+        ("audit", "verify", "--trust", missing),
+        ("keys", "encrypt", "orders", missing, "--root-key", f"kms://root={missing}"),
+        ("keys", "create", "orders", "--under", "kms://root", "--root-key", f"kms://root={missing}"),
+        ("handover", "show", missing),
+        ("audit", "keygen", "example/x", "--output", str(tmp_path / "none" / "key")),
+    ):
+        without = words[0] == "handover" or words[1] == "keygen"
+        said = kms_schema(*words, url=None if without else "sqlite:///none.db")
+        assert (said.status, "Usage:" in said.err, str(tmp_path) in said.error) == (2, False, True), said.err

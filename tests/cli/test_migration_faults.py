@@ -1,6 +1,7 @@
 """What stops a migration is one clear sentence with what to do next and its exit status; a password is never in it."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from kms_schema.cli.migrations import _as_options, downgrade, upgrade
 from tests.cli.migration_commands import ALL_COMMANDS, PASSWORD
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -112,6 +114,15 @@ def test_an_error_that_nobody_foresaw_shows_no_password_in_its_traceback(tmp_pat
     )
     assert "RuntimeError: cannot use Engine(postgresql+psycopg://me:***@" in done.stderr
     assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_messages_name_options_that_the_commands_have() -> None:
+    texts = (file.read_text(encoding="utf-8") for file in (REPOSITORY / "kms_schema").rglob("*.py"))
+    named = {name for text in texts for name in re.findall(r"-x ([a-z-]+)=[^}]", text)}
+    of_alembic = {f"-x {name}=…" for name in named if name != "name"}
+    assert {"-x url=…", "-x lock-wait=…"} <= of_alembic
+    options = {name for each in (upgrade, downgrade) for option in each.params for name in option.opts}
+    assert {_as_options(each).split()[0] for each in of_alembic} <= options
 
 
 @pytest.mark.parametrize(

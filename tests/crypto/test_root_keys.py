@@ -71,8 +71,16 @@ def test_what_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("KMS_ROOT_KEY", raising=False)
     with pytest.raises(RootKeyError, match="KMS_ROOT_KEY"):
         RootKeys.from_environment({ROOT: "KMS_ROOT_KEY"})
-    with pytest.raises(FileNotFoundError):
-        RootKeys.from_files({ROOT: tmp_path / "missing"})
+    (tmp_path / "folder").mkdir(mode=0o700)
+    for name, fault in (
+        ("missing", "No such file"),
+        ("missing/key", "No such file"),
+        ("folder", "folder"),
+        ("a\0b", "null"),
+    ):
+        with pytest.raises(RootKeyError, match=fault) as refused:
+            RootKeys.from_files({ROOT: tmp_path / name})
+        assert repr(str(tmp_path / name))[1:-1] in str(refused.value)
 
 
 def test_one_key_has_one_reference() -> None:

@@ -1,6 +1,7 @@
 """Texts with a NUL or a surrogate, which no database stores: one clear error each, and nothing is written."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from kms_schema.crypto import RootKeys, destroyable
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.hsm.configurations import add_hsm, find_hsm
 from kms_schema.hsm.errors import UnknownHsmError
-from kms_schema.keyring import DecryptionError, KeyRing, StatusChangeError, UnknownKeyError
+from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, StatusChangeError, UnknownKeyError
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
 from kms_schema.rotations.policies import UnknownPolicyError, create_policy, find_policy
@@ -39,6 +40,9 @@ USES: dict[str, Use] = {
 }
 
 
+NO_TEXTS = (b"orders", bytearray(b"orders"), 5, ["orders"])
+
+
 def count(database: Database) -> int:
     """Return the number of entries of the audit log: each change writes one."""
     found: int = value(database, "SELECT count(*) FROM key_audit_logs")
@@ -56,6 +60,36 @@ def test_no_key_has_such_a_name(ring: KeyRing, database: Database, orders: str, 
     for values in ({"key_id": bad, "under": ROOT}, {"key_id": "k", "under": ROOT, "compliance_tags": [bad]}):
         with pytest.raises(ValueError, match=FAULT):
             ring.create(**values)
+    assert count(database) == before
+
+
+def test_what_is_no_text_is_named_with_its_type(ring: KeyRing, database: Database, orders: str) -> None:
+    before = count(database)
+    for bad in NO_TEXTS:
+        takes = f"takes a text \\(str\\), not {type(bad).__name__}(: decode it, as with .*decode\\(\\))?$"
+        for use in USES.values():
+            with pytest.raises(TypeError, match=takes):
+                use(ring, bad)
+        for call in (
+            lambda bad=bad: ring.create(bad, under=ROOT),
+            lambda bad=bad: ring.revoke(orders, reason=bad),
+            lambda bad=bad: ring.rotate(orders, actor=bad),
+            lambda bad=bad: ring.run_rotations(worker=bad),
+            lambda bad=bad: EncryptedColumn(bad),
+        ):
+            with pytest.raises(TypeError, match=takes):
+                call()
+    assert count(database) == before
+
+
+def test_a_time_without_a_zone_is_refused(ring: KeyRing, database: Database) -> None:
+    before, naive = count(database), dt.datetime(2020, 1, 1)
+    for name in ("expires_at", "activated_at"):
+        with pytest.raises(ValueError, match=f"^{name} has no time zone, so that it is ambiguous"):
+            ring.create("k", under=ROOT, **{name: naive})
+        for other in ("2030-01-01", naive.date()):
+            with pytest.raises(TypeError, match=f"^{name} takes a datetime, not (str|date)$"):
+                ring.create("k", under=ROOT, **{name: other})
     assert count(database) == before
 
 

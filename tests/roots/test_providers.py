@@ -12,6 +12,7 @@ from typing import Any
 
 import pkcs11
 import pytest
+from botocore.stub import Stubber
 from pkcs11 import Attribute, KeyType, MechanismFlag
 
 from kms_schema.crypto import CryptoError, RootKeyError, RootUnavailableError, Secret, SecretRoot
@@ -210,11 +211,28 @@ def test_aws_refuses_by_name_and_shows_no_credentials() -> None:
 
 
 @pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("ThrottlingException", "too many requests in this account and region"),
+        ("KMSInternalException", "it cannot be reached or used now"),
+        ("AccessDeniedException", "is kms:GenerateMac permitted"),
+    ],
+)
+def test_aws_says_what_to_do_about_an_answer(code: str, says: str) -> None:
+    root: Any = open_root(f"awskms:{ARN}")
+    with Stubber(root._connected()) as stubber:
+        stubber.add_client_error("generate_mac", code)
+        with pytest.raises(RootUnavailableError, match=rf"\({code}\): .*{says}"):
+            root.derive(b"m")
+
+
+@pytest.mark.usefixtures("aws")
 def test_aws_without_an_answer_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(RootUnavailableError, match="NoCredentialsError"):
+    with pytest.raises(RootUnavailableError, match=r"NoCredentialsError.*the credentials"):
         open_root(f"awskms:{ARN}").derive(b"m")
 
 

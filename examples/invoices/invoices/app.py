@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from invoices.models import Base, Invoice
-from kms_schema.crypto import RootKeys
 from kms_schema.engine import configure
 from kms_schema.keyring import AsyncKeyRing, KeyRingError
+from kms_schema.roots import open_roots, split_option
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
 
@@ -26,11 +26,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     url = sa.make_url(os.environ["KMS_DATABASE_URL"])
     engine = create_async_engine(url.set(drivername=DRIVERS[url.get_backend_name()]), hide_parameters=True)
     configure(engine.sync_engine)
-    files = dict(pair.split("=", 1) for pair in os.environ["KMS_ROOT_KEYS"].split())
-    async with AsyncKeyRing(engine, RootKeys.from_files(files), schema=os.environ.get("KMS_SCHEMA", "public")) as ring:
-        ring.attach(Base.metadata)
-        app.state.engine = engine
-        yield
+    roots = open_roots(dict(map(split_option, os.environ["KMS_ROOT_KEYS"].split())))  # as the commands do
+    with roots:
+        async with AsyncKeyRing(engine, roots, schema=os.environ.get("KMS_SCHEMA", "public")) as ring:
+            ring.attach(Base.metadata)
+            app.state.engine = engine
+            yield
     await engine.dispose()
 
 

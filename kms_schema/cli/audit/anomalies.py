@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +11,7 @@ from kms_schema.audit.anomalies.rules import RULES, RuleName
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import style_option, where
-from kms_schema.durations import seconds_of
+from kms_schema.cli.options import style_option, time_since, where
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -23,20 +21,6 @@ else:
     finding = on_use("kms_schema.audit.anomalies.finding")
 
 
-def _since(_context: click.Context, _parameter: click.Parameter, text: str) -> dt.datetime:
-    """Return the time that a time or a duration before now stands for; a time without a zone is in UTC."""
-    now = dt.datetime.now(dt.UTC)
-    try:
-        with suppress(ValueError):
-            return now - dt.timedelta(seconds=seconds_of(text))
-        given = dt.datetime.fromisoformat(text)
-        return given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            "a duration such as 90m, 24h, 7d or 2w, or a date or time in ISO 8601, such as 2027-01-31T08:00:00Z"
-        ) from None
-
-
 @click.command(
     "anomalies",
     epilog="\b\nExamples:\n  kms-schema audit anomalies\n  kms-schema audit anomalies --since 7d --rule key-sweep"
@@ -44,7 +28,7 @@ def _since(_context: click.Context, _parameter: click.Parameter, text: str) -> d
     "\n\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
 )
 @click.option(
-    "--since", default="24h", show_default=True, metavar="TIME", callback=_since,
+    "--since", default="24h", show_default=True, metavar="TIME", callback=time_since,
     help="A time, or a duration before now: 90m, 24h, 7d, 2w.",
 )  # fmt: skip
 @click.option(

@@ -12,7 +12,7 @@ from kms_schema.cli import messages, terminal
 from kms_schema.cli.connections import engine_at, url_of
 from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import style_option, time_since, where
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
 
@@ -34,16 +34,26 @@ _ABOUT = 26
 @click.command(
     "list",
     epilog="\b\nExamples:\n  kms-schema audit list\n  kms-schema audit list --key orders --event-type VERSION_ACTIVATED"
-    "\n  kms-schema audit list --limit 1 --format json"
+    "\n  kms-schema audit list --since 24h --limit 1 --format json"
     "\n\nExit status: 0 done, 1 no such key, 2 usage, 3 could not connect or not allowed.",
 )
 @key_id_option("--key", "key_id", help="Entries about this key only.")
 @click.option("--event-type", metavar="TYPE", help="Entries of this type only, such as VERSION_ACTIVATED.")
+@click.option(
+    "--since", metavar="TIME", callback=time_since, help="Not before a time, or a duration before now: 90m, 24h, 7d."
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The entries at most.")
 @where
 @style_option
 def list_command(
-    *, key_id: str | None, event_type: str | None, limit: int, database_url: str | None, schema: str, style: str
+    *,
+    key_id: str | None,
+    event_type: str | None,
+    since: dt.datetime | None,
+    limit: int,
+    database_url: str | None,
+    schema: str,
+    style: str,
 ) -> None:
     """List the newest entries of the audit log, the newest first: sequence, time in UTC, event, and the key.
 
@@ -55,11 +65,13 @@ def list_command(
     with engine_at(url, schema=schema, application="kms-schema audit", writing=False) as engine:
         try:
             with engine.connect() as connection:
-                found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, limit=limit)
+                found = listing.listed_entries(
+                    connection, key_id=key_id, event_type=event_type, since=since, limit=limit
+                )
         except NoSuchKeyError as error:
             raise click.ClickException(in_a_line(str(error))) from None
     if not found:
-        messages.note(in_a_line(_nothing(key_id, event_type)))
+        messages.note(in_a_line(_nothing(key_id, event_type, since)))
     if style == "json":
         plain = [dataclasses.asdict(each) for each in found]
         for each in plain:
@@ -78,13 +90,14 @@ def list_command(
             click.echo(in_a_line(f"{'':9}{about}"))
 
 
-def _nothing(key_id: str | None, event_type: str | None) -> str:
+def _nothing(key_id: str | None, event_type: str | None, since: dt.datetime | None) -> str:
     """Return that there are no such entries, with known types that are similar to one that is not known."""
     of_type = "" if event_type is None else f" of type {event_type}"
     of_key = "" if key_id is None else f" about key {key_id}"
     known = [] if event_type is None else [*EVENT_TYPES]
     similar = [] if event_type in known else difflib.get_close_matches((event_type or "").upper(), known)
-    return f"no entries{of_type}{of_key}" + (f"; did you mean {' or '.join(similar)}?" if similar else "")
+    of_time = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"no entries{of_type}{of_key}{of_time}" + (f"; did you mean {' or '.join(similar)}?" if similar else "")
 
 
 def _about(entry: "ListedEntry") -> str:

@@ -18,7 +18,7 @@ from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
-from kms_schema.cli.streams import cannot_write, kind_of, print_unchanged
+from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
 from kms_schema.output_files import new_file
 from kms_schema.printable import counted
 
@@ -77,7 +77,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
                     progress=partial(progress.show_count, "exported"),
                 )
         except FileExistsError:
-            raise click.UsageError(f"{file} exists, and is never overwritten: name another file") from None
+            raise CannotUseFile(f"{file} exists, and is never overwritten: name another file") from None
         except OSError as error:
             raise cannot_write(file, error) from None
     progress.clear()
@@ -133,7 +133,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     def sealed(made: StoredSeal) -> None:
         progress.clear()
         if style == "text":
-            print_unchanged(made.checkpoint_text())
+            messages.note_result(made.checkpoint_text())
         if publish is not None and not published(made, publish, connection, schema):
             unpublished.append(made.number)
 

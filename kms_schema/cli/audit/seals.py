@@ -63,7 +63,8 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
     """Seal the committed entries that no seal covers, and print the checkpoint.
 
     Store the checkpoint where the owner of the database cannot write: without one, a trail that was rewritten and
-    sealed again looks like the original. If there is nothing to seal, it prints the last checkpoint again.
+    sealed again looks like the original. If there is nothing to seal, it prints the last checkpoint again. With --quiet
+    it prints the checkpoint into a file only: cron then sends no mail, and --publish stores it.
     """
     signer = signing_key(key)
     successor = _successor(next_key, signer)
@@ -83,7 +84,7 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
             if style == "json":
                 click.echo(json.dumps(_document(shown, sealed=made is not None, failed=failed), indent=2))
             elif shown is not None:
-                print_unchanged(shown.checkpoint_text())
+                messages.note_result(shown.checkpoint_text())
     if failed:
         raise NotPublished(
             "the entries are sealed, but the command of --publish failed: when it works again, run"

@@ -17,7 +17,7 @@ from kms_schema.audit.formats.keys import (
 )
 from kms_schema.cli import messages
 from kms_schema.cli.options import OutputFile, style_option
-from kms_schema.cli.streams import cannot_write
+from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write
 from kms_schema.output_files import FOR_OTHERS, new_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
@@ -69,7 +69,7 @@ def keygen_command(name: str, output: Path, style: str) -> None:
             public.unlink()
             raise
     except FileExistsError:
-        raise click.UsageError(f"{public} exists, and is never overwritten: name another file") from None
+        raise CannotUseFile(f"{public} exists, and is never overwritten: name another file") from None
     except SealKeyError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
@@ -94,9 +94,11 @@ def signing_key(path: Path | None) -> SigningKey | None:
             raise click.UsageError(f"{KEY_IN_ENVIRONMENT} is empty: give it the key, or unset it")
         return SigningKey.parse(text.strip())
     except SealKeyError as error:
-        raise click.UsageError(str(error) if path is not None else f"{KEY_IN_ENVIRONMENT}: {error}") from None
+        if path is not None:
+            raise CannotUseFile(str(error)) from None
+        raise click.UsageError(f"{KEY_IN_ENVIRONMENT}: {error}") from None
     except OSError as error:
-        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise cannot_read(path, error) from None
 
 
 def verifier_keys(path: Path | None) -> list[VerifierKey]:
@@ -106,6 +108,6 @@ def verifier_keys(path: Path | None) -> list[VerifierKey]:
     try:
         return read_verifier_keys(path)
     except SealKeyError as error:
-        raise click.UsageError(str(error)) from None
+        raise CannotUseFile(str(error)) from None
     except OSError as error:
-        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise cannot_read(path, error) from None

@@ -18,6 +18,7 @@ from kms_schema.cli import progress
 from kms_schema.cli.audit.open import opened
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.cli.options import style_option, where
+from kms_schema.cli.streams import CannotUseFile, cannot_read
 from kms_schema.printable import counted, in_a_line
 
 _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items() for key in keys]
@@ -84,9 +85,9 @@ def external_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> Externa
     try:
         return read_checkpoint(path, keys)
     except ValueError as error:
-        raise click.UsageError(f"{path}: {error}") from None
+        raise CannotUseFile(f"{path}: {error}") from None
     except OSError as error:
-        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise cannot_read(path, error) from None
 
 
 def _json(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.streams import kind_of
+from kms_schema.cli.streams import CannotUseFile, kind_of
 from kms_schema.input_files import open_regular
 from kms_schema.printable import in_a_line
 
@@ -30,9 +30,9 @@ def usage_errors(path: Path) -> Iterator[None]:
     except ImportError as error:  # cryptography is too old
         raise click.UsageError(str(error)) from None
     except (keyring.HandoverKeyError, keyring.HandoverError) as error:
-        raise click.UsageError(in_a_line(str(error))) from None
+        raise CannotUseFile(in_a_line(str(error))) from None
     except FileExistsError as error:
-        raise click.UsageError(
+        raise CannotUseFile(
             in_a_line(
                 f"{error.filename2 or error.filename or path} exists, and is never overwritten: name another file"
             )
@@ -46,7 +46,7 @@ def read_file(path: Path) -> bytes:
     with usage_errors(path), open_regular(path) as file:
         content = file.read(handover_files.LONGEST_FILE + 1)
     if len(content) > handover_files.LONGEST_FILE:
-        raise click.UsageError(in_a_line(f"{path} is no file of handovers: it is longer than any of them"))
+        raise CannotUseFile(in_a_line(f"{path} is no file of handovers: it is longer than any of them"))
     return content
 
 

@@ -155,7 +155,7 @@ class _Input:
         try:
             size: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
         except OSError as error:
-            raise click.UsageError(f"cannot read {self._name}: {error.strerror or error}") from None
+            raise streams.cannot_read(self._name, error) from None
         self._ended = not size
         return size
 
@@ -173,7 +173,7 @@ def _input(file: Path) -> Iterator[_Input]:
     try:
         stream = file.open("rb", buffering=0)
     except OSError as error:
-        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+        raise streams.cannot_read(file, error) from None
     with stream:
         yield _Input(stream, str(file))
 

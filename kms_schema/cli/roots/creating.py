@@ -42,8 +42,6 @@ def create_command(*, uri: str, from_file: Path | None, style: str) -> int:
             name = root.key
     except (crypto.RootKeyError, ValueError) as error:
         raise click.UsageError(in_a_line(str(error))) from None
-    except OSError as error:
-        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
     except crypto.CryptoError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     click.echo(json.dumps({"key": name}) if style == "json" else in_a_line(f"created {name}"))

@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeEngine
 from kms_schema.keyring.columns.bound_values import INSTALL, BoundValue, RowCiphertext
 from kms_schema.keyring.columns.places import NO_BYTES, Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.storable_text import check_is_text
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
 
@@ -84,6 +85,7 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
     ) -> None:
         """Use a key by its name; nothing is read."""
         super().__init__()
+        check_is_text(key_id=key_id)
         if value_type not in (str, bytes):
             raise TypeError("value_type is str or bytes")
         if isinstance(row, str):

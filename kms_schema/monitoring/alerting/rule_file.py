@@ -15,7 +15,7 @@ PAGE = "alerts.html"
 
 _HEAD = """\
 # Alerting rules of kms-schema for Prometheus: name this file under rule_files in prometheus.yml.
-# Written by: kms-schema metrics rules
+# Written by: kms-schema metrics rules --docs-url URL, which gives each alert its runbook_url; without it, none has one.
 """
 
 
