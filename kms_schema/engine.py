@@ -243,3 +243,33 @@ def _use_write_ahead_log(connection: sqlite3.Connection, pause: Callable[[float]
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
+
+
+_LAST_MADE = {
+    "postgresql": "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t"
+    " JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+    " WHERE n.nspname OPERATOR(pg_catalog.=) CAST(:schema AS pg_catalog.name)"
+    " AND c.relname OPERATOR(pg_catalog.=) 'key_masters'"
+    " AND t.tgname OPERATOR(pg_catalog.=) 'audit_key_master_insert')",
+    "sqlite": "SELECT :schema IS NOT NULL AND EXISTS (SELECT 1 FROM main.sqlite_master"
+    " WHERE type = 'trigger' AND name = 'audit_key_master_insert')",
+}
+"""A trigger of the newest revision is there or not. Everybody may read the catalog, not every role a version table."""
+
+BELOW_HEAD = (
+    "the database is below the newest revision of this package, where keys would not be recorded, or would stop the"
+    " upgrade: run kms-schema upgrade first"
+)
+
+
+def is_at_head(connection: sa.Connection, schema: str) -> bool:
+    """Return whether the tables in `schema` are those of the newest revision of this package, or of a newer one.
+
+    A newer revision has the rules of this one, and those that this one does not know refuse what they refuse. Raises
+    the errors of the driver. Example::
+
+        if not is_at_head(connection, "public"):
+            raise SystemExit(BELOW_HEAD)
+    """
+    return bool(connection.scalar(sa.text(_LAST_MADE[connection.dialect.name]), {"schema": schema}))

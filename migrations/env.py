@@ -12,6 +12,7 @@ from kms_schema.database_sources import ENVIRONMENT_VARIABLE, resolve_database_u
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url
 from kms_schema.engine import create_engine
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.migrate.conditions import refuse_impossible_target
 from kms_schema.migrate.environment import migrate, write_sql
 from kms_schema.migrate.faults import MigrationUsageError, described
 from kms_schema.migrate.options import MigrationOptions
@@ -55,7 +56,10 @@ def run_online() -> None:
 def run_on_own_engine() -> None:
     """Migrate over a connection of our own; raise `MigrationError` with one sentence for an error of the driver."""
     url = database_url()
-    create_private_file(parse_database_url(url))
+    target = parse_database_url(url)
+    if target.file is not None and not target.file.exists():
+        refuse_impossible_target()
+    create_private_file(target)
     engine = create_engine(url, poolclass=sa.NullPool)
     if engine.dialect.name == "sqlite":  # an upgrade waits longer, by itself: --lock-wait
         limit = f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}"

@@ -126,6 +126,8 @@ def engine_at(
             if writing and not pooled:  # the transactions of a key ring do so themselves
                 engine = committed_durably(engine)
         try:
+            if writing and not pooled:  # a ring looks by itself
+                _require_head(engine, target, schema)
             yield engine
         except sa.exc.DBAPIError as error:
             if error.orig is None:
@@ -140,6 +142,15 @@ def engine_at(
                 raise error.orig from None
         finally:
             engine.dispose()
+
+
+def _require_head(engine: "sa.Engine", target: DatabaseUrl, schema: str) -> None:
+    """Raise `CannotConnect` for a database below head: what would be written there is not recorded."""
+    from kms_schema.engine import BELOW_HEAD, is_at_head
+
+    with engine.connect() as connection:
+        if not is_at_head(connection, schema):
+            raise CannotConnect(f"{target.shown}: {BELOW_HEAD}")
 
 
 def _use_utc(connection: Any, _record: Any) -> None:

@@ -136,7 +136,8 @@ class Registry:
         self, key_id: str, status: KeyStatus, *, reason: str | None = None, actor: str | None = None
     ) -> KeyDescription:
         """Move a key to another status."""
-        with self._storage.session(key_id, _ROTATOR, actor) as session:
+        is_urgent = status == KeyStatus.REVOKED
+        with self._storage.session(key_id, _ROTATOR, actor, at_any_revision=is_urgent) as session:
             require_rotator(session)
             key = locked_key(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:

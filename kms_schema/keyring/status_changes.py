@@ -9,7 +9,10 @@ from kms_schema.keyring.versions import Versions
 from kms_schema.storable_text import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus
 
-_REVOKE_NOW = "Or revoke it now (--now): then only commands with --from-revoked open its ciphertexts"
+_REVOKE_NOW = (
+    "Or revoke it now (--now): then only commands with --from-revoked open its ciphertexts. A login in kms_app can"
+    " declare any column, and the entries KEY_CHANGED of the key name that login"
+)
 
 
 class StatusChanges(ABC):

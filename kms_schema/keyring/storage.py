@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from kms_schema.engine import (
     BEGIN_OPTION,
+    BELOW_HEAD,
     at_read_committed,
     committed_durably,
     engine_of_its_own,
+    is_at_head,
     open_at_read_committed,
 )
 from kms_schema.identifiers import quoted
@@ -48,6 +50,7 @@ class Storage:
         self.waits = waits
         self.dialect: str = engine.dialect.name
         self.schema = schema
+        self._is_at_head = False
         writers = engine_of_its_own(engine)
         self.shares_connections = writers is engine
         # On SQLite a thread that reads must not wait for a connection of one that waits for the write lock of the file.
@@ -232,10 +235,13 @@ class Storage:
                 return work(connection)
 
     @contextmanager
-    def session(self, key_id: str | None, needs: str, actor: str | None = None) -> Iterator[Session]:
+    def session(
+        self, key_id: str | None, needs: str, actor: str | None = None, *, at_any_revision: bool = False
+    ) -> Iterator[Session]:
         """Open a session that commits unless an exception ends it. `needs` names the roles that may do this.
 
-        Raises `DatabaseUnavailableError` where this thread has a transaction open in the same file of SQLite's.
+        Raises `DatabaseUnavailableError` where this thread has a transaction open in the same file of SQLite's. Raises
+        it for a database below head unless `at_any_revision`: a revocation is more urgent than its entry.
         """
         self._check_open(key_id)
         if self.joined is not None:
@@ -243,6 +249,10 @@ class Storage:
                 "this thread has a transaction open on the database: end it first", key_id=key_id
             )
         with translated(key_id, needs), self._writing.held(), Session(self._writers, expire_on_commit=False) as session:
+            if not at_any_revision and not self._is_at_head:
+                self._is_at_head = is_at_head(session.connection(), self.schema)  # once for each ring
+                if not self._is_at_head:
+                    raise DatabaseUnavailableError(BELOW_HEAD, key_id=key_id)
             with acting_for(session.connection(), actor) if actor is not None else nullcontext():
                 yield session
                 session.flush()

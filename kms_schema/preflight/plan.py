@@ -6,9 +6,7 @@ interrupted run left INVALID, and rows that violate a rule.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -17,25 +15,12 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 from alembic.util import CommandError
 
-from kms_schema.errors import KmsSchemaError
 from kms_schema.migrate.environment import refuse_unknown_revisions
 from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
+from kms_schema.migrate.planned import PlannedStatement, recorded
 from kms_schema.migrate.program import migrations_folder
-from kms_schema.sql.declarations import Declaration, Lock, declared
-from kms_schema.sql.operations import PLANNING_OPTION
-
-
-class UndeclaredStatementError(KmsSchemaError, ValueError):
-    """A revision executes a statement without a declaration of what it does."""
-
-
-@dataclass(frozen=True)
-class PlannedStatement:
-    """A statement that would be executed."""
-
-    text: str
-    declaration: Declaration
+from kms_schema.sql.declarations import Declaration, Lock
 
 
 @dataclass(frozen=True)
@@ -99,7 +84,7 @@ def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptio
     declaration.
     """
     script = ScriptDirectory(migrations_folder())
-    settings = options.for_context(connection.dialect.name) | {PLANNING_OPTION: True, "kms_concurrently": True}
+    settings = options.for_context(connection.dialect.name) | {"kms_concurrently": True}
     context = MigrationContext.configure(connection=connection, opts=settings)
     heads = context.get_current_heads()
     refuse_unknown_revisions(heads, script, options.version_table)
@@ -124,7 +109,7 @@ def _pending(script: ScriptDirectory, target: str, heads: Sequence[str]) -> list
 
 
 def _planned(script: Script, context: MigrationContext, connection: sa.Connection) -> PlannedRevision:
-    with _recorded(context) as planned, Operations.context(context):
+    with recorded(context) as planned, Operations.context(context):
         objection = _objection(script, connection)
         script.module.upgrade()
     return PlannedRevision(script.revision, script.doc, tuple(planned), objection)
@@ -142,22 +127,3 @@ def _objection(script: Script, connection: sa.Connection) -> str | None:
     except sa.exc.DBAPIError as error:
         return f"its rows cannot be checked: {str(error.orig).splitlines()[0]}"
     return None
-
-
-@contextmanager
-def _recorded(context: MigrationContext) -> Iterator[list[PlannedStatement]]:
-    """Record everything that Alembic would execute; the queries of revisions are executed."""
-    planned: list[PlannedStatement] = []
-
-    def record(construct: Any, *_arguments: Any, **_keywords: Any) -> None:
-        compiled = construct if isinstance(construct, str) else construct.compile(dialect=context.dialect)
-        # The driver's parameter style doubles percent signs.
-        text = str(compiled).replace("%%", "%")
-        declaration = declared()
-        if declaration is None:
-            raise UndeclaredStatementError(f"a revision does not declare what this does: {text[:100]}")
-        planned.append(PlannedStatement(text, declaration))
-
-    context.impl._exec = record  # type: ignore[method-assign]  # where all of Alembic's statements pass
-    context.autocommit_block = nullcontext  # type: ignore[method-assign, assignment]  # it would end our transaction
-    yield planned

@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from kms_schema.lock_holders import UPGRADE, described
+from kms_schema.migrate.conditions import SERVER, existing, objects_in_the_way, privileges_missing
 from kms_schema.migrate.hardened import hardened_hint, is_hardened
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import BLOCKING, WAITING, strongest
@@ -17,8 +18,8 @@ from kms_schema.sql import fill, query_beside
 from kms_schema.sql.declarations import IndexBuild, Lock
 from kms_schema.sql.operations import LOCK_ATTEMPTS, SHORT_LOCK_TIMEOUT_MS
 
-OLDEST, NEWEST = 13, 18
-"""Major versions that this package is tested on."""
+NEWEST = 18
+"""The newest major version that this package is tested on."""
 
 LONG_SECONDS = 5
 """The age, in seconds, from which an open transaction is reported."""
@@ -31,11 +32,6 @@ _INDEX_ENTRY_BYTES = 16
 _FILL = 1.2
 
 
-_SIZES = sa.text(query_beside(__file__, "relation_sizes"))
-_EXISTING = sa.text(query_beside(__file__, "existing_names"))
-_SERVER = sa.text(query_beside(__file__, "server"))
-_GROUP_OWNER = sa.text(query_beside(__file__, "group_owner"))
-_VERSION_TABLE = sa.text(query_beside(__file__, "version_table_privileges"))
 _TRANSACTIONS = sa.text(query_beside(__file__, "old_transactions"))
 _COLUMNS = sa.text(query_beside(__file__, "table_columns"))
 _EXPLAIN_INDEX = query_beside(__file__, "explain_index")
@@ -46,38 +42,17 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
 
     `connection` has a read-only transaction; `plan` and `options` are those of the upgrade.
     """
-    table = f"{options.schema}.{options.version_table}"
-    server = connection.execute(_SERVER, {"schema": options.schema}).one()
-    owner = connection.scalar(_GROUP_OWNER, {"table": table})
-    member = f" (GRANT {owner} TO {server.role})" if owner else ""
-    if server.major < OLDEST:
-        yield f"PostgreSQL {server.version} is too old: upgrade the server to {OLDEST} or later"
-    if server.standby or server.read_only:
-        yield "this server is a standby, or read-only for this role: migrate on the primary"
-    if not server.may_create:
-        place = f"SCHEMA {options.schema}" if server.schema_exists else f"DATABASE {server.database}"
-        yield (
-            f"role {server.role} may not create in {place.lower()}: migrate as its owner{member}, or "
-            f"GRANT CREATE ON {place} TO {server.role}"
-        )
+    yield from privileges_missing(connection, options.schema, options.version_table)
     if plan.revisions and is_hardened(connection, options.schema):
         yield hardened_hint(options.schema)
-    if not server.may_program:
-        yield f"role {server.role} may not use plpgsql: GRANT USAGE ON LANGUAGE plpgsql TO {server.role}"
-    if connection.scalar(_VERSION_TABLE, {"table": table}) is False:
-        yield f"role {server.role} may not read and write {table}: migrate as its owner{member}"
-    for relation in _existing(connection, plan).values():
-        if not relation.owned:
-            yield f"{relation.relation} belongs to another role: migrate as its owner, or as a member of that role"
-    for name in connection.scalars(_EXISTING, {"names": _new_names(plan)}):
-        yield f"{name} already exists, and is not from these migrations: rename it, or take another schema"
+    yield from objects_in_the_way(connection, list(plan.declarations))
     if (holder := connection.execute(sa.text(UPGRADE)).first()) is not None:
         yield f"another session{described(holder)} holds the lock of upgrades: wait for it to end"
 
 
 def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:
     """Yield conditions that do not stop the upgrade; the arguments are those of `problems`."""
-    server = connection.execute(_SERVER, {"schema": options.schema}).one()
+    server = connection.execute(SERVER, {"schema": options.schema}).one()
     if server.major > NEWEST:
         yield f"PostgreSQL {server.version} is newer than this package was tested on (up to {NEWEST})"
     if not server.schema_exists:
@@ -88,8 +63,8 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
                 f"transaction {transaction.who} of {transaction.role} ({transaction.state}) has been open for "
                 f"{transaction.age}: CONCURRENTLY waits for it to end, for up to {options.lock_wait:g} seconds"
             )
-    existing = _existing(connection, plan)
-    if any(lock.relation in existing and not lock.long and lock.mode in BLOCKING for lock in plan.locks):
+    present = existing(connection, list(plan.declarations))
+    if any(lock.relation in present and not lock.long and lock.mode in BLOCKING for lock in plan.locks):
         yield (
             f"clients wait for a short lock at most {SHORT_LOCK_TIMEOUT_MS / 1000:g} s at a time, or, failing "
             f"that, {options.lock_timeout_ms / 1000:g} s and deadlock_timeout, up to {LOCK_ATTEMPTS} times, and "
@@ -105,11 +80,11 @@ def held(connection: sa.Connection, plan: Plan) -> Iterator[Held]:
 
     The estimates are from the server's statistics.
     """
-    existing = _existing(connection, plan)
+    present = existing(connection, list(plan.declarations))
     for revision in plan.revisions:
-        locks = [lock for lock in revision.locks if lock.relation in existing]
+        locks = [lock for lock in revision.locks if lock.relation in present]
         for relation, on_it in groupby(sorted(locks, key=lambda lock: lock.relation), key=lambda lock: lock.relation):
-            size = existing[relation]
+            size = present[relation]
             works = tuple(_works(list(on_it), 2 * size.bytes / BYTES_PER_SECOND + (size.rows or 0) / ROWS_PER_SECOND))
             if works:  # no session waits for a view that reads it
                 yield Held(revision.revision, relation, size.rows, size.bytes, works)
@@ -132,14 +107,14 @@ def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:
 
 def disk(connection: sa.Connection, plan: Plan) -> Disk:
     """Return the bytes that new indexes take by the planner's estimate, and the free space if the server is local."""
-    existing = _existing(connection, plan)
+    present = existing(connection, list(plan.declarations))
     added: dict[str, str] = {}
     needed = 0
     for each in plan.declarations:
         added |= each.columns
-        if each.index is not None and each.index.table in existing:
+        if each.index is not None and each.index.table in present:
             needed += _index_bytes(connection, each.index, added)
-    folder = connection.execute(_SERVER, {"schema": "public"}).one().data_directory
+    folder = connection.execute(SERVER, {"schema": "public"}).one().data_directory
     return Disk(needed, _free_bytes(folder))
 
 
@@ -166,13 +141,3 @@ def _free_bytes(data_directory: str | None) -> int | None:
         return shutil.disk_usage(data_directory).free if (Path(data_directory) / "PG_VERSION").exists() else None
     except OSError:
         return None
-
-
-def _existing(connection: sa.Connection, plan: Plan) -> dict[str, sa.Row[tuple[str, int | None, int, bool]]]:
-    """Return the relations that the plan locks and does not create itself, by name."""
-    names = {lock.relation for lock in plan.locks}.difference(_new_names(plan))
-    return {row.relation: row for row in connection.execute(_SIZES, {"names": sorted(names)})}
-
-
-def _new_names(plan: Plan) -> list[str]:
-    return [name for each in plan.declarations for name in each.creates]

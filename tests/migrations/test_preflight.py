@@ -12,8 +12,8 @@ from alembic import op
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrate.lock import one_upgrade_at_a_time
+from kms_schema.migrate.planned import UndeclaredStatementError
 from kms_schema.preflight import postgresql, preflight
-from kms_schema.preflight.plan import UndeclaredStatementError
 from kms_schema.preflight.report import WIDTH, as_text
 from kms_schema.preflight.verdict import Disk
 from kms_schema.sql import objects

@@ -79,7 +79,7 @@ RESULTS = (
     "kms_schema.models.autogenerate.Hooks",
     "kms_schema.preflight.plan.Plan",
     "kms_schema.preflight.plan.PlannedRevision",
-    "kms_schema.preflight.plan.PlannedStatement",
+    "kms_schema.migrate.planned.PlannedStatement",
     "kms_schema.preflight.verdict.Disk",
     "kms_schema.preflight.verdict.Held",
     "kms_schema.preflight.verdict.Work",

@@ -13,12 +13,15 @@ from kms_schema.identifiers import quoted
 from kms_schema.keyring.columns.host_columns import RANGES, ColumnName, RawType, prefix_range
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
 _SHOW_ALL_ROWS = sa.text(
     "SELECT pg_catalog.set_config('row_security', 'off', true),"
-    " pg_catalog.set_config('constraint_exclusion', 'off', true)"
+    " pg_catalog.set_config('constraint_exclusion', 'off', true),"
+    f" pg_catalog.set_config('lock_timeout', '{LOCK_WAIT_SECONDS * 1000:.0f}', true)"
 )
-"""Rows that a policy would hide are an error of the query then, and the planner evaluates no CHECK."""
+"""Rows that a policy would hide are an error of the query then, and the planner evaluates no CHECK. The login
+that declares a table could hold its lock for ever."""
 
 _NAMESAKES = sa.text("""
     SELECT n.nspname FROM pg_catalog.pg_class AS declared
