@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ from kms_schema.keyring.waits import Waits
 from kms_schema.vocabulary import KeyStatus
 
 _STRIPES = 64
+_MOST_REFUSED = 10_000
+"""Tags that are remembered as refused. Anybody may send ciphertexts with tags that they have drawn."""
 
 NOTICED_EVERY = 1.0
 """Seconds in which the row of a version is read at most once for notices."""
@@ -74,6 +77,8 @@ class Cache:
         self._live: dict[str, Opened] = {}
         self._of_key: dict[str, set[int]] = {}
         """The tags of a key, so that a flood of notices costs little."""
+        self._refused: OrderedDict[tuple[str, int], tuple[float, KeyState | None]] = OrderedDict()
+        """When a tag was read for a key that does not decrypt with it, and the row, if there is one."""
         self._others_noticed_at = float("-inf")
         """When the last notice came of a key that is not here; one may be on its way into the cache."""
         self._loading = [waits.lock() for _ in range(_STRIPES)]
@@ -89,6 +94,24 @@ class Cache:
     def version(self, tag: int) -> Opened | None:
         """Return the version with a tag, if it is open; its state may be old. Never waits."""
         return self._versions.get(tag)
+
+    def read_once(self, key_id: str, tag: int, read: Callable[[], KeyState | None]) -> KeyState | None:
+        """Return the row of a tag by `read`. One with which the key does not decrypt is read once a second at most.
+
+        Then a version that another process has made since is found.
+        """
+        now = time.monotonic()
+        read_at, state = self._refused.get((key_id, tag), (float("-inf"), None))
+        if now - read_at < NOTICED_EVERY:
+            return state
+        state = read()
+        if state is None or state.key_id != key_id or not state.decrypts:
+            with self._lock:
+                self._refused[key_id, tag] = now, state
+                self._refused.move_to_end((key_id, tag))
+                if len(self._refused) > _MOST_REFUSED:
+                    self._refused.popitem(last=False)
+        return state
 
     def is_fresh(self, opened: Opened, now: float) -> bool:
         """Return whether the state counts at `now`, for both directions."""
@@ -123,6 +146,7 @@ class Cache:
         """
         now = time.monotonic()
         with self._lock:
+            self._refused.clear()
             tags = self._versions if key_id is None else self._of_key.get(key_id, ())
             if key_id is None or not tags:
                 self._others_noticed_at = now
@@ -185,6 +209,7 @@ class Cache:
         """Have the row of a key read again, as after a change by this process."""
         with self._lock:
             self._live.pop(key_id, None)
+            self._refused.clear()
             for tag in self._of_key.pop(key_id, ()):
                 del self._versions[tag]
 
@@ -192,5 +217,6 @@ class Cache:
         """Forget all versions."""
         with self._lock:
             self._versions.clear()
+            self._refused.clear()
             self._live.clear()
             self._of_key.clear()

@@ -68,6 +68,11 @@ class KeyState:
         """Return how many encryptions are left to the limit after `uses`."""
         return max(0, self.most_uses - uses)
 
+    @property
+    def decrypts(self) -> bool:
+        """True if the version may decrypt, by its state and that of its key."""
+        return self.status not in _DECRYPTING and self.version is not None and not self.version.is_destroyed
+
     def check_form(self) -> None:
         """Raise `UnsupportedKeyError` unless the ring encrypts with such keys."""
         if self.key_type not in ENCRYPTING:

@@ -248,7 +248,7 @@ class Versions:
             if opened is not None and self.cache.is_fresh(opened, time.monotonic()):
                 return _of_key(opened, key_id)
             try:
-                state = self._storage.read_tag(tag, key_id)
+                state = self.cache.read_once(key_id, tag, partial(self._storage.read_tag, tag, key_id))
             except DatabaseUnavailableError:
                 now = time.monotonic()
                 if known is not None and self.cache.may_decrypt_without_a_database(known, now):

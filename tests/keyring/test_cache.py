@@ -2,13 +2,21 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
-from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing, NoLiveVersionError
+from kms_schema.keyring import (
+    CachePolicy,
+    DatabaseUnavailableError,
+    DecryptionError,
+    KeyRevokedError,
+    KeyRing,
+    NoLiveVersionError,
+)
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, entries, unreachable
 from tests.support.engines import Database
@@ -53,6 +61,48 @@ def test_a_row_is_read_again_after_so_many_messages_or_bytes(
     ring.revoke(orders, reason="leaked")
     with pytest.raises(KeyRevokedError):
         other.key(orders).decrypt(blob, aad=AAD)
+
+
+def test_an_unknown_tag_costs_one_statement_a_second(
+    ring: KeyRing, orders: str, kek: str, make_ring: MakeRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random tags, one of another key, one of a revoked key, and one that another process makes live meanwhile."""
+    own, other, moved = make_ring(), unique("orders"), unique("orders")
+    monkeypatch.setattr("kms_schema.keyring.cache._MOST_REFUSED", 4)
+    ring.create(other, under=kek)
+    blob, of_other = (own.key(name).encrypt(DATA, aad=AAD) for name in (orders, other))
+    revoked = ring.key(other).encrypt(DATA, aad=AAD)
+    ring.revoke(other, reason="leaked")
+    own._versions.cache.clear()
+
+    def statements(name: str, sent: bytes) -> int:
+        read: list[str] = []
+        count = partial(_count, read)
+        sa.event.listen(sa.Engine, "before_cursor_execute", count)
+        try:
+            with pytest.raises((DecryptionError, KeyRevokedError)):
+                own.key(name).decrypt(sent, aad=AAD)
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", count)
+        return len([each for each in read if "ciphertext_tag =" in each])
+
+    drawn = blob[:1] + (7).to_bytes(4) + blob[5:]
+    for name, sent in ((orders, drawn), (orders, of_other), (other, revoked)):
+        assert [statements(name, sent) for _ in range(3)] == [1, 0, 0]
+    for tag in range(8, 20):
+        assert statements(orders, blob[:1] + tag.to_bytes(4) + blob[5:]) == 1
+    assert len(own._versions.cache._refused) == 4
+    assert statements(moved, blob[:1] + (21).to_bytes(4) + blob[5:]) == 1
+    ring.create(moved, under=kek, ciphertext_tag=21, material=bytes(range(32)))  # as another process does
+    sent = ring.key(moved).encrypt(DATA, aad=AAD)
+    assert statements(moved, sent) == 0
+    monkeypatch.setattr("kms_schema.keyring.cache.NOTICED_EVERY", 0.0)  # a second later
+    assert own.key(moved).decrypt(sent, aad=AAD) == DATA
+    assert statements(orders, drawn) == 1
+
+
+def _count(read: list[str], _connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    read.append(statement)
 
 
 def test_without_a_database(database: Database, roots: RootKeys, kek: str) -> None:
