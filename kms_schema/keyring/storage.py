@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -296,5 +296,7 @@ class Storage:
 
 def _sync_fully(connection: Any, _record: Any) -> None:
     """Have SQLite wait for the disk at COMMIT, whatever the hooks of the application's engine say."""
-    if connection.execute("PRAGMA synchronous").fetchone()[0] < _FULL:
-        connection.execute("PRAGMA synchronous = FULL")
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA synchronous")
+        if cursor.fetchone()[0] < _FULL:
+            cursor.execute("PRAGMA synchronous = FULL")

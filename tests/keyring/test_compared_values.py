@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -84,6 +85,20 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
         "tuple": lambda: sa.select(number).where(sa.tuple_(number, iban).in_([(1, "text")])),
         "order by a name, descending": lambda: sa.select(number, iban).order_by(sa.desc("iban")),
         "order by a label, nulls last": lambda: sa.select(number, iban.label("x")).order_by(sa.nulls_last(sa.asc("x"))),
+        "cast": lambda: sa.select(number).where(sa.cast(iban, sa.Text) == "text"),
+        "conversion in Python": lambda: sa.select(number).where(sa.type_coerce(iban, sa.Text) == "text"),
+        "cast in RETURNING": lambda: sa.update(table).values(number="n").returning(sa.cast(iban, sa.Text)),
+        "function of text": lambda: sa.select(number).where(sa.func.lower(invoice.iban) == "text"),
+        "join by a function": lambda: sa.select(number).join(customer, sa.func.trim(customer.name) == number),
+        "function of JSON": lambda: sa.select(sa.func.json_object("iban", sa.func.coalesce(iban, iban))),
+        "concatenation": lambda: sa.select(sa.func.concat(iban, "x")),
+        "order by a text": lambda: sa.select(number).order_by(sa.text(f"{table.name}.iban DESC")),
+        "order by a number": lambda: sa.select(number, iban).order_by(sa.text("2")),
+        "order by literal_column": lambda: sa.select(number).order_by(sa.literal_column("upper(IBAN)")),
+        "order by the text of a label": lambda: sa.select(number, iban.label("x")).order_by(sa.text("x")),
+        "order of an alias by a text": lambda: sa.select(orm.aliased(invoice).id).order_by(sa.text("iban")),
+        "group by a text": lambda: sa.select(sa.func.count()).select_from(table).group_by(sa.text("iban")),
+        "window by a text": lambda: sa.select(sa.func.rank().over(order_by=sa.text("iban"))).select_from(table),
         "order of a union": lambda: sa.union_all(both, both).order_by(sa.desc("iban")),
         "order of a joined relationship": lambda: sa.select(customer).options(joinedload(customer.by_iban)),
         "order of a relationship in a subquery": lambda: sa.select(customer).options(subqueryload(customer.by_iban)),
@@ -140,6 +155,21 @@ def test_rows_with_a_key_are_compared(shop: Shop, sql_engine: sa.Engine) -> None
         parts = sa.select(table.c.id, table.c.iban), sa.select(table.c.id, table.c.iban).where(table.c.id < 2)
         assert sorted(session.execute(sa.intersect(*parts)).all()) == [(0, "text"), (1, "text")]
         assert session.scalars(sa.union_all(*(sa.select(table.c.iban) for _ in "ab"))).all() == ["text"] * 8
+
+
+def test_functions_that_take_no_ciphertext_for_a_text(shop: Shop, sql_engine: sa.Engine) -> None:
+    table = shop.invoice.__table__
+    iban = table.c.iban
+    before = sa.func.lag(iban, type_=iban.type).over(order_by=table.c.id)
+    with sql_engine.connect() as connection:
+        for expression, expected in (
+            (sa.func.coalesce(iban, iban), ["text"] * 4), (before, [None, *["text"] * 3]),
+            (sa.func.count(iban), [4]), (sa.func.length(iban), [49] * 4),
+        ):  # fmt: skip
+            assert connection.execute(sa.select(expression).select_from(table)).scalars().all() == expected
+        both = sa.select(sa.type_coerce(iban, sa.LargeBinary), iban.label("x"), table.c.id).order_by(sa.text("id DESC"))
+        found = connection.execute(both).all()
+        assert [(each[0][0], each[1], each[2]) for each in found] == [(1, "text", each) for each in (3, 2, 1, 0)]
 
 
 @pytest.mark.only_on("sqlite")

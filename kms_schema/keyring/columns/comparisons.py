@@ -3,6 +3,7 @@
 Two ciphertexts of one text differ, and their order is random: the result would be wrong without an error.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from kms_schema.keyring.columns.encrypted_column import place_of
 _WITH_NULL = (operators.is_, operators.is_not)
 _COMPARING = frozenset({"min", "max", "greatest", "least", "nullif"})
 """Functions that compare or order their arguments."""
+_MEASURING = frozenset({"count", "length", "octet_length", "pg_column_size"})
+"""Functions that say something of a ciphertext that is true. Others, such as `lower`, take it for a text."""
 _IN_ORDER = (elements.WithinGroup, postgresql.aggregate_order_by, getattr(elements, "AggregateOrderBy", ()))
 
 
@@ -37,8 +40,13 @@ def compared(element: Any) -> Iterator[tuple[str, Any]]:
         yield from _themselves(name, _operands([element.left, element.right]))
     elif isinstance(element, elements.UnaryExpression) and element.operator is operators.distinct_op:
         yield from _themselves("DISTINCT", _operands([element.element]))
-    elif isinstance(element, functions.FunctionElement) and getattr(element, "name", "").lower() in _COMPARING:
-        yield from _themselves(element.name, _operands(element.clauses))
+    elif isinstance(element, functions.FunctionElement):
+        name = getattr(element, "name", "").lower()
+        # One whose result is of the type returns the value of a row, such as coalesce().
+        if name in _COMPARING or (name not in _MEASURING and place_of(element) is None):
+            yield from _themselves(f"{name}()", _operands(element.clauses))
+    elif isinstance(element, elements.Cast | elements.TypeCoerce) and not _keeps_bytes(element):
+        yield from _themselves("CAST", _operands([element.clause]))
     elif isinstance(element, elements.Case) and element.value is not None:
         yield from _themselves("CASE", _operands([element.value]))
 
@@ -72,6 +80,10 @@ def _of_select(select: Any) -> Iterator[tuple[str, Any]]:
             for each in select.selects:
                 yield from _without_key(select.keyword.value, each)
     elif isinstance(select, sa.Select):
+        for over in (each for part in select._raw_columns for each in visitors.iterate(part)):
+            if isinstance(over, elements.Over):
+                parts = [part for part in (over.order_by, over.partition_by) if part is not None]
+                yield from _within("OVER", (each for part in parts for each in _named(select, part)))
         extended = getattr(select, "_pre_columns_clause", None)  # distinct_on() of PostgreSQL, from SQLAlchemy 2.1 on
         on = (*select._distinct_on, *getattr(extended, "_distinct_on", ()))
         yield from _within("DISTINCT ON", on)
@@ -80,13 +92,35 @@ def _of_select(select: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _named(select: Any, clause: Any) -> Iterator[Any]:
-    """Return a clause, and the columns that texts in it stand for, as in `order_by("iban", desc("note"))`."""
+    """Return a clause, and the columns that texts in it stand for, as in `order_by("iban", text("2"))`."""
     yield clause
     for each in visitors.iterate(clause):
         name = getattr(each, "element", None)
-        found = getattr(select, "selected_columns", {}).get(name) if isinstance(name, str) else None
-        if found is not None:
-            yield found
+        if isinstance(each, elements.TextClause):
+            name = each.text
+        elif isinstance(each, elements.ColumnClause) and each.is_literal:
+            name = each.name
+        if isinstance(name, str):
+            yield from _columns_in(select, name)
+
+
+def _columns_in(select: Any, text: str) -> Iterator[Any]:
+    """Return the columns whose names or numbers a text has, of the list of a select, and else of its tables."""
+    words = set(re.findall(r"\w+", text.casefold()))
+    for number, each in enumerate(getattr(select, "selected_columns", ()), 1):
+        name = str(getattr(each, "key", None)).casefold()
+        if str(number) == text.strip() or name in words:
+            yield each
+            if "." not in text:
+                words.discard(name)
+    froms = select.get_final_froms() if isinstance(select, sa.Select) and words else ()
+    tables = (each for part in froms for each in visitors.iterate(part) if isinstance(each, sa.Table))
+    yield from (each for table in tables for each in table.columns if each.name.casefold() in words)
+
+
+def _keeps_bytes(conversion: Any) -> bool:
+    """Return whether a conversion leaves ciphertexts as they are: its result is theirs, or bytes."""
+    return place_of(conversion) is not None or isinstance(conversion.type, sa.types.LargeBinary)
 
 
 def _without_key(operator: str, select: Any) -> Iterator[tuple[str, Any]]:
