@@ -206,6 +206,9 @@ class Uses:
             self._write(tally)
         except KeyRingError:
             tally.due = time.monotonic() + RETRIED_AFTER
+        except BaseException:  # the task is cancelled, and another one may write it
+            tally.due = float("-inf")
+            raise
 
     def _write(self, tally: Tally) -> None:
         state, version, counts = tally.state, tally.version, tally.taken()
