@@ -1,6 +1,7 @@
 """Uses of a version, reserved in blocks that grow: the database is written once for many uses.
 
-A use is counted in the database before its ciphertext exists, so the count is never too low, however a process ends. It
+A use is counted in the database before its ciphertext exists, so the count is not too low, however a process ends.
+On SQLite, a transaction of the application that dies with its process takes its counts with it. The count
 is too high by what is left of a block, which is less than what the process has used, and at most one block.
 """
 
