@@ -44,6 +44,14 @@ STATEMENT_POOLING = "statement pooling mode"
 DEPENDED_ON = "2BP01"
 """SQLSTATE of an object that others depend on; further lines of PostgreSQL's message name these."""
 
+LOCKED = "55P03"
+"""SQLSTATE of a wait for a lock that was longer than lock_timeout."""
+
+WHEN_IT_HAS_ENDED = (
+    "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
+    "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
+)
+
 _RUN_AGAIN = "run it again: the next run continues the unfinished revision"
 
 _COMPARE = "the database is not as its revision made it; kms-schema validate reports the difference"
@@ -62,10 +70,7 @@ _REFUSED = {
     "disk is full": "free space on the disk, and run it again: this run was rolled back",
 }
 _NOT_ALLOWED = {
-    "55P03": (
-        "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
-        "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
-    ),
+    LOCKED: WHEN_IT_HAS_ENDED,
     "database is locked": "another process holds the file's lock: run it again when that has ended",
     "42501": (
         "migrate as the role that owns the schema, or as a member of it, such as after GRANT kms_owner TO kms_migrator;"

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.engine import BEGIN_OPTION
-from kms_schema.lock_holders import UPGRADE, described
+from kms_schema.lock_holders import TABLES, UPGRADE, described
 from kms_schema.lock_keys import LOCK_KEY
-from kms_schema.migrate.faults import UpgradeLockError
+from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, UpgradeLockError, sqlstate_of
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
 
@@ -95,6 +95,10 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
         connection.execution_options(isolation_level="READ COMMITTED")
         yield
         connection.commit()
+    except sa.exc.DBAPIError as error:
+        if (late := locked(connection, error.orig)) is None:
+            raise
+        raise late from error
     finally:
         if not connection.closed and not connection.invalidated:
             connection.rollback()  # ends a transaction that an error left open; the rest is committed by now
@@ -150,10 +154,23 @@ def _unlock(session: PostgresqlSession, timeouts: Mapping[str, str]) -> None:
             raise
 
 
-def _holder(session: PostgresqlSession) -> str:
-    """Return the session that holds the advisory lock, as far as this role can read, in brackets; empty if none."""
+def locked(connection: sa.Connection, error: BaseException | None) -> UpgradeLockError | None:
+    """Return the error for a table that was locked for too long, with the sessions that lock it; None if not known.
+
+    `error` is the driver's. The transaction of `connection` ends. Some errors name the sessions already.
+    """
+    if sqlstate_of(error) != LOCKED or "could not be locked" in str(error):
+        return None
+    connection.rollback()
+    holder = _holder(PostgresqlSession(connection), TABLES)
+    message = f"{str(error).splitlines()[0]}; another session{holder} has the lock: {WHEN_IT_HAS_ENDED}"
+    return UpgradeLockError(message) if holder else None
+
+
+def _holder(session: PostgresqlSession, query: str = UPGRADE) -> str:
+    """Return the session that holds a lock, of upgrades if not of `query`, in brackets; empty if none is visible."""
     try:
-        return described(session.catalog_row(UPGRADE))
+        return described(session.catalog_row(query))
     except session.driver_error:
         return ""  # some servers revoke SELECT on these views
 

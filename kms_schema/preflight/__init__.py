@@ -14,6 +14,7 @@ from kms_schema.engine import create_engine
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.migrate.environment import search_path_of
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, described
+from kms_schema.migrate.lock import locked
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.preflight import catalog_check, postgresql, sqlite
@@ -56,7 +57,10 @@ def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Prefli
     engine = create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         pooled = _pooled(connection)
-        catalog = _of_catalog(connection.connection.driver_connection, options)
+        try:
+            catalog = _of_catalog(connection.connection.driver_connection, options)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise locked(connection, error) or CannotMigrateError(str(error).partition("\n")[0]) from None
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin(), search_path_of(connection, options.schema):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{options.lock_timeout_ms}ms'")

@@ -1,11 +1,13 @@
 """Locks that a session without privileges holds, and locks that are held for ever: no command waits without a limit."""
 
+import re
 import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from kms_schema.audit.formats.keys import write_signing_key
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.refresh import refresh
+from kms_schema.validator.catalog import postgresql_reader
 from tests.audit.retaining import retaining
 from tests.audit.trails import KEY, write
 from tests.support.concurrency.many_sessions import line_of_parents, line_of_wrappers
@@ -158,6 +161,60 @@ def test_who_has_locked_a_table_is_named(database: Database, tmp_path: Path, com
         said = run(database, *words, *SHORT)
         assert said.status == 3
         assert f"another session ({process(connection)}" in said.error
+
+
+@contextmanager
+def behind_a_reader(database: Database, table: str) -> Iterator[tuple[int, int]]:
+    """Have a role with CONNECT alone wait for all of a table behind a reader; give the server processes of both."""
+    with (
+        login(database) as role, closing(role.connect()) as waiter,
+        closing(database.connect()) as reader, closing(database.connect()) as observer,
+    ):  # fmt: skip
+        assert isinstance(waiter, psycopg.Connection)
+        assert isinstance(reader, psycopg.Connection)
+        execute(reader, "BEGIN")
+        execute(reader, f"SELECT FROM {table} LIMIT 1")
+        waiter.pgconn.send_query(f"CREATE RULE r AS ON INSERT TO public.{table} DO INSTEAD NOTHING".encode())
+        waits = f"SELECT count(*) FROM pg_locks WHERE pid = {waiter.info.backend_pid} AND NOT granted"
+        until(observer, waits, lambda count: count == 1)
+        try:
+            yield reader.info.backend_pid, waiter.info.backend_pid
+        finally:
+            waiter.cancel()
+            while waiter.pgconn.get_result() is not None:
+                pass
+
+
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [
+        ("audit seal --lock-wait 0.3", "key_audit_seals"),
+        ("audit list", "key_audit_logs"),
+        ("keys create k --type kek --under kms://root", "key_audit_logs"),
+        ("keys list", "key_masters"),
+        ("rotations due", "rotation_policies"),
+        ("refresh --lock-wait 0.3", "key_audit_logs"),
+        ("upgrade --lock-timeout-ms 200 --lock-wait 1", "key_masters"),
+        ("downgrade 006 --lock-timeout-ms 200", "key_masters"),
+        ("preflight", "key_masters"),
+        ("validate", "key_masters"),
+    ],
+)
+def test_who_reads_and_who_waits_for_the_lock_behind_it_are_named(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, table: str
+) -> None:
+    for module in ("connections", "rotations.open_queue"):
+        monkeypatch.setattr(f"kms_schema.cli.{module}.LOCK_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql_reader, "_SETTINGS", postgresql_reader._SETTINGS.replace("'5s'", "'300ms'"))
+    (tmp_path / "root.key").write_bytes(b64encode(bytes(range(32))))
+    (tmp_path / "root.key").chmod(0o600)
+    if command.startswith("upgrade"):
+        database.alembic("downgrade", "004")
+    environment = {"KMS_ROOT_KEYS": f"kms://root={tmp_path / 'root.key'}"}
+    with behind_a_reader(database, table) as (reader, waiter):
+        said = kms_schema(*command.split(), url=impatient(database), environment=environment)
+        assert said.status == 3
+        assert re.search(rf"process {reader}\b.*\bprocess {waiter}\b.* waits", said.error)
 
 
 def test_who_has_put_in_a_tombstone_without_committing_it_is_named(database: Database, tmp_path: Path) -> None:

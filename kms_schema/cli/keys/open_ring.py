@@ -92,10 +92,12 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
     try:
         yield
     except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
+        state = getattr(getattr(error.__context__, "orig", None), "sqlstate", None)  # the driver's error is its context
+        if state == connections.LOCKED and error.__context__ is not None:
+            raise error.__context__ from None  # the engine names the holder
         message = " ".join(target.without_secrets(str(error)).split())
         permitted = isinstance(error, keyring.DatabaseUnavailableError)
         place = at(target.shown, message)
-        state = getattr(getattr(error.__context__, "orig", None), "sqlstate", None)  # the driver's error is its context
         message = with_hint(message, state) if permitted else f"{message}; {MEMBERSHIP}"
         raise CannotConnect(in_a_line(f"{place}: {message}")) from None
     except keyring.DecryptionError as error:

@@ -53,9 +53,11 @@ BEGIN
             END IF;
         END;
     END LOOP;
-    SELECT string_agg(DISTINCT pg_catalog.format('process %s of %s', pid, usename), ', ') INTO users
+    SELECT string_agg(DISTINCT pg_catalog.format(
+        'process %s of %s%s', pid, usename, CASE WHEN NOT granted THEN ', which waits for it' END
+    ), ', ') INTO users
     FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid)
-    WHERE pg_locks.relation = relations[1]::regclass AND granted AND pid <> pg_catalog.pg_backend_pid();
+    WHERE pg_locks.relation = relations[1]::regclass AND pid <> pg_catalog.pg_backend_pid();
     RAISE EXCEPTION USING ERRCODE = '55P03', MESSAGE = pg_catalog.format(
         'canceling statement due to lock timeout: in {attempts} attempts %s could not be locked; in use by %s',
         relations[1], coalesce(users, 'no session by now')
