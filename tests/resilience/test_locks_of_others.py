@@ -175,8 +175,7 @@ def behind_a_reader(database: Database, table: str) -> Iterator[tuple[int, int]]
         execute(reader, "BEGIN")
         execute(reader, f"SELECT FROM {table} LIMIT 1")
         waiter.pgconn.send_query(f"CREATE RULE r AS ON INSERT TO public.{table} DO INSTEAD NOTHING".encode())
-        waits = f"SELECT count(*) FROM pg_locks WHERE pid = {waiter.info.backend_pid} AND NOT granted"
-        until(observer, waits, lambda count: count == 1)
+        until(observer, f"SELECT cardinality(pg_blocking_pids({waiter.info.backend_pid}))", lambda count: count == 1)
         try:
             yield reader.info.backend_pid, waiter.info.backend_pid
         finally:

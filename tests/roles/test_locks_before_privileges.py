@@ -108,21 +108,20 @@ ALTER TABLE own.t OWNER TO {0}; ALTER TABLE own.p OWNER TO {0}; ALTER FUNCTION o
 WITHOUT_A_TRANSACTION = re.compile("VACUUM|.* CONCURRENTLY ")
 
 
-def by_lock(stranger: Connection, observer: Connection) -> dict[str, list[str]]:
+def by_lock(stranger: psycopg.Connection, observer: Connection) -> dict[str, set[str]]:
     """Return the forms by the lock that they wait for: `none` if they are refused at once."""
-    found: dict[str, list[str]] = {lock: [] for lock in FORMS}
+    found: dict[str, set[str]] = {lock: set() for lock in FORMS}
     for form in (line.strip() for forms in FORMS.values() for line in forms.strip().splitlines()):
-        found[waits_for(stranger, observer, form)].append(form)
+        found[waits_for(stranger, observer, form)].add(form)
     return found
 
 
-def waits_for(stranger: Connection, observer: Connection, form: str) -> str:
-    assert isinstance(stranger, psycopg.Connection)
+def waits_for(stranger: psycopg.Connection, observer: Connection, form: str) -> str:
     sent, session = re.sub(r"\bT\b", "public.key_audit_logs", form).replace("S.", "public."), stranger.pgconn
     if not WITHOUT_A_TRANSACTION.match(form):
         execute(stranger, "BEGIN")
     session.send_query(sent.encode())
-    waiting = f"SELECT mode FROM pg_locks WHERE pid = {stranger.info.backend_pid} AND NOT granted"
+    waiting = f"SELECT mode FROM pg_locks WHERE pid = {stranger.info.backend_pid} AND NOT granted"  # noqa: S608
     deadline, lock = time.monotonic() + SECONDS, None
     while session.is_busy() and lock is None:
         assert time.monotonic() < deadline, form
@@ -141,7 +140,7 @@ def waits_for(stranger: Connection, observer: Connection, form: str) -> str:
 
 
 @contextmanager
-def a_stranger(database: Database, schema: str) -> Iterator[Connection]:
+def a_stranger(database: Database, schema: str) -> Iterator[psycopg.Connection]:
     """Log in as a role with CONNECT, and objects in a schema of its own."""
     with login(database) as role, closing(role.connect()) as stranger, closing(database.connect()) as administrator:
         assert isinstance(stranger, psycopg.Connection)
@@ -152,19 +151,19 @@ def a_stranger(database: Database, schema: str) -> Iterator[Connection]:
 
 def test_which_locks_a_role_without_privileges_waits_for(database: Database) -> None:
     """With USAGE on the schema these; without it every form is refused before it takes a lock."""
-    with a_stranger(database, "own") as stranger, closing(database.connect()) as holder:
-        with closing(database.connect()) as observer:
-            execute(holder, "BEGIN")
-            execute(holder, "LOCK TABLE key_audit_logs IN ACCESS EXCLUSIVE MODE")
-            execute(observer, "SET lock_timeout = '10s'")
-            expected = {lock: [each.strip() for each in forms.strip().splitlines()] for lock, forms in FORMS.items()}
-            if stranger.info.server_version < 140000:  # type: ignore[union-attr]
-                expected["AccessExclusiveLock"].remove(detach := "ALTER TABLE own.p DETACH PARTITION T")
-                expected["ShareUpdateExclusiveLock"].append(detach)
-            with_usage = by_lock(stranger, observer)
-            execute(observer, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
-            without = by_lock(stranger, observer)
-    assert {lock: set(forms) for lock, forms in with_usage.items()} == {
-        lock: set(forms) for lock, forms in expected.items()
-    }
-    assert {lock for lock, forms in without.items() if forms} == {"none"}
+    expected = {lock: {each.strip() for each in forms.strip().splitlines()} for lock, forms in FORMS.items()}
+    with (
+        a_stranger(database, "own") as stranger,
+        closing(database.connect()) as holder,
+        closing(database.connect()) as observer,
+    ):
+        if stranger.info.server_version < 140000:
+            expected["AccessExclusiveLock"].remove(detach := "ALTER TABLE own.p DETACH PARTITION T")
+            expected["ShareUpdateExclusiveLock"].add(detach)
+        execute(holder, "BEGIN")
+        execute(holder, "LOCK TABLE key_audit_logs IN ACCESS EXCLUSIVE MODE")
+        assert by_lock(stranger, observer) == expected
+        execute(observer, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+        assert by_lock(stranger, observer) == {lock: set() for lock in FORMS} | {
+            "none": set().union(*expected.values())
+        }
