@@ -141,16 +141,19 @@ def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> 
     database = granted.database.name
     execute(granted.superuser, f"GRANT {sealer} TO {app}; ALTER ROLE {sealer} LOGIN")
     execute(granted.superuser, f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC")
-    named = [each for each in validate(granted.superuser).findings if each.code in {"KMS438", "KMS439"}]
+    execute(granted.superuser, f"GRANT USAGE ON SCHEMA public TO pg_monitor, {app}")
+    codes = {"KMS438", "KMS439", "KMS448"}
+    named = [each for each in validate(granted.superuser).findings if each.code in codes]
     assert [(each.code, each.object, each.actual) for each in named] == [
         ("KMS438", f"role {app}", f"a member of {sealer}"),
         ("KMS438", f"role {sealer}", "has LOGIN"),
         ("KMS439", f"database {database}", "TEMPORARY for PUBLIC"),
+        ("KMS448", "schema public", "USAGE for PUBLIC"),
+        ("KMS448", "schema public", "USAGE for role pg_monitor"),
     ]
     for each in named:
         execute(granted.superuser, each.remediation or "")
-    codes = {each.code for each in validate(granted.superuser).findings}
-    assert not codes & {"KMS438", "KMS439"}
+    assert not codes & {each.code for each in validate(granted.superuser).findings}
 
 
 def test_one_grant_to_a_role_of_such_a_name_is_a_difference_by_itself(database: Database) -> None:
@@ -239,7 +242,7 @@ def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(gran
     apply(granted.superuser, prefix=granted.prefix, owner=True)
     report = validate(granted.superuser)
     assert found(report) == []
-    assert {each.code for each in report.findings} == {"KMS414", "KMS441"}
+    assert {each.code for each in report.findings} == {"KMS414", "KMS441", "KMS448"}
 
 
 def test_tables_that_were_dropped_and_created_again_get_the_roles_again(granted: Granted) -> None:

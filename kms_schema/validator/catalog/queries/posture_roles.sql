@@ -72,6 +72,14 @@ SELECT 'KMS439', 'database ' || quote_ident(d.datname), 'TEMPORARY for PUBLIC',
 FROM pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
 WHERE d.datname = current_database() AND a.grantee = 0 AND a.privilege_type = 'TEMPORARY' AND EXISTS (SELECT FROM group_role)
 UNION ALL
+-- The server takes the locks of CREATE RULE, CREATE TRIGGER and others before it looks at privileges, but those on the schema.
+SELECT 'KMS448', 'schema ' || quote_ident(n.nspname), 'USAGE for ' || coalesce('role ' || quote_ident(r.rolname), 'PUBLIC'),
+       format('REVOKE USAGE ON SCHEMA %%I FROM %%s;', n.nspname, coalesce(quote_ident(r.rolname), 'PUBLIC'))
+FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE n.nspname = %(schema)s AND a.privilege_type = 'USAGE' AND a.grantee <> ALL (ARRAY[n.nspowner, (SELECT oid FROM owner)])
+  AND r.rolsuper IS NOT true AND EXISTS (SELECT FROM group_role)
+  AND NOT EXISTS (SELECT FROM group_role g WHERE a.grantee <> 0 AND pg_has_role(a.grantee, g.oid, 'MEMBER'))
+UNION ALL
 SELECT 'KMS414', 'superusers', string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname), NULL
 FROM pg_roles r WHERE r.rolsuper
 HAVING count(*) > 0
