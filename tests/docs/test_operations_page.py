@@ -26,6 +26,8 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+IN_KMS = "-c search_path=kms"
+"""The first deployment has a schema of its own."""
 PREFLIGHT = "(kms-schema preflight --database-url postgresql://kms_migrator@db.example.com/kms 2>&1 || true)"
 
 
@@ -87,10 +89,13 @@ def deploy(administrator: Reader, shop: str) -> None:
     refused = administrator.types([Block("sh", f"{PREFLIGHT} | grep -c 'GRANT kms_owner TO kms_migrator'\n")])
     assert refused.strip().endswith("1")
     with psycopg.connect(shop, autocommit=True) as application:
+        application.execute("SET search_path = kms")
         application.execute("SELECT * FROM key_masters, key_versions")
         insert(application, "key_audit_logs", **audit_entry())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             application.execute("DELETE FROM key_audit_logs")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="temporary tables"):
+            application.execute("CREATE TEMPORARY TABLE t (k uuid REFERENCES key_masters)")
 
 
 @pytest.mark.only_on("postgresql")
@@ -109,7 +114,7 @@ def test_rollback(roles: Database, tmp_path: Path) -> None:
     reader, owner = Reader(tmp_path, addresses(roles)), url_of(roles, database="kms")
     reader.types(section("operations.md", "First deployment")[:2])
     down, unsealed, up, away = (Block("sh", text) for text in blocks("Rollback"))
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with psycopg.connect(owner, autocommit=True, options=IN_KMS) as connection:
         populate(connection)
     become = blocks("Upgrade")[1].splitlines(keepends=True)[:2]
     sealed = reader.types([Block("sh", "".join(become)), Block("sh", "kms-schema audit seal\n"), down])
@@ -124,7 +129,7 @@ def test_rollback(roles: Database, tmp_path: Path) -> None:
     assert "no drift: 1 warning" in reader.types([Block("sh", apply), Block("sh", validate)])
     reader.types([away])
     assert (tmp_path / "before-downgrade.dump").stat().st_size > 0
-    with psycopg.connect(owner) as connection:
+    with psycopg.connect(owner, options=IN_KMS) as connection:
         assert connection.execute("SELECT to_regclass('key_audit_logs') IS NULL").fetchone() == (True,)
 
 
@@ -138,13 +143,13 @@ def test_recovery(roles: Database, tmp_path: Path) -> None:
     reader.types([Block("sh", "kms-schema upgrade 004\n")])
     assert f"behind by {len(revisions()[2:])}, " in reader.types([interrupted])
     assert "\nno drift: 2 info" in reader.types([Block("sh", blocks("Upgrade")[1])])
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with psycopg.connect(owner, autocommit=True, options=IN_KMS) as connection:
         populate(connection)
         rows = connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()
     said = reader.types([*section("operations.md", "Back up"), restore])
     assert "no drift: 1 warning, 3 info" in said
     restored = url_of(roles, database="kms_restored")
-    with psycopg.connect(restored, autocommit=True) as connection:
+    with psycopg.connect(restored, autocommit=True, options=IN_KMS) as connection:
         assert connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()[: len(rows)] == rows
         connection.execute("DELETE FROM alembic_version")
     reader.environment["KMS_DATABASE_URL"] = restored

@@ -34,7 +34,7 @@ def test_pg_cron_refreshes_the_views_as_documented() -> None:
         with login(database, "EXECUTE ON FUNCTION refresh_key_views()") as sealer:
             names = {"kms": sa.make_url(database.url).database, "sealer": sa.make_url(sealer.url).username}
             with closing(server.administer()) as administrator:
-                script = BLOCK.replace("'*/5 * * * *'", "'1 second'")
+                script = BLOCK.replace("'*/5 * * * *'", "'1 second'").replace("kms.refresh", "public.refresh")
                 for word, name in names.items():
                     script = script.replace(f"'{word}'", f"'{name}'")
                 for _ in range(2):  # a second time it changes nothing
