@@ -148,8 +148,7 @@ def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> 
         ("KMS438", f"role {app}", f"a member of {sealer}"),
         ("KMS438", f"role {sealer}", "has LOGIN"),
         ("KMS439", f"database {database}", "TEMPORARY for PUBLIC"),
-        ("KMS448", "schema public", "USAGE for PUBLIC"),
-        ("KMS448", "schema public", "USAGE for role pg_monitor"),
+        ("KMS448", "schema public", "USAGE for PUBLIC; USAGE for role pg_monitor"),
     ]
     for each in named:
         execute(granted.superuser, each.remediation or "")
