@@ -137,13 +137,11 @@ def test_the_roles_are_no_drift_and_other_privileges_are(granted: Granted) -> No
 
 
 def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> None:
-    app, sealer = granted.prefix + Role.APP, granted.prefix + Role.SEALER
-    database = granted.database.name
+    app, sealer, database = granted.prefix + Role.APP, granted.prefix + Role.SEALER, granted.database.name
     execute(granted.superuser, f"GRANT {sealer} TO {app}; ALTER ROLE {sealer} LOGIN")
-    execute(granted.superuser, f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC")
-    execute(granted.superuser, f"GRANT USAGE ON SCHEMA public TO pg_monitor, {app}")
-    codes = {"KMS438", "KMS439", "KMS448"}
-    named = [each for each in validate(granted.superuser).findings if each.code in codes]
+    change = f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC; GRANT USAGE ON SCHEMA public TO pg_monitor, {app}"
+    execute(granted.superuser, change)
+    named = [each for each in validate(granted.superuser).findings if each.code in {"KMS438", "KMS439", "KMS448"}]
     assert [(each.code, each.object, each.actual) for each in named] == [
         ("KMS438", f"role {app}", f"a member of {sealer}"),
         ("KMS438", f"role {sealer}", "has LOGIN"),
@@ -152,7 +150,7 @@ def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> 
     ]
     for each in named:
         execute(granted.superuser, each.remediation or "")
-    assert not codes & {each.code for each in validate(granted.superuser).findings}
+    assert not {each.code for each in named} & {each.code for each in validate(granted.superuser).findings}
 
 
 def test_one_grant_to_a_role_of_such_a_name_is_a_difference_by_itself(database: Database) -> None:

@@ -136,9 +136,8 @@ POSTURE = (
         help="the owner of the database is a member of pg_database_owner: let another role own the database",
     ),
     rule("KMS439", "everyone may create temporary objects", INFO, SQL,
-        "a temporary table hides a table of the schema from programs that name no schema, and one that references or "
-        "attaches a table of the schema locks it; kms-schema roles revokes this, and it is checked once its group roles "
-        "have privileges here",
+        "a temporary table hides a table of the schema from programs that name no schema, or locks it by a reference. "
+        "kms-schema roles revokes this, and it is checked once its group roles have privileges here",
         expected="TEMPORARY for the roles that need it",
     ),
     rule("KMS441", "attacks that event triggers refuse, and open ones", INFO, MANUAL,
@@ -183,9 +182,9 @@ POSTURE = (
         page="engines",
     ),
     rule("KMS448", "other roles may use the schema", INFO, SQL,
-        "behind any open reader, CREATE RULE or CREATE TRIGGER of such a role shuts a table for everybody until it is "
-        "refused: the server takes these locks before it looks at privileges on the table; checked once the group roles "
-        "of kms-schema roles have privileges here",
+        "behind any open reader, CREATE RULE of such a role shuts a table for everybody: the server takes the lock "
+        "before it looks at privileges on the table. This is checked once the group roles of kms-schema roles have "
+        "privileges here",
         expected="USAGE for the owner and the roles of kms-schema roles",
         help="grant USAGE again to the roles that own or use other tables in this schema",
     ),
