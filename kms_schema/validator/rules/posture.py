@@ -137,7 +137,7 @@ POSTURE = (
     ),
     rule("KMS439", "everyone may create temporary objects", INFO, SQL,
         "a temporary table hides a table of the schema from programs that name no schema, or locks it by a reference. "
-        "kms-schema roles revokes this, and it is checked once its group roles have privileges here",
+        "The command kms-schema roles revokes this, and it is checked once its group roles have privileges here",
         expected="TEMPORARY for the roles that need it",
     ),
     rule("KMS441", "attacks that event triggers refuse, and open ones", INFO, MANUAL,
