@@ -17,6 +17,7 @@ from alembic.util import CommandError
 
 from kms_schema.engine import autocommit_of
 from kms_schema.migrate.conditions import refuse_what_would_fail
+from kms_schema.migrate.distributed import refuse_where_distributed
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError, not_in_utf8
 from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
@@ -233,6 +234,7 @@ def _let_revisions_refuse() -> None:
             _refuse_utf16(asked.connection, operations)
             refuse_where_hardened(asked.connection, asked.opts[SCHEMA_OPTION], operations)
             refuse_what_would_fail(asked, operations)
+            refuse_where_distributed(asked.connection if operations else None, asked.opts[SCHEMA_OPTION])
         for operation in operations:
             if isinstance(operation, RevisionStep):
                 name = "before_upgrade" if operation.is_upgrade else "before_downgrade"

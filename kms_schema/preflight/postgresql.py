@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from kms_schema.lock_holders import UPGRADE, described
 from kms_schema.migrate.conditions import SERVER, existing, objects_in_the_way, privileges_missing
+from kms_schema.migrate.distributed import distributed_tables
 from kms_schema.migrate.hardened import hardened_hint, is_hardened
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import BLOCKING, WAITING, strongest
@@ -46,6 +47,8 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
     if plan.revisions and is_hardened(connection, options.schema):
         yield hardened_hint(options.schema)
     yield from objects_in_the_way(connection, list(plan.declarations))
+    if (distributed := distributed_tables(connection, options.schema)) is not None:
+        yield distributed
     if (holder := connection.execute(sa.text(UPGRADE)).first()) is not None:
         yield f"another session{described(holder)} holds the lock of upgrades: wait for it to end"
 

@@ -43,8 +43,8 @@ _OBJECT_QUERIES = (
     "child_table", "incoming_reference", "statistics",
 )  # fmt: skip
 _POSTURE_QUERIES = (
-    "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_builtins",
-    "posture_parameters",
+    "posture_settings", "posture_roles", "posture_objects", "posture_distributed", "posture_hardening",
+    "posture_builtins", "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_PRIVILEGES = 150000
 # Attributes that the server renders from a parsed expression, and that are normalized.

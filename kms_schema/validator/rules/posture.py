@@ -188,5 +188,12 @@ POSTURE = (
         expected="USAGE for the owner and the roles of kms-schema roles",
         help="grant USAGE again to the roles that own or use other tables in this schema",
     ),
+    rule("KMS459", "a table is distributed", ERROR, MANUAL,
+        "triggers that read other rows do not hold over several servers: audit entries and seals get lost without an "
+        "error, and retention periods are ignored",
+        expected="tables of one server",
+        help="Citus is not supported yet: restore a dump of the schema into a database without Citus",
+        page="engines",
+    ),
 )
 # fmt: on
