@@ -5,7 +5,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ SWITCH_SECONDS = 2
 BEGIN_OPTION = "kms_sqlite_begin"
 """The execution option of a connection for SQLite's first statement: `BEGIN`, or `BEGIN IMMEDIATE` before writing."""
 
+_SYNCHRONOUS_FULL = 2
+"""The level of SQLite at which a crash of the machine takes no transaction."""
 _READ_COMMITTED: Final = "READ COMMITTED"
 _IS_READ_COMMITTED = "kms_is_read_committed"
 """The execution option of an engine whose connections have that level from the first moment on."""
@@ -143,6 +145,19 @@ def committed_durably(engine: sa.Engine) -> sa.Engine:
 
 def _wait_for_log(connection: sa.Connection) -> None:
     connection.exec_driver_sql(durable())
+
+
+def sync_fully(connection: Any, _record: Any) -> None:
+    """Have a new connection to SQLite wait for the disk at COMMIT, whatever the hooks before have set.
+
+    A listener of `connect`, for engines of their own. Raises nothing. Example::
+
+        sa.event.listen(engine_of_its_own(engine), "connect", sync_fully)
+    """
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA synchronous")
+        if cursor.fetchone()[0] < _SYNCHRONOUS_FULL:
+            cursor.execute("PRAGMA synchronous = FULL")
 
 
 def _set_read_committed(dialect: sa.engine.Dialect, connection: Any, _record: Any) -> None:

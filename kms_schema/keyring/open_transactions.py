@@ -222,11 +222,14 @@ class OpenTransactions:
         opened = self._ended(connection)
         if opened is None:
             return
-        if not connection.invalidated:
-            connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
-            find_lost(connection)  # a COMMIT as text has kept what was before it
-        else:
-            opened.keep(0)
+        try:
+            if not connection.invalidated:
+                connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
+                find_lost(connection)  # a COMMIT as text has kept what was before it
+            else:
+                opened.keep(0)
+        except self._engine.dialect.loaded_dbapi.Error:
+            opened.keep(0)  # the ROLLBACK after this event raises it again
         self._missing.extend(opened.lost)
         self._try_to_catch_up()
 

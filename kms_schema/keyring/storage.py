@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from kms_schema.engine import (
     engine_of_its_own,
     is_at_head,
     open_at_read_committed,
+    sync_fully,
 )
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
@@ -37,8 +38,6 @@ _SECONDS_LEFT = {
     "sqlite": "(julianday(master.expires_at) - julianday('now')) * 86400.0",
 }
 _USERS = "kms_app"
-_FULL = 2
-"""The level of SQLite's `PRAGMA synchronous` at which a crash of the machine takes no transaction."""
 
 
 class Storage:
@@ -58,7 +57,7 @@ class Storage:
         self._own = () if self.shares_connections else (writers, readers)
         options: dict[str, Any] = {}
         if self.dialect == "sqlite" and not self.shares_connections:
-            sa.event.listen(writers, "connect", _sync_fully)
+            sa.event.listen(writers, "connect", sync_fully)
         if self.dialect == "postgresql":
             options = {"schema_translate_map": {None: schema}}
             set_level = at_read_committed if self.shares_connections else open_at_read_committed
@@ -292,11 +291,3 @@ class Storage:
         joined = self.joined if self.shares_connections else None
         with translated(key_id, _USERS), self._reading.held(), Session(joined or self._readers) as session:
             yield session
-
-
-def _sync_fully(connection: Any, _record: Any) -> None:
-    """Have SQLite wait for the disk at COMMIT, whatever the hooks of the application's engine say."""
-    with closing(connection.cursor()) as cursor:
-        cursor.execute("PRAGMA synchronous")
-        if cursor.fetchone()[0] < _FULL:
-            cursor.execute("PRAGMA synchronous = FULL")

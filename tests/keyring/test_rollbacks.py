@@ -103,6 +103,19 @@ def test_a_rollback_as_text_takes_no_count(
         assert 10 + 2 * more <= used(database, orders) <= 10 + 16 * more
 
 
+def test_a_connection_that_the_driver_has_closed(database: Database, roots: RootKeys, orders: str) -> None:
+    engine = database.engine()
+    with ring_of(engine, roots) as ring, engine.connect() as connection:
+        table(connection)
+        for _ in range(7):
+            ring.key(orders).encrypt(DATA, aad=AAD)
+        driver_of(connection).close()
+        with pytest.raises((sa.exc.ProgrammingError, sqlite3.ProgrammingError), match="closed"):
+            connection.rollback()
+        connection.invalidate()
+        assert used(database, orders) == 7
+
+
 @pytest.mark.parametrize("ending", ["rollback", "commit", "close"])
 def test_a_ring_that_is_closed_before_the_rollback(
     database: Database, roots: RootKeys, orders: str, ending: str
