@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
-from tests.keyring.rings import AAD, DATA, another_writes, change, entries, ring_of, table, unreachable, used
+from tests.keyring.rings import AAD, DATA, USED, another_writes, change, entries, ring_of, table, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 from tests.support.statements import execute
@@ -88,6 +88,7 @@ def test_a_count_that_cannot_be_repeated_at_once_is_repeated_before_the_next(
             with engine.connect() as connection:
                 table(connection)
                 ring.key(orders).encrypt(DATA, aad=AAD)
+                assert connection.scalar(sa.text(USED), {"key": orders}) == 4, "a limit would be exceeded"
                 connection.commit() if use == "in a transaction" else connection.rollback()
         assert used(database, orders) == (0 if use == "none" else 4)
     assert used(database, orders) == (3 if use == "none" else 4)
