@@ -21,6 +21,7 @@ from kms_schema.keyring import (
     Key,
     KeyRing,
     RevokedKey,
+    RingClosedError,
     RotationRun,
 )
 from kms_schema.keyring.formats.bound_data import bound_data
@@ -161,7 +162,9 @@ def test_a_column_and_a_revoked_key(
             assert await key.decrypt(blob, aad=AAD) == DATA
             with pytest.raises(DecryptionError):
                 await key.decrypt(blob, aad=b"")
-            key.close()
+            await own.close()
+            with pytest.raises(RingClosedError):
+                await key.decrypt(blob, aad=AAD)
 
     try:
         asyncio.run(work())
