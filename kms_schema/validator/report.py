@@ -84,11 +84,8 @@ class Report:
 
     @property
     def worst_first(self) -> list[Finding]:
-        """The findings by severity, then by code and object."""
-        return sorted(
-            self.findings,
-            key=lambda finding: (SEVERITIES.index(finding.severity), finding.code, finding.object),
-        )
+        """The findings by severity, and in the order in which their fixes are to be run."""
+        return sorted(self.findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
     @property
     def verdict(self) -> str:

@@ -176,12 +176,22 @@ def _follows(difference: Difference, cause: Difference) -> bool:
             # An identity column creates its sequence.
             return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED} or "identity" in cause.attributes
         case Kind.CHANGED:
-            shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.attributes.keys() & _SHOWING)
-            return shows and difference.attributes.keys() <= _RENDERED
+            shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or _changes_others(cause)
+            # The index of a constraint is created with it.
+            of_constraint = difference.key.startswith("index ") and cause.key.startswith("constraint ")
+            return shows and (of_constraint or difference.attributes.keys() <= _RENDERED)
         case Kind.RENAMED:
             # An index has the name of its constraint.
             return cause.kind is Kind.RENAMED and _new_name(cause) == _new_name(difference)
     return False
+
+
+def _changes_others(cause: Difference) -> bool:
+    """Return whether definitions of what needs an object change with it; those of SQLite stay as they were written."""
+    if cause.key.startswith("table ") or (cause.key.startswith("column ") and "definition" in cause.attributes):
+        return False
+    shown = _SHOWING if cause.key.startswith("constraint ") else _SHOWING - {"definition"}
+    return bool(cause.attributes.keys() & shown)
 
 
 def _new_name(difference: Difference) -> str:

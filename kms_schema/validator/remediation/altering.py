@@ -13,6 +13,9 @@ _COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')
 # The name, if it is not the default, comes before the other options.
 _NAME_OF_NOT_NULL = re.compile(r'(?!NOT VALID|NO INHERIT)(?:"(?:[^"]|"")*"|[^",]+)')
 
+_OPTIONS = re.compile(r" WITH \((\w+='?[\w.]+'?(?:, \w+='?[\w.]+'?)*)\)")
+
+TRIGGER_STATES = {"ORIGIN": "ENABLE", "ALWAYS": "ENABLE ALWAYS", "REPLICA": "ENABLE REPLICA", "DISABLED": "DISABLE"}
 Changes = Mapping[str, tuple[Any, Any]]
 
 
@@ -188,6 +191,15 @@ def _clustered(target: Target, should: bool | None, _does: bool | None) -> list[
 
 def _whole_sequence(target: Target, _should: object, _does: object) -> list[str]:
     return [f"ALTER {target.named} {sequence_words(target.schema, target.expected)}"]
+
+
+def index_options(alter: str, expected: str, actual: str) -> str | None:
+    """Return statements that fix the options of an index; None if its definitions also differ in something else."""
+    if _OPTIONS.sub("", expected) != _OPTIONS.sub("", actual) or expected == actual:
+        return None
+    gone, back = _OPTIONS.search(actual), _OPTIONS.search(expected)
+    names = ", ".join(word.partition("=")[0] for word in gone[1].split(", ")) if gone else ""
+    return " ".join([f"{alter} RESET ({names});"] * bool(gone) + [f"{alter} SET ({back[1]});" if back else ""]).strip()
 
 
 def sequence_words(schema: str, attributes: Mapping[str, Any]) -> str:

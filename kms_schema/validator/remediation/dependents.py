@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 
-from kms_schema.validator.catalog.attributes import Objects, kind_and_name
+from kms_schema.validator.catalog.attributes import Objects, kind_and_name, own_name
 
 _BLOCKING = frozenset({"view", "materialized view", "trigger", "policy"})
 """Kinds whose objects block a change of what they read; the server itself rebuilds indexes and constraints."""
 
 
 def dependents_of(key: str, objects: Objects) -> list[str]:
-    """Return the objects that block dropping or retyping `key`, with their dependents, in the order of creation."""
-    reached = {key}
+    """Return the objects that block dropping or retyping `key`, with their dependents, in the order of creation.
+
+    A unique key is also blocked by the foreign keys that refer to its index.
+    """
+    index = f"index {own_name(key)}"
+    unique = {key, index} if key.startswith("constraint ") and of_a_constraint(index, objects) else {key}
+    reached = set(unique)
     grown = True
     while grown:
         more = {
@@ -18,11 +23,15 @@ def dependents_of(key: str, objects: Objects) -> list[str]:
             for other, attributes in objects.items()
             if other not in reached
             and reached & set(attributes.get("needs", ()))
-            and (kind_and_name(other)[0] in _BLOCKING or _attached(attributes.get("table"), reached))
+            and (
+                kind_and_name(other)[0] in _BLOCKING
+                or _attached(attributes.get("table"), reached)
+                or (index in unique and other.startswith("constraint ") and index in attributes.get("needs", ()))
+            )
         }
         reached |= more
         grown = bool(more)
-    return made_in_order(reached - {key}, objects)
+    return made_in_order(reached - unique, objects)
 
 
 def made_in_order(keys: Iterable[str], objects: Objects) -> list[str]:

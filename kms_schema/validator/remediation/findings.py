@@ -9,6 +9,7 @@ from kms_schema.validator.diff.compare import Difference, Kind
 from kms_schema.validator.diff.findings import AT_DEFAULT, SELF_EXPLAINING, Finding, codes_of, finding_of, worded
 from kms_schema.validator.diff.impact import impact_of
 from kms_schema.validator.diff.incomplete_roles import incomplete, lacking
+from kms_schema.validator.remediation.order import in_order_of_fixes
 from kms_schema.validator.remediation.statements import Remediator
 
 
@@ -20,7 +21,7 @@ def difference_findings(
     together = lacking(roles, differences) if roles else []
     if roles:
         yield from incomplete(roles, together, catalog.schema)
-    for difference in differences:
+    for difference in in_order_of_fixes(differences, expected, catalog.objects):
         if difference not in together:
             yield from _findings(difference, expected, catalog.objects, remediator)
 

@@ -1,0 +1,42 @@
+"""Fixes of drifts that share a dependency: run as printed, from top to bottom, none fails, and nothing is left."""
+
+from contextlib import closing
+
+import pytest
+
+from kms_schema import validate
+from tests.support.engines import Database
+from tests.validator.mutations.kinds import run
+
+TOGETHER = {
+    "a unique key deferrable, and its foreign keys gone": """
+        ALTER TABLE key_masters DROP CONSTRAINT fk_key_masters_parent_key_id_key_masters;
+        ALTER TABLE key_masters DROP CONSTRAINT uq_key_masters_key_id;
+        ALTER TABLE key_masters ADD CONSTRAINT uq_key_masters_key_id UNIQUE (key_id) DEFERRABLE""",
+    "a unique index of the constraint's name, to which a foreign key refers": """
+        ALTER TABLE key_masters DROP CONSTRAINT uq_key_masters_key_id CASCADE;
+        CREATE UNIQUE INDEX uq_key_masters_key_id ON key_masters (key_id);
+        ALTER TABLE key_masters ADD CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY (parent_key_id)
+        REFERENCES key_masters (key_id) ON UPDATE RESTRICT ON DELETE RESTRICT""",
+    "an index of the primary key's name, and the foreign keys gone": """
+        ALTER TABLE rotation_policies DROP CONSTRAINT pk_rotation_policies CASCADE;
+        CREATE INDEX pk_rotation_policies ON rotation_policies (id)""",
+    "a view in place of the materialized view": """
+        DROP MATERIALIZED VIEW key_management_dashboard; CREATE VIEW key_management_dashboard AS SELECT 1 AS one""",
+    "a column that only a changed view reads": """
+        ALTER TABLE key_masters ADD COLUMN extra integer; DROP VIEW key_wrapping_dependents;
+        CREATE VIEW key_wrapping_dependents AS SELECT extra FROM key_masters""",
+}
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("drift", TOGETHER.values(), ids=TOGETHER)
+def test_the_fixes_converge_in_one_run(database: Database, drift: str) -> None:
+    with closing(database.connect()) as connection:
+        before = {(each.code, each.object) for each in validate(connection).findings}
+        run(connection, drift)
+        findings = [each for each in validate(connection).worst_first if (each.code, each.object) not in before]
+        assert len(findings) > 0
+        for finding in findings:
+            run(connection, finding.remediation or "")
+        assert {(each.code, each.object) for each in validate(connection).findings} == before
