@@ -9,7 +9,7 @@ import pytest
 
 from kms_schema.cli import program
 from kms_schema.roles.definition import Role
-from kms_schema.vocabulary import RecordedEvent
+from kms_schema.vocabulary import EVENT_TYPES
 from tests.support.engines.programs import REPOSITORY
 from tests.support.pages import NAMED, Page, cells, faults_in_named_tests, words_of_the_sql
 
@@ -75,7 +75,7 @@ def is_there(name: str) -> bool:
         return any(name in options_of(command) for command in every_command(program))
     if name.startswith("tests/"):
         return (REPOSITORY / name).is_file()
-    known = words_of_the_sql() | set(Role) | set(RecordedEvent) | OF_OTHERS
+    known = words_of_the_sql() | set(Role) | set(EVENT_TYPES) | OF_OTHERS
     return name in known or bool(re.fullmatch(r"KMS\d{3}", name))
 
 
