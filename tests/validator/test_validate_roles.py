@@ -111,7 +111,12 @@ def test_roles_and_settings_that_open_the_guards_are_found(database: Database) -
             run(connection, f"GRANT CREATE ON SCHEMA public TO PUBLIC, {between}")
             run(connection, f"ALTER DATABASE {name} SET session_replication_role = replica")
             run(connection, f"ALTER ROLE {helper} IN DATABASE {name} SET kms.restore = on")
-            report = validate(connection)
+            run(connection, f"ALTER DATABASE {name} SET kms.actor = alice; ALTER ROLE {between} SET kms.notices = off")
+            with closing(database.connect()) as another:
+                report = validate(another)
+            run(connection, f"ALTER DATABASE {name} RESET ALL")
+            run(connection, "SET kms.restore = on; SET kms.notices = off")
+            of_session = posture(validate(connection))
         finally:
             drop_roles(connection, *roles)
     assert found(report) == []
@@ -121,7 +126,10 @@ def test_roles_and_settings_that_open_the_guards_are_found(database: Database) -
         ("KMS412", f"role {between}"),
         ("KMS413", "schema public"),
         ("KMS415", "schema public"),
+        ("KMS456", f"setting of every role in database {name}"),
+        ("KMS456", f"setting of role {between}"),
     ]
+    assert {(code, "setting of the server, or of this session") for code in ("KMS402", "KMS456")} <= set(of_session)
     (member,) = (finding for finding in report.findings if finding.code == "KMS412")
     assert member.actual == f"a member of {owner}, and through it {helper}"
     assert report.fails()

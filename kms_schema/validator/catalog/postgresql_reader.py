@@ -31,6 +31,7 @@ from kms_schema.validator.catalog.attributes import (
     in_order,
     without_defaults,
 )
+from kms_schema.validator.catalog.audit_sequence import with_sequence
 from kms_schema.validator.catalog.grants import grants
 from kms_schema.validator.catalog.loaders import register
 from kms_schema.validator.catalog.normalized_expressions import normalized
@@ -183,7 +184,8 @@ class PostgresqlReader:
         self._cursor.execute(
             _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES), parameters
         )
-        return sorted(builtins.without_usual(self._cursor, self._version // 10000), key=lambda row: row[:3])
+        rows = list(builtins.without_usual(self._cursor, self._version // 10000))
+        return sorted(with_sequence(self._cursor, rows), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of the unmanaged objects in the schema, without those of extensions."""

@@ -5,6 +5,9 @@
 --
 -- Clients cannot choose the retention period: it comes from the policy of the category, else from the column's default,
 -- which also stands for a missing value. A later policy does not change existing entries.
+--
+-- A sequence that the owner has set far ahead would end with the last number there is, and no entry could follow. So a
+-- number above 2^50 is at most 2^40 above the last entry. Nobody below the owner can set the sequence, or draw that many.
 CREATE FUNCTION {schema}.guard_key_audit_log_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -53,6 +56,15 @@ BEGIN
     -- order, and takes 2 microseconds less than PERFORM, which runs a query.
     NEW.sequence := CASE WHEN pg_current_xact_id() IS NOT NULL
         THEN coalesce(NEW.sequence, nextval('{schema}.key_audit_logs_sequence_seq')) END;
+    IF NEW.sequence > 1125899906842624 AND given = 0 THEN -- a separate IF, as above
+        IF NEW.sequence > 1099511627776 + (SELECT coalesce(max(entry.sequence), 0) FROM ONLY {schema}.key_audit_logs AS entry) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'check_violation',
+                SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+                MESSAGE = format('%s: the sequence was set far above the last entry, to %s', TG_NAME, NEW.sequence),
+                HINT = 'kms-schema validate has the SQL that sets it back (KMS454).';
+        END IF;
+    END IF;
     NEW."timestamp" := coalesce(NEW."timestamp", clock_timestamp());
     NEW.recorded_by := coalesce(NEW.recorded_by, session_user::text);
     RETURN NEW;

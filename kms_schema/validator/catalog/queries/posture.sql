@@ -19,6 +19,11 @@ WITH RECURSIVE owner AS (
 ), role_of_power AS (
     SELECT 'KMS412' AS code, owner.oid FROM owner
     UNION ALL
+    -- The role that owns the function for expired entries.
+    SELECT 'KMS455', f.proowner
+    FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace AND n.nspname = %(schema)s JOIN pg_roles r ON r.oid = f.proowner
+    WHERE f.proname = 'remove_expired_key_audit_logs' AND f.pronargs = 0 AND NOT r.rolsuper AND r.oid NOT IN (SELECT owner.oid FROM owner)
+    UNION ALL
     SELECT CASE r.rolname
                WHEN 'pg_execute_server_program' THEN 'KMS422' WHEN 'pg_write_server_files' THEN 'KMS422'
                WHEN 'pg_write_all_data' THEN 'KMS426' WHEN 'pg_create_subscription' THEN 'KMS427'

@@ -37,6 +37,18 @@ WHERE r.oid <> owner.oid AND NOT r.rolsuper AND r.oid NOT IN (SELECT h.role FROM
   AND NOT EXISTS (SELECT FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner
                   WHERE n.nspname = %(schema)s AND o.rolname = 'pg_database_owner')
 UNION ALL
+-- The sequence of the audit log, its name in SQL, and the query of the last numbers, for `audit_sequence`. The owner's members
+-- alone may read them: for others that query would fail.
+SELECT 'sequence', format('%%I.%%I', %(schema)s, s.relname),
+       format('SELECT pg_catalog.max(sequence) FROM ONLY %%I.key_audit_logs', %(schema)s)
+       || coalesce(format(' UNION ALL (SELECT last_sequence FROM ONLY %%s ORDER BY seal_number DESC LIMIT 1)',
+                          to_regclass(format('%%I.key_audit_seals', %(schema)s))::oid::regclass), ''),
+       format('%%I.key_audit_logs', %(schema)s)
+FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace CROSS JOIN owner
+WHERE n.nspname = %(schema)s AND s.relname = 'key_audit_logs_sequence_seq' AND s.relkind = 'S' AND s.relowner = owner.oid
+  AND pg_has_role(owner.oid, 'USAGE')
+  AND EXISTS (SELECT FROM pg_class c WHERE c.oid = ANY (%(ours)s::oid[]) AND c.relname = 'key_audit_logs' AND c.relowner = owner.oid)
+UNION ALL
 SELECT 'KMS417', 'event trigger ' || quote_ident(evtname), 'runs at ' || evtevent, NULL FROM pg_event_trigger
 WHERE evtenabled <> 'D' AND evtname <> ALL (%(event_triggers)s)
 UNION ALL

@@ -15,6 +15,16 @@ WHERE h.code <> 'KMS427'
                      AND (has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE'))))
 GROUP BY h.code, v.oid, v.rolname
 UNION ALL
+-- Who administers a group role decides who has its privileges. From 16 on the creator of a role has this from the first
+-- superuser, without the privileges; of the roles above it is reported with any options.
+SELECT 'KMS455', 'role ' || pg_get_userbyid(m.member)::text, 'may grant ' || string_agg(DISTINCT quote_ident(g.rolname), ', '),
+       string_agg(format('REVOKE ADMIN OPTION FOR %%I FROM %%I%%s CASCADE;', g.rolname, pg_get_userbyid(m.member),
+           CASE WHEN to_jsonb(m) ? 'set_option' THEN format(' GRANTED BY %%I', pg_get_userbyid(m.grantor)) ELSE '' END), ' ' ORDER BY g.rolname)
+FROM group_role g JOIN pg_auth_members m ON m.roleid = g.oid JOIN pg_roles r ON r.oid = m.member
+WHERE m.admin_option AND NOT r.rolsuper AND m.member NOT IN (SELECT owner.oid FROM owner)
+  AND NOT (to_jsonb(m) ? 'set_option' AND m.grantor = 10 AND to_jsonb(m) ->> 'inherit_option' = 'false' AND to_jsonb(m) ->> 'set_option' = 'false')
+GROUP BY m.member
+UNION ALL
 SELECT 'KMS419', 'role ' || quote_ident(r.rolname),
        'a member of ' || quote_ident(owner.rolname) || CASE WHEN i.via <> i.role THEN ' through ' || pg_get_userbyid(i.via)::text ELSE '' END
        || ' that can neither become it nor use its privileges',
