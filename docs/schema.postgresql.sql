@@ -521,7 +521,7 @@ OWNED BY public.key_audit_logs.sequence;
 -- which also stands for a missing value. A later policy does not change existing entries.
 --
 -- A sequence that the owner has set far ahead would end with the last number there is, and no entry could follow. So a
--- number above 2^50 is at most 2^40 above the last entry. Nobody below the owner can set the sequence, or draw that many.
+-- number above 2^50 is at most 2^40 above the last entry. Other roles than the owner cannot set the sequence.
 CREATE FUNCTION public.guard_key_audit_log_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -1776,8 +1776,9 @@ CREATE TABLE public.key_audit_leaves (
 );
 
 -- The entries that no seal covers yet: those after the last sealed sequence, and late entries in gaps that seals left
--- open. A gap may span sealed entries, which are left out. Together with key_audit_daily_totals and key_rotation_causes, which cover the sealed entries, they are the
--- whole audit log in every snapshot, since all three change when a seal commits.
+-- open. A gap may span sealed entries: what is between their pages is read, and not these entries again. Together with
+-- key_audit_daily_totals and key_rotation_causes, which cover the sealed entries, they are the whole audit log in every
+-- snapshot, since all three change when a seal commits.
 --
 -- The planner cannot know how few these are. It would estimate half a percent of the log for each of a hundred gaps,
 -- and choose a plan with just-in-time compilation. A range with two ends, an array and an unknown limit lower the
@@ -1789,20 +1790,49 @@ WITH newest AS MATERIALIZED (
     ORDER BY seal.seal_number DESC
     LIMIT 1
 ),
-spans AS (
-    SELECT
-        COALESCE((SELECT newest.last_sequence FROM newest), 0) + 1 AS first_sequence,
-        9223372036854775807 AS last_sequence,
-        false AS is_gap
-
-    UNION ALL
-
-    SELECT (gap.span ->> 0)::bigint AS first_sequence, (gap.span ->> 1)::bigint AS last_sequence, true AS is_gap
+gaps AS (
+    SELECT (gap.span ->> 0)::bigint AS first_sequence, (gap.span ->> 1)::bigint AS last_sequence
     FROM unnest(ARRAY(
         SELECT element.span
         FROM newest
         CROSS JOIN LATERAL jsonb_array_elements(newest.open_gaps) AS element (span)
     )) AS gap (span)
+),
+spans AS (
+    SELECT
+        COALESCE((SELECT newest.last_sequence FROM newest), 0) + 1 AS first_sequence,
+        9223372036854775807 AS last_sequence
+
+    UNION ALL
+
+    SELECT hole.first_sequence, hole.last_sequence
+    FROM gaps
+    CROSS JOIN LATERAL (
+        SELECT
+            GREATEST(page.following, gaps.first_sequence) AS first_sequence,
+            COALESCE(lead(page.first_sequence) OVER (ORDER BY page.first_sequence), gaps.last_sequence + 1) - 1
+                AS last_sequence
+        FROM (
+            SELECT
+                gaps.first_sequence - 1 AS first_sequence,
+                COALESCE((
+                    SELECT before.first_sequence + length(before.hashes) / 32
+                    FROM public.key_audit_leaves AS before
+                    WHERE before.first_sequence < gaps.first_sequence
+                    ORDER BY before.first_sequence DESC
+                    LIMIT 1
+                ), gaps.first_sequence) AS following
+
+            UNION ALL
+
+            SELECT within.first_sequence, within.first_sequence + length(within.hashes) / 32
+            FROM public.key_audit_leaves AS within
+            WHERE within.first_sequence BETWEEN gaps.first_sequence AND gaps.last_sequence
+        ) AS page
+        LIMIT (SELECT 9223372036854775807 AS every_one)
+        OFFSET 0
+    ) AS hole
+    WHERE hole.first_sequence <= hole.last_sequence
 )
 SELECT
     entry.sequence,
@@ -1823,19 +1853,7 @@ CROSS JOIN LATERAL (
         late.security_level,
         late.risk_score
     FROM public.key_audit_logs AS late
-    WHERE
-        late.sequence BETWEEN spans.first_sequence AND spans.last_sequence
-        AND NOT (spans.is_gap AND EXISTS (
-            SELECT
-            FROM (
-                SELECT page.first_sequence + length(page.hashes) / 32 AS following
-                FROM public.key_audit_leaves AS page
-                WHERE page.first_sequence <= late.sequence
-                ORDER BY page.first_sequence DESC
-                LIMIT 1
-            ) AS page
-            WHERE late.sequence < page.following
-        ))
+    WHERE late.sequence BETWEEN spans.first_sequence AND spans.last_sequence
     LIMIT (SELECT 9223372036854775807 AS every_one)
     OFFSET 0
 ) AS entry;

@@ -17,7 +17,9 @@ else:
     difflib = on_use("difflib")
 
 _OPTION = "--database-url"
-_PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
+_PASSWORDS = re.compile(
+    r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)|[?&;](?:\w*key|\w*token|pin-value)=(.*)"
+)
 _PRIVATE_KEYS = re.compile(
     r"PRIVATE\+KEY\+\S|KMS-HANDOVER-PRIVATE-\d+[ \n]+[A-Za-z0-9+/]{9}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )

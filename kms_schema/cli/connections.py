@@ -265,7 +265,9 @@ def _connect(
         import psycopg  # SQLite does not need it
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'psycopg[binary]'") from None
-    defaults = {"connect_timeout": "10", "application_name": application, **parameters}
+    # In the encoding SQL_ASCII, psycopg would return bytes instead of text.
+    utf8 = {"client_encoding": "UTF8"}
+    defaults = {"connect_timeout": "10", "application_name": application, **utf8, **parameters}
     connection = psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
     if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
         connection.execute("SET DateStyle = 'ISO'")  # psycopg reads no other

@@ -134,7 +134,7 @@ def entries_unchanged(reading: Reading) -> Computed:
     if not spans:
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
     first, last = min(each[0] for each in spans), max(each[1] for each in spans)
-    seal = reading.seal or snapshot.seals.last()
+    seal = reading.newest
     total = sum(each["entries"] for each in reading.summary)
     verification = EntryVerification(
         snapshot, result, None, seal, lambda _, done: reading.progress("hashed", done, max(done, total))

@@ -38,6 +38,8 @@ class Reading:
     validation: Report
     seal: StoredSeal | None
     """The newest seal, if it is signed and its signature holds."""
+    newest: StoredSeal | None = None
+    """The newest seal, if its row can be one."""
     without_proofs: str = ""
     """The reason why there is no such seal."""
     progress: Progress = no_progress
@@ -51,15 +53,16 @@ class Reading:
         ((until,),) = snapshot.table(dialect.render(queries.REMOVED_UNTIL))[1]
         if until is not None:
             dialect = replace(dialect, removed_until=datetime.fromisoformat(plain(until)))
-        seal, reason = None, "nothing is sealed yet: run kms-schema audit seal"
+        seal, newest, reason = None, None, "nothing is sealed yet: run kms-schema audit seal"
         try:
             if (last := snapshot.seals.last()) is not None:
+                newest = last
                 Prover(snapshot, last)
                 last.check_signature()
                 seal, reason = last, ""
         except (SealError, CannotProveError, ValueError) as error:
             reason = str(error)
-        return cls(snapshot, dialect, validation, seal, reason, progress)
+        return cls(snapshot, dialect, validation, seal, newest, reason, progress)
 
     def rows(self, query: str) -> tuple[list[str], Rows]:
         """Return the columns and rows of a query, with values as JSON has them; it runs once."""

@@ -56,6 +56,8 @@ URLS = (
     f"sqlite:///u:{SECRET}@h/x",
     f"sqlite:///missing.db?password={SECRET}",
     f"sqlite:///missing.db?{SECRET}",
+    f"file:missing.db?key={SECRET}",
+    f"file:missing.db?mode=ro&hexkey={SECRET}",
 )
 
 

@@ -49,9 +49,17 @@ def signature_changed(connection: Connection) -> Undo:
     return lambda: execute(connection, change, {"signature": bytes(signature)})
 
 
+def origin_changed(connection: Connection) -> Undo:
+    ((origin,),) = execute(connection, "SELECT origin FROM key_audit_seals").fetchall()
+    change = "UPDATE key_audit_seals SET origin = :origin"
+    execute(connection, change, {"origin": "a\x01b"})
+    return lambda: execute(connection, change, {"origin": origin})
+
+
 def test_leaves_and_signatures_are_verified(changed: Connection, tmp_path: Path) -> None:
     wrongs = (
         Wrong("an entry and its leaf were changed", {"entries-unchanged", "sealed"}, changed_with_its_leaf),
+        Wrong("the origin of a seal has a control character", {"entries-unchanged", "sealed"}, origin_changed),
         Wrong("the signature of a seal was changed", {"entries-unchanged", "sealed"}, signature_changed),
     )
     with triggers_disabled(changed):

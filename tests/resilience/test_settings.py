@@ -9,10 +9,12 @@ from psycopg import sql
 
 from kms_schema import validate
 from kms_schema.database_url import redact
+from tests.audit.trails import seal_all
 from tests.cli.test_validate_command import kms_schema
 from tests.resilience.names import in_quotes
 from tests.support.engines import Database, Engine
 from tests.support.reports import found, run
+from tests.support.rows.smallest import active_key_master, insert
 from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
@@ -100,6 +102,23 @@ def test_a_database_of_bytes_is_read_as_it_is(encoded: Database) -> None:
         assert found(validate(connection)) == [("KMS132", "index caf\\xe9")]
     done = kms_schema("validate", "--database-url", encoded.url)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("encoded", ["SQL_ASCII"], indirect=True)
+@pytest.mark.versions("newest")
+def test_lists_and_verification_read_a_database_of_bytes(encoded: Database) -> None:
+    with closing(encoded.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        key = insert(connection, "key_masters", **active_key_master())
+        seal_all(connection)
+        execute(connection, "ALTER TABLE key_audit_seals DISABLE TRIGGER ALL")
+        execute(connection, r"UPDATE key_audit_seals SET origin = E'a\xff'")
+    where = ("--database-url", encoded.url)
+    listed = kms_schema("audit", "list", *where)
+    assert (listed.returncode, key["key_id"] in listed.stdout, "b'" in listed.stdout) == (0, True, False), listed.stderr
+    verified = kms_schema("audit", "verify", *where)
+    assert verified.returncode == 1
+    assert "seal 1 cannot be read: the text of a note is UTF-8" in verified.stdout
 
 
 def test_many_objects_with_our_names_elsewhere_are_none_of_ours(database: Database) -> None:

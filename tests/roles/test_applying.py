@@ -153,38 +153,6 @@ def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> 
     assert not {each.code for each in named} & {each.code for each in validate(granted.superuser).findings}
 
 
-def test_a_member_of_the_remover_and_an_administrator_of_a_group_are_named(granted: Granted) -> None:
-    """By any way and with any options: also one that can neither use nor become the remover may let others."""
-    app, remover, between = granted.prefix + Role.APP, granted.prefix + Role.REMOVER, granted.prefix + "between"
-    options = execute(granted.superuser, "SHOW server_version_num").fetchone()[0] >= "160000"
-    with granted.member() as seen:
-        name = seen.url.split("//")[1].split(":")[0]
-        for grants, about in {
-            f"GRANT {remover} TO {name}": {name: f"a member of {remover}"},
-            f"CREATE ROLE {between}; GRANT {remover} TO {between}; GRANT {between} TO {name}": {
-                between: f"a member of {remover}, and through it {name}"
-            },
-            f"GRANT {remover} TO {name} WITH ADMIN OPTION": {
-                name: f"a member of {remover}; may grant {remover}",
-            },
-            f"GRANT {remover} TO {name} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE": {name: f"a member of {remover}"},
-            f"GRANT {remover} TO {name} WITH INHERIT FALSE, SET TRUE": {name: f"a member of {remover}"},
-            f"GRANT {app} TO {name} WITH ADMIN OPTION": {name: f"may grant {app}"},
-            f"GRANT {app} TO {name}": {},
-        }.items():
-            if "INHERIT" in grants and not options:
-                continue
-            execute(granted.superuser, grants)
-            named = [each for each in validate(granted.superuser).findings if each.code == "KMS455"]
-            assert {each.object: each.actual for each in named} == {
-                f"role {role}": says for role, says in about.items()
-            }
-            for each in named:
-                execute(granted.superuser, each.remediation or "")
-            assert [each for each in validate(granted.superuser).findings if each.code == "KMS455"] == [], grants
-            execute(granted.superuser, f"REVOKE {app}, {remover} FROM {name}; DROP ROLE IF EXISTS {between}")
-
-
 def test_one_grant_to_a_role_of_such_a_name_is_a_difference_by_itself(database: Database) -> None:
     """That a role is called kms_app does not make it the package's."""
     with closing(database.connect()) as connection, login(database) as nobody:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 CODE = "sequence"
 """The code of the row of `posture_objects.sql` with the sequence, the query of the last numbers, and the log."""
 FARTHEST = 2**40
-"""How far above the last number a sequence can continue: rollbacks do not draw that many. The guard has it, too."""
+"""How far above the last number a sequence can continue: rollbacks do not draw that many. The trigger has it, too."""
 
 
 def with_sequence(cursor: "psycopg.Cursor[tuple[Any, ...]]", rows: Iterable[Observed]) -> Iterator[Observed]:

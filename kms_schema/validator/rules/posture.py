@@ -181,11 +181,11 @@ POSTURE = (
     ),
     rule("KMS455", "a role administers a group role, or is the remover", WARNING, SQL,
         "it decides who has the privileges of the group role; a member of kms_remover can lock the audit log against "
-        "everybody, and remove expired entries under a tombstone without the function for it",
+        "everybody",
         expected="members without ADMIN OPTION, and none of kms_remover",
     ),
     rule("KMS456", "a setting speaks for sessions", WARNING, SQL,
-        "entries get an actor that nobody claimed (kms.actor), or processes are not told of revocations (kms.notices)",
+        "entries get an actor that no program claimed (kms.actor), or processes get no notice of changes (kms.notices)",
         expected="no such setting",
         help="remove it from the server's configuration, and reload",
         page="recorded",

@@ -10,6 +10,15 @@ from kms_schema.audit.storage.postgresql.copy_stream import whole
 from kms_schema.audit.storage.postgresql.encoded_entries import SELECTED
 from kms_schema.audit.storage.postgresql.session import Session
 
+# The page before a gap may reach into it.
+_BETWEEN_PAGES = """SELECT greatest(page.following, gap.first) AS first,
+        coalesce(lead(page.first) OVER (ORDER BY page.first), gap.last + 1) - 1 AS last
+    FROM (SELECT gap.first - 1 AS first, coalesce((SELECT first_sequence + length(hashes) / 32 FROM {leaves}
+                WHERE first_sequence < gap.first ORDER BY first_sequence DESC LIMIT 1), gap.first) AS following
+        UNION ALL
+        SELECT first_sequence, first_sequence + length(hashes) / 32 FROM {leaves}
+        WHERE first_sequence BETWEEN gap.first AND gap.last) AS page"""
+
 
 class PostgresqlEntries:
     """Reads and writes `key_audit_logs`: `LogReader` and `EntryWriter`."""
@@ -26,16 +35,17 @@ class PostgresqlEntries:
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         """Yield the visible entries above `after` and in `gaps`."""
-        found = self._not_sealed("*", after, gaps)
+        found = self.not_sealed("*", after, gaps)
         query = f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}"
         return self.whole(self._session.copy(query))
 
     def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
         """Return the number of those entries."""
-        (count,) = self._session.row(f"SELECT count(*) FROM ({self._not_sealed('sequence', after, gaps)}) AS entry")
+        (count,) = self._session.row(f"SELECT count(*) FROM ({self.not_sealed('sequence', after, gaps)}) AS entry")
         return int(count)
 
-    def _not_sealed(self, columns: str, after: int, gaps: Sequence[Gap]) -> str:
+    def not_sealed(self, columns: str, after: int, gaps: Sequence[Gap]) -> str:
+        """Return the query of those entries."""
         found = f"SELECT {columns} FROM {self._log} WHERE sequence > {after:d}"
         if gaps:
             firsts, lasts = (
@@ -44,12 +54,11 @@ class PostgresqlEntries:
             )
             found += (
                 f" UNION ALL SELECT entry.{columns} FROM unnest({firsts}, {lasts}) AS gap (first, last)"
-                f" JOIN {self._log} AS entry ON entry.sequence BETWEEN gap.first AND gap.last"
-                # A gap may span entries that are sealed: those of a page that does not end before them.
-                f" WHERE NOT EXISTS (SELECT FROM (SELECT page.first_sequence, length(page.hashes) / 32 AS entries"
-                f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= entry.sequence"
-                " ORDER BY page.first_sequence DESC LIMIT 1) AS page"
-                " WHERE entry.sequence < page.first_sequence + page.entries)"
+                # A gap may span entries that are sealed: read what is between their pages, and not these entries again.
+                f" CROSS JOIN LATERAL ({_BETWEEN_PAGES.format(leaves=f'ONLY {self._session.leaves}')}) AS hole"
+                f" CROSS JOIN LATERAL (SELECT {columns} FROM {self._log}"
+                " WHERE sequence BETWEEN hole.first AND hole.last OFFSET 0) AS entry"
+                " WHERE hole.first <= hole.last"
             )
         return found
 

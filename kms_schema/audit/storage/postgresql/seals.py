@@ -10,9 +10,16 @@ from kms_schema.audit.storage.records import CHANGES_OF_KEY, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.lock_holders import described, sealing
 
+# In a database of the encoding SQL_ASCII a text can be any bytes: the server refuses to send them as UTF-8.
+_TEXT = "convert_to({0}, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)"
+_TEXTS = (1, 6, 8)
+"""The places of `origin`, `verifier_key` and `next_key`."""
 _SEAL = (
-    "seal_number, origin, to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), tree_size,"
-    " root_hash, previous_seal_hash, verifier_key, signature, next_key, compact_range, last_sequence, open_gaps::text,"
+    f"seal_number, {_TEXT.format('origin')},"
+    " to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
+    " tree_size,"
+    f" root_hash, previous_seal_hash, {_TEXT.format('verifier_key')}, signature, {_TEXT.format('next_key')},"
+    " compact_range, last_sequence, open_gaps::text,"
     " snapshot_xmax, system_identifier, tombstone_leaf_count, tombstone_last_sequence, archive_sha256"
 )
 _COLUMNS = 14
@@ -63,7 +70,7 @@ class PostgresqlSeals:
         while rows := self._session.rows(
             f"{self._query} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
         ):
-            yield from rows
+            yield from map(_with_texts, rows)
             number = rows[-1][0]
 
     def append(self, seal: StoredSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
@@ -87,4 +94,12 @@ class PostgresqlSeals:
 
     def _one(self, condition: str) -> StoredSeal | None:
         rows = self._session.rows(f"{self._query} {condition}")
-        return StoredSeal.from_row(rows[0]) if rows else None
+        return StoredSeal.from_row(_with_texts(rows[0])) if rows else None
+
+
+def _with_texts(row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row with its texts; bytes that are not UTF-8 become characters that no seal can have."""
+    return [
+        bytes(value).decode("utf-8", "surrogateescape") if at in _TEXTS and value is not None else value
+        for at, value in enumerate(row)
+    ]

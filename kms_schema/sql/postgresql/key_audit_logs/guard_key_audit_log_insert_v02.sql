@@ -7,7 +7,7 @@
 -- which also stands for a missing value. A later policy does not change existing entries.
 --
 -- A sequence that the owner has set far ahead would end with the last number there is, and no entry could follow. So a
--- number above 2^50 is at most 2^40 above the last entry. Nobody below the owner can set the sequence, or draw that many.
+-- number above 2^50 is at most 2^40 above the last entry. Other roles than the owner cannot set the sequence.
 CREATE FUNCTION {schema}.guard_key_audit_log_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -41,8 +41,8 @@ UNION ALL
 -- alone may read them: for others that query would fail.
 SELECT 'sequence', format('%%I.%%I', %(schema)s, s.relname),
        format('SELECT pg_catalog.max(sequence) FROM ONLY %%I.key_audit_logs', %(schema)s)
-       || coalesce(format(' UNION ALL (SELECT last_sequence FROM ONLY %%s ORDER BY seal_number DESC LIMIT 1)',
-                          to_regclass(format('%%I.key_audit_seals', %(schema)s))::oid::regclass), ''),
+       || coalesce(' UNION ALL (SELECT last_sequence FROM ONLY ' || to_regclass(format('%%I.key_audit_seals', %(schema)s))::text
+                   || ' ORDER BY seal_number DESC LIMIT 1)', ''),
        format('%%I.key_audit_logs', %(schema)s)
 FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace CROSS JOIN owner
 WHERE n.nspname = %(schema)s AND s.relname = 'key_audit_logs_sequence_seq' AND s.relkind = 'S' AND s.relowner = owner.oid

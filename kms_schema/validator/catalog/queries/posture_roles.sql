@@ -15,7 +15,7 @@ WHERE h.code <> 'KMS427'
                      AND (has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE'))))
 GROUP BY h.code, v.oid, v.rolname
 UNION ALL
--- Who administers a group role decides who has its privileges. From 16 on the creator of a role has this from the first
+-- A role that administers a group role decides about its members. From 16 on the creator of a role has this from the first
 -- superuser, without the privileges; of the roles above it is reported with any options.
 SELECT 'KMS455', 'role ' || pg_get_userbyid(m.member)::text, 'may grant ' || string_agg(DISTINCT quote_ident(g.rolname), ', '),
        string_agg(format('REVOKE ADMIN OPTION FOR %%I FROM %%I%%s CASCADE;', g.rolname, pg_get_userbyid(m.member),
