@@ -1,7 +1,7 @@
 """Health checks of HSMs: a login, a real encryption, its time, and the attributes of the keys in use."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -19,6 +19,10 @@ from kms_schema.vocabulary import HsmHealth
 
 SLOW_MS = 1000
 """An HSM whose encryption and decryption take longer is DEGRADED."""
+_UNNAMED = (
+    "no version in this schema of the database names the object {!r}; another schema or database may: look there before"
+    " you destroy it"
+)
 _GONE = (ModuleError, TokenLostError, TokenNotFoundError)
 
 
@@ -35,7 +39,7 @@ class HsmCheck:
     faults: list[str] = field(default_factory=list)
     """Why it is not HEALTHY."""
     notes: list[str] = field(default_factory=list)
-    """Objects that no version of this database names; another database may."""
+    """Objects that no version in this schema names; another schema or database may."""
 
 
 def check_hsm(  # noqa: PLR0913  (each is an option of the command)
@@ -65,7 +69,7 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
     done = HsmCheck(name)
     with Session(engine) as session:
         refuse_dual_auth(find_hsm(session, name))
-        versions = _versions(session, name)
+        versions, known = _versions(session, name), _known(session)
         learn_stored_pin(session, hsms, name, roots)
     objects = hsms.objects(name)
     try:
@@ -73,6 +77,7 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
         if done.response_time_ms > slow_ms:
             done.faults.append(f"an encryption and a decryption took {done.response_time_ms} ms, more than {slow_ms}")
         _read_back(hsms, done, versions)
+        done.notes = [_UNNAMED.format(label) for label in objects.others(known)]
     except (UnfitTokenError, TokenRefusedError) as error:
         done.faults.append(str(error))
     except _GONE as error:
@@ -98,16 +103,22 @@ def _versions(session: Session, name: str) -> list[tuple[str, str]]:
     return [(f"version {row.version_number} of key {row.key_id!r}", row.hsm_key_id) for row in session.execute(query)]
 
 
+def _known(session: Session) -> set[bytes]:
+    """Return the ids of the objects of all versions: several names of HSMs may lead to one token."""
+    known = set()
+    for text in session.scalars(sa.select(KeyVersion.hsm_key_id).where(KeyVersion.hsm_key_id.is_not(None))):
+        with suppress(HandleError):
+            known.add(Handle.parse(text or "").object_id)
+    return known
+
+
 def _read_back(hsms: Hsms, done: HsmCheck, versions: list[tuple[str, str]]) -> None:
-    objects, known = hsms.objects(done.name), set()
+    objects = hsms.objects(done.name)
     for named, text in versions:
         try:
-            handle = Handle.parse(text)
-            known.add(handle.object_id)
-            faults = objects.faults(handle.object_id)
+            faults = objects.faults(Handle.parse(text).object_id)
         except (HandleError, MissingObjectError) as error:
             done.faults.append(f"{named}: {error}")
         else:
             done.keys += 1
             done.faults += [f"{named}: {fault}" for fault in faults]
-    done.notes = [f"no version of this database has the object {label!r}" for label in objects.others(known)]

@@ -21,14 +21,16 @@ _KEY_OBJECTS = EntryPoint("KeyObjects", "kms_schema.hsm.key_objects:KeyObjects",
 class Hsms:
     """Opens the tokens of a process when their keys are used. Threads may share it, and processes may fork with it."""
 
-    def __init__(self, uris: Mapping[str, str]) -> None:
+    def __init__(self, uris: Mapping[str, str], *, despite_refused_pin: bool = False) -> None:
         """Take the URIs (RFC 7512) of HSMs by their names in the database; nothing is opened yet.
 
-        Raises `TokenUriError`. Example::
+        `despite_refused_pin`: log in to a token that reports a refused PIN; a further wrong PIN may lock it. Raises
+        `TokenUriError`. Example::
 
             Hsms({"luna-1": "pkcs11:token=kms?module-path=/usr/lib/libluna.so&pin-source=file:/run/secrets/pin"})
         """
         self._uris = {name: Pkcs11Uri.parse(text) for name, text in uris.items()}
+        self._despite_refused_pin = despite_refused_pin
         self._pins: dict[str, Secret] = {}
         self._opened: dict[str, tuple[Token, KeyObjects]] = {}
 
@@ -61,7 +63,11 @@ class Hsms:
     def _open(self, name: str) -> "tuple[Token, KeyObjects]":
         pin = self._pins.get(name)
         try:
-            opened = _TOKEN.load()(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
+            opened = _TOKEN.load()(
+                self._uris[name],
+                despite_refused_pin=self._despite_refused_pin,
+                pin=None if pin is None else lambda: Secret.copy_of(pin.view),
+            )
             return opened, _KEY_OBJECTS.load()(opened)
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("kms_schema"):

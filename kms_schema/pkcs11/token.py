@@ -213,7 +213,7 @@ class Token:
         if token.flags & warned and not self._despite_refused_pin:
             raise PinRefusedError(
                 f"the token {uri} reports a wrong PIN since the last login, and gets none, lest it lock: correct it,"
-                " and log in once with kms-schema roots check --despite-refused-pin"
+                " and log in once with roots check or hsm check --despite-refused-pin"
             )
         if uri.pin_source is None and self._pin is None:
             if token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH:

@@ -144,8 +144,36 @@ def test_attributes_and_missing_objects_are_found(
         f"version 2 of key '{cards}': the token has no object",
     ):  # fmt: skip
         assert fault in faults
-    assert found["notes"] == ["no version of this database has the object 'kms-schema of nobody'"]
+    (note,) = found["notes"]
+    assert "names the object 'kms-schema of nobody'; another schema or database may" in note
     assert history(database, luna)[-1][:2] == ("HEALTHY", "DEGRADED")
+
+
+def test_two_names_of_one_token_and_none_of_its_keys_is_called_unnamed(
+    run: Run, cards: str, luna: str, token: SoftHsm
+) -> None:
+    """An operator may destroy what a check calls unnamed."""
+    second = unique("luna")
+    assert run("hsm", "add", second).status == 0
+    hsm = ("--hsm", f"{luna}={token.uri('kms')}", "--hsm", f"{second}={token.uri('kms')}")
+    said = run("hsm", "check", *hsm)
+    assert (said.status, said.out.count("HEALTHY"), "names the object" in said.out + said.err) == (0, 2, False), said
+    assert cards
+
+
+def test_a_token_of_data_keys_that_has_refused_a_pin_is_sent_another_on_demand(
+    run: Run, luna: str, token: SoftHsm
+) -> None:
+    hsm = ("--hsm", f"{luna}={token.uri('kms')}")
+    wrong = token.folder / "wrong"
+    wrong.write_text("0000", encoding="utf-8")
+    wrong.chmod(0o600)
+    refused = run("hsm", "check", "--hsm", hsm[1].replace(str(token.pin_file), str(wrong)))
+    assert (refused.status, "refused the PIN" in refused.error) == (1, True), refused
+    warned = run("hsm", "check", *hsm)
+    assert (warned.status, "or hsm check --despite-refused-pin" in warned.error) == (1, True), warned
+    assert run("hsm", "check", "--despite-refused-pin", *hsm).status == 0
+    assert run("hsm", "check", *hsm).status == 0
 
 
 def test_a_check_that_is_not_possible_changes_nothing(run: Run, luna: str, token: SoftHsm, database: Database) -> None:

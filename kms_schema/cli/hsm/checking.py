@@ -38,6 +38,7 @@ _SLOW_MS = 1000
     "--slow", "slow_ms", type=click.IntRange(1, 600_000), default=_SLOW_MS, show_default=True, metavar="MS",
     help="An answer that takes longer is DEGRADED.",
 )  # fmt: skip
+@click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")
 @root_key_options
 @actor_option
 @where
@@ -47,6 +48,7 @@ def check_command(
     names: tuple[str, ...],
     hsms: tuple[str, ...],
     slow_ms: int,
+    despite_refused_pin: bool,
     roots: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
@@ -57,7 +59,8 @@ def check_command(
 
     Checks the HSMs NAME, or all that --hsm names, and writes health and response time into the database; the audit log
     has each change of health. OFFLINE does not answer; DEGRADED is slow, does not encrypt as needed, or lacks a key or
-    has one with other attributes than it was made with.
+    has one with other attributes than it was made with. A token that reports a refused PIN is not sent another,
+    which might lock it, but with --despite-refused-pin.
 
     Exit status: 0 all are healthy, 1 one is not or cannot be checked, 2 usage, 3 no connection or missing privilege.
     """
@@ -66,9 +69,9 @@ def check_command(
     if not checked:
         raise click.UsageError("name an HSM: give --hsm NAME=URI for each")
     with (
-        root_keys_of(roots) as opened_roots,
+        root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened_roots,
         engine_for(database_url, schema, writing=True) as engine,
-        closing(_hsms(uris)) as opened,
+        closing(_hsms(uris, despite_refused_pin)) as opened,
     ):
         done = [
             checking.check_hsm(engine, opened, each, (opened_roots,), slow_ms=slow_ms, actor=actor) for each in checked
@@ -81,8 +84,8 @@ def check_command(
     return 0 if all(each.health is HsmHealth.HEALTHY for each in done) else 1
 
 
-def _hsms(uris: dict[str, str]) -> "hsms.Hsms":
-    return hsms.Hsms(uris)
+def _hsms(uris: dict[str, str], despite_refused_pin: bool) -> "hsms.Hsms":
+    return hsms.Hsms(uris, despite_refused_pin=despite_refused_pin)
 
 
 def _print_check(done: "checking.HsmCheck") -> None:
