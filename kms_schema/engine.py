@@ -12,6 +12,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
+from kms_schema import forks
+from kms_schema.begun_transactions import note_begun
 from kms_schema.database_url import parse_database_url
 from kms_schema.lock_holders import durable
 
@@ -69,6 +71,7 @@ def configure(engine: sa.Engine) -> None:
     For an engine that has no connections yet; of an asynchronous one its `sync_engine`. Raises nothing of its own.
     """
     if engine.dialect.name == "sqlite":
+        forks.follow(engine)
         pause = _pause_in_event_loop if engine.dialect.is_async else time.sleep
         sa.event.listen(engine, "connect", partial(_configure_sqlite, pause=pause))
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -258,6 +261,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection, pause: Callable[[float]
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
+    note_begun(connection)
 
 
 _LAST_MADE = {

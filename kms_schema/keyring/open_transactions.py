@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from kms_schema.begun_transactions import begun
 from kms_schema.engine import end_failed_commit
 from kms_schema.keyring.rollback_marks import Open, Work, find_lost, forget_all, join, next_mark, set_mark
 from kms_schema.keyring.waits import Waits
@@ -43,10 +44,12 @@ class OpenTransactions:
             "commit": self._commit,
             "rollback": self._rollback,
         }
-        self.forget()
+        self._begin_empty()
         for name, hook in self._hooks.items():
             sa.event.listen(engine, name, hook)
         _FOLLOWING.add(self)
+        for connection in begun(engine):  # before the ring was made: it must not wait for this thread's transaction
+            self._begin(connection)
 
     def close(self) -> None:
         """Stop following, after a last attempt at what a rollback has taken.
@@ -62,10 +65,13 @@ class OpenTransactions:
 
     def forget(self) -> None:
         """Forget what the parent process has open."""
+        forget_all()
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
         self._process = os.getpid()
         self._own = self._waits.own()
         self._opens: weakref.WeakKeyDictionary[sa.Connection, Open] = weakref.WeakKeyDictionary()
-        forget_all()
         self._missing: deque[Work] = deque()
         """The work that a rollback has taken and that could not be done again yet. Threads and finalizers add to it."""
 

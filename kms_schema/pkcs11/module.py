@@ -14,6 +14,7 @@ from typing import Any
 
 import pkcs11
 
+from kms_schema import forks
 from kms_schema.pkcs11.errors import ModuleError
 
 _modules: dict[str, "Module"] = {}
@@ -98,20 +99,25 @@ def _quietly(call: Callable[[], object]) -> None:
         return
 
 
+_kept: list[Module] = []
+"""Those that a fork keeps from being called."""
+
+
 def _before_fork() -> None:
-    for module in list(_modules.values()):
+    _kept[:] = _modules.values()
+    for module in _kept:
         module.lock.acquire()
 
 
 def _after_fork_in_parent() -> None:
-    for module in list(_modules.values()):
-        module.lock.release()
+    while _kept:
+        _kept.pop().lock.release()
 
 
 def _after_fork_in_child() -> None:
-    for module in list(_modules.values()):
+    _kept.clear()
+    for module in _modules.values():
         module.after_fork()
 
 
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+forks.hold_too(_before_fork, _after_fork_in_parent, _after_fork_in_child)

@@ -22,7 +22,7 @@ def texts() -> str:
         for file in (package / part).rglob("*.py")
     ]
     found = []
-    for file in (*files, package / "database_url.py", package / "secret_files.py"):
+    for file in (*files, package / "database_url.py", package / "forks.py", package / "secret_files.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = (str(each.value) if isinstance(each, ast.Constant) else "…" for each in node.values)

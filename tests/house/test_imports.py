@@ -14,8 +14,8 @@ from tests.support.import_graph import ROOT, all_imports, in_circles, modules, r
 
 ORDER = (
     "_version", "errors", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "durations",
-    "storable_text", "lock_keys", "lock_holders", "query_plans", "connection_hints", "output_files", "input_files",
-    "secret_files", "url_parameters", "database_url", "database_sources",
+    "storable_text", "lock_keys", "lock_holders", "forks", "begun_transactions", "query_plans", "connection_hints",
+    "output_files", "input_files", "secret_files", "url_parameters", "database_url", "database_sources",
     "sql", "snapshots", "models",
     "engine",
     "crypto", "pkcs11", "roots", "testing", "hardening",

@@ -1,7 +1,10 @@
 """Processes of their own that use a ring: forked, so that a test pays no start of an interpreter."""
 
 import os
+import select
+import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,6 +36,16 @@ class Child:
         os.close(self.pipe)
         os.waitpid(self.pid, 0)
         return found
+
+    def read_within(self, seconds: float) -> bytes:
+        """Return everything, and kill a process that has not ended by then: it waits for a lock that nobody has."""
+        deadline, found = time.monotonic() + seconds, b""
+        while select.select([self.pipe], [], [], max(0, deadline - time.monotonic()))[0]:
+            if not (more := self.read()):
+                return found + self.read_to_the_end()
+            found += more
+        os.kill(self.pid, signal.SIGKILL)
+        return self.read_to_the_end() + b" and is killed"
 
 
 def child(work: Callable[[Callable[[bytes], int]], None]) -> Child:

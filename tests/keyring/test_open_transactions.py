@@ -211,6 +211,26 @@ def test_a_database_in_memory(database: Database, roots: RootKeys, orders: str) 
 
 
 @pytest.mark.only_on("sqlite")
+def test_a_ring_that_is_made_within_a_transaction_counts_in_it(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    """On a connection of its own it would wait for the write lock, which this thread has."""
+    engine = create_engine(database.url, connect_args={"timeout": 1})
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE key_masters SET status_reason = status_reason")  # writes
+        with ring_of(engine, roots) as ring:
+            begun = time.monotonic()
+            ring.key(orders).encrypt(DATA, aad=AAD)
+            with ring_of(create_engine(database.url), roots) as other, engine.connect() as second:
+                assert (other._storage.joined, ring._storage.joined) == (None, connection)
+                second.begin()
+                assert KeyRing(engine, roots)._storage.joined is second
+            assert time.monotonic() - begun < 10, "it has waited for itself"
+            connection.commit()
+    assert used(database, orders) == 1
+
+
+@pytest.mark.only_on("sqlite")
 def test_a_transaction_that_ends_by_itself_takes_no_count(database: Database, roots: RootKeys, orders: str) -> None:
     engine, name = database.engine(), unique("notes").replace("-", "_")
     with ring_of(engine, roots) as ring:

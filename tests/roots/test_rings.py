@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.roots import create_root
 from tests.keyring.async_rings import opened
+from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, ROOT
 from tests.support.engines import Database
 from tests.support.engines.softhsm import SoftHsm
@@ -69,4 +71,35 @@ def test_threads_and_forked_children_share_a_ring_under_a_token(
                 os._exit(0 if same else 1)
         assert set(pool.map(decrypted, NAMES * 4)) == {DATA}
         assert os.waitpid(child, 0)[1] == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize("children", [2, pytest.param(60, marks=pytest.mark.full)])
+def test_no_child_waits_for_a_lock_that_another_thread_had(
+    database: Database, roots: RootKeys, blobs: dict[str, bytes], children: int
+) -> None:
+    """Four threads open keys for the first time all the while: in the database, and in the token."""
+    engine, is_over = database.engine(), threading.Event()
+
+    def all_open() -> bool:
+        with KeyRing(engine, roots) as ring:
+            return all(ring.key(name).decrypt(blobs[name], aad=AAD) == DATA for name in NAMES)
+
+    def until_the_end(_: int) -> bool:
+        found = all_open()
+        while found and not is_over.is_set():
+            found = all_open()
+        return found
+
+    def work(write: Callable[[bytes], int]) -> None:
+        write(str(all_open()).encode())
+
+    with ThreadPoolExecutor(4) as pool:
+        busy = pool.map(until_the_end, range(4))
+        try:
+            answers = {child(work).read_within(30) for _ in range(children)}
+        finally:
+            is_over.set()
+        assert all(busy)
+    assert answers == {b"True"}
     engine.dispose()

@@ -1,0 +1,216 @@
+"""Forks of a process that uses SQLite: the child begins with free locks, and without files of the parent's open.
+
+SQLite keeps its locks of a file by process, in memory that a fork copies, while those of the system stay with the
+parent. A child that opens a file which its parent has open counts on locks that it does not have. It waits for a write
+lock that no thread there will release, and its commits are lost when the parent closes the file. So the parent closes
+idle connections before it forks, once its other threads are outside of the library. They open again when they are used.
+The child refuses a file of which a connection is in use all the same.
+"""
+
+import os
+import sqlite3
+import stat
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+import sqlalchemy as sa
+
+WAITS_SECONDS: Final = 5.0
+"""The longest that a fork waits for other threads, which return their connections meanwhile."""
+_HELD_BACK_SECONDS: Final = 0.25
+"""The longest that a fork holds a thread back: another one may wait for it, with a connection."""
+
+REFUSAL: Final = (
+    "this process was forked while its parent had the file open, and SQLite's locks end there: fork while no connection"
+    " is in use, or start it by spawn or forkserver"
+)
+
+_changed: threading.Condition = threading.Condition()
+"""Held while a connection is opened or closed, and by a fork."""
+_forking: int | None = None
+"""The thread that is about to fork."""
+_engines: "weakref.WeakSet[sa.Engine]" = weakref.WeakSet()
+_open: "weakref.WeakSet[SqliteConnection]" = weakref.WeakSet()
+_inherited: frozenset[tuple[int, int]] = frozenset()
+"""Device and inode of the files that the parent of this process had open when it forked."""
+_left: list[object] = []
+"""Connections of the parent: the child neither uses nor closes them."""
+
+Hook = Callable[[], object]
+_others: list[tuple[Hook, Hook, Hook]] = []
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection to a file, which knows its process and the thread that uses it."""
+
+    used_by: int | None
+    """The thread that has it from the pool; None while it is idle, and then a fork closes it."""
+    is_open: bool = False
+
+    def __init__(self, database: Any, *arguments: Any, **options: Any) -> None:
+        """Open it, as `sqlite3.connect` does. Raises `sqlite3.OperationalError` where the parent has the file open."""
+        self.used_by = threading.get_ident()
+        self._process = os.getpid()
+        with _changed:
+            if _inherited and _is_inherited(database):
+                raise sqlite3.OperationalError(REFUSAL)
+            super().__init__(database, *arguments, **options)
+            self.is_open = True
+            _open.add(self)
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """Return a cursor. Raises `sqlite3.OperationalError` in a child, where it is the parent's."""
+        if self._process != os.getpid():
+            raise sqlite3.OperationalError(REFUSAL)
+        return super().cursor(*arguments, **options)
+
+    def commit(self) -> None:
+        """Commit. Raises `sqlite3.OperationalError` in a child, where it is the parent's."""
+        if self._process != os.getpid():
+            raise sqlite3.OperationalError(REFUSAL)
+        super().commit()
+
+    def rollback(self) -> None:
+        """Roll back; in a child the transaction is the parent's, and goes on there."""
+        if self._process == os.getpid():
+            super().rollback()
+
+    def close(self) -> None:
+        """Close it; in a child it is left to the parent."""
+        if self._process != os.getpid():
+            return
+        with _changed:
+            super().close()
+            self.is_open = False
+            _open.discard(self)
+
+
+def follow(engine: sa.Engine) -> None:
+    """Have forks close the idle connections that `engine` will open, if it is one of files of SQLite. Raises nothing.
+
+    A connection of another class, which `connect_args` may give as `factory`, is not closed: then the child refuses.
+    """
+    in_memory = isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool)
+    if in_memory or engine.dialect.driver not in ("pysqlite", "aiosqlite"):
+        return  # a database in memory ends with its connection, and has no locks
+    _engines.add(engine)
+    sa.event.listen(engine, "do_connect", _prepare)
+    sa.event.listen(engine, "checkout", _take)
+    sa.event.listen(engine, "checkin", _give_back)
+
+
+def hold_too(before: Hook, in_parent: Hook, in_child: Hook) -> None:
+    """Have forks call `before` when no other thread uses a database, and one of the others afterwards."""
+    _others.append((before, in_parent, in_child))
+
+
+def _prepare(_dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> None:
+    name = str(arguments[0]) if arguments else str(options.get("database", ""))
+    if name and ":memory:" not in name and "mode=memory" not in name:
+        options.setdefault("factory", SqliteConnection)
+
+
+def _driver(connection: Any) -> SqliteConnection | None:
+    """Return the connection of sqlite3, which that of aiosqlite has inside; None for one of another class."""
+    if hasattr(connection, "run_async"):
+        connection = connection.driver_connection._connection
+    return connection if isinstance(connection, SqliteConnection) else None
+
+
+def _take(connection: Any, _record: Any, _fairy: Any) -> None:
+    """Note the thread that takes a connection from the pool, after a fork that is about to happen.
+
+    Raises `DisconnectionError` for one that a fork has closed: the pool opens another one.
+    """
+    driver = _driver(connection)
+    if driver is None:
+        return
+    me = threading.get_ident()
+    with _changed:
+        if _forking not in (None, me) and driver.used_by is None and not _is_in_use(by=me):
+            _changed.wait_for(lambda: _forking is None, _HELD_BACK_SECONDS)
+        driver.used_by = me
+        is_open = driver.is_open
+    if not is_open:
+        raise sa.exc.DisconnectionError
+
+
+def _give_back(connection: Any, _record: Any) -> None:
+    driver = None if connection is None else _driver(connection)
+    if driver is not None:
+        driver.used_by = None
+        if _forking is not None:
+            with _changed:
+                _changed.notify_all()
+
+
+def _is_in_use(by: int) -> bool:
+    return any(each.used_by == by for each in list(_open))
+
+
+def _is_inherited(database: Any) -> bool:
+    name = os.fsdecode(database)
+    if name.startswith("file:"):
+        name = unquote(name.removeprefix("file:").partition("?")[0].partition("#")[0])
+        name = "/" + name.partition("/")[2] if name.startswith("//") else name
+    with suppress(OSError):
+        found = Path(name).stat()
+        return (found.st_dev, found.st_ino) in _inherited
+    return False
+
+
+def _before() -> None:
+    global _forking  # noqa: PLW0603  (one for the process)
+    me = threading.get_ident()
+    _changed.acquire()
+    _forking = me
+    if not _is_in_use(by=me):  # else the child cannot use SQLite, and others may wait for this thread's transaction
+        _changed.wait_for(lambda: all(each.used_by is None for each in list(_open)), WAITS_SECONDS)
+        for each in list(_open):
+            if each.used_by is None:
+                with suppress(sqlite3.Error):
+                    each.close()
+    for before, _, _ in _others:
+        before()
+
+
+def _in_parent() -> None:
+    global _forking  # noqa: PLW0603
+    for _, in_parent, _ in reversed(_others):
+        in_parent()
+    _forking = None
+    _changed.notify_all()
+    _changed.release()
+
+
+def _in_child() -> None:
+    global _changed, _forking, _inherited  # noqa: PLW0603
+    _changed, _forking = threading.Condition(), None
+    for _, _, in_child in reversed(_others):
+        in_child()
+    _left.extend(_open)
+    _open.clear()
+    if _engines:
+        _inherited = frozenset(_files())
+    for engine in list(_engines):
+        engine.dispose(close=False)  # its locks may be held by threads that this process does not have
+
+
+def _files() -> set[tuple[int, int]]:
+    """Return device and inode of the regular files that this process has open."""
+    found = set()
+    for each in Path("/dev/fd").iterdir():
+        with suppress(OSError):
+            opened = os.fstat(int(each.name))
+            if stat.S_ISREG(opened.st_mode):
+                found.add((opened.st_dev, opened.st_ino))
+    return found
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
