@@ -88,6 +88,16 @@ def test_an_index_that_was_renamed_with_its_constraint_is_said_once() -> None:
     assert (difference.key, difference.also) == ("constraint keys.pk", ("index pk",))
 
 
+def test_a_trigger_that_has_the_new_name_of_a_column_is_a_difference_of_its_own() -> None:
+    """Its fix was a KeyError of the remediation, which took it for what follows from the column."""
+    actual = without("column keys.status", "trigger keys.guard")
+    actual["column keys.z"] = schema()["column keys.status"]
+    actual["trigger keys.z"] = schema()["trigger keys.guard"]
+    expected = changed("trigger keys.guard", needs=["column keys.status"])
+    renamed = {(each.key, each.kind) for each in compare(expected, actual)}
+    assert {("column keys.status", Kind.RENAMED), ("trigger keys.guard", Kind.RENAMED)} <= renamed
+
+
 def test_the_order_of_columns_counts_and_a_missing_one_does_not_shift_it() -> None:
     assert differences(changed("table keys", columns=["status", "id"])) == [("table keys", Kind.CHANGED)]
     actual = without("column keys.id", "constraint keys.pk", "index pk")

@@ -182,7 +182,8 @@ def _follows(difference: Difference, cause: Difference) -> bool:
             return shows and (of_constraint or difference.attributes.keys() <= _RENDERED)
         case Kind.RENAMED:
             # An index has the name of its constraint.
-            return cause.kind is Kind.RENAMED and _new_name(cause) == _new_name(difference)
+            of_constraint = cause.key.startswith("constraint ")
+            return of_constraint and cause.kind is Kind.RENAMED and _new_name(cause) == _new_name(difference)
     return False
 
 
