@@ -1,5 +1,6 @@
 """docs/operations.md: each block of commands, run by a shell as it is written."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from tests.deploying.servers import server
 from tests.docs.readers import Block, Reader, addresses, forget, section
 from tests.support.engines import Database
 from tests.support.engines.postgresql import psycopg_url
@@ -68,7 +70,7 @@ def roles(empty_database: Database) -> Iterator[Database]:
 
 
 def test_no_block_of_the_page_is_left_out() -> None:
-    tried = {"First deployment": 8, "Upgrade": 3, "Regular jobs": 0, "Back up": 2, "Rollback": 4, "Recovery": 3}
+    tried = {"First deployment": 8, "Upgrade": 3, "Regular jobs": 0, "Back up": 3, "Rollback": 4, "Recovery": 4}
     tried["SQLite"] = 2
     assert {section: len(blocks(section)) for section in SECTIONS} == tried
 
@@ -136,7 +138,7 @@ def test_rollback(roles: Database, tmp_path: Path) -> None:
 @pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}")  # what a pg_restore writes, older servers do not understand
 def test_recovery(roles: Database, tmp_path: Path) -> None:
     reader, owner = Reader(tmp_path, addresses(roles)), url_of(roles, database="kms")
-    interrupted, restore, stamp = (Block("sh", text) for text in blocks("Recovery"))
+    interrupted, restore, elsewhere, stamp = (Block("sh", text) for text in blocks("Recovery"))
     migrator = {"KMS_DATABASE_URL": url_of(roles, username="kms_migrator", database="kms")}
     reader.types(section("operations.md", "First deployment")[:1])
     reader.environment |= migrator
@@ -146,14 +148,50 @@ def test_recovery(roles: Database, tmp_path: Path) -> None:
     with psycopg.connect(owner, autocommit=True, options=IN_KMS) as connection:
         populate(connection)
         rows = connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()
+        connection.execute("ALTER ROLE shop PASSWORD 'of-the-shop'")
+        connection.execute("ALTER ROLE shop IN DATABASE kms SET search_path TO shop, public")
+        connection.execute("ALTER ROLE auditor PASSWORD 'of-the-auditor'")
     said = reader.types([*section("operations.md", "Back up"), restore])
     assert "no drift: 1 warning, 3 info" in said
+    restored_elsewhere(reader, elsewhere)
+    evidence_with_a_waiver(reader, owner)
     restored = url_of(roles, database="kms_restored")
     with psycopg.connect(restored, autocommit=True, options=IN_KMS) as connection:
         assert connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()[: len(rows)] == rows
         connection.execute("DELETE FROM alembic_version")
     reader.environment["KMS_DATABASE_URL"] = restored
     assert "1 warning, 3 info" in reader.types([stamp])
+
+
+def restored_elsewhere(reader: Reader, restore: Block) -> None:
+    """Restore on a second server, which asks for passwords, and log in there as before."""
+    with server(WHEEL_MAJOR) as engine:
+        address = engine.url
+        for name in ("postgres", "kms"):
+            shown = f"postgresql://postgres@other.example.com/{name}"
+            reader.replaced[shown] = psycopg_url(address.set(database=name))
+        assert "no drift: 1 warning, 3 info" in reader.types([restore])
+        for login, password in (("shop", "of-the-shop"), ("auditor", "of-the-auditor")):
+            url = psycopg_url(address.set(username=login, password=password, database="kms"))
+            with psycopg.connect(url) as connection:
+                path = connection.execute("SHOW search_path").fetchone()
+                timeout = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+            assert (path == ("shop, public",)) is (timeout == ("1min",)) is (login == "shop")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(url.replace("of-the-auditor", "another")).close()
+
+
+def evidence_with_a_waiver(reader: Reader, owner: str) -> None:
+    """The login that makes backups fails a control, unless it is waived; the report names it then."""
+    waiver = '[[waiver]]\ncode = "KMS432"\nobject = "role backup"\nreason = "makes backups"\nexpires = 2999-01-01\n'
+    (reader.folder / "waivers.toml").write_text(waiver, encoding="utf-8")
+    reader.environment["KMS_DATABASE_URL"] = owner
+    report = "kms-schema report --standard pci-dss-4.0.1 --period $(date -u +%Y) --format json --no-record --output -"
+    for options, state in (("", "not satisfied"), (" --waivers waivers.toml", "for review")):
+        said = reader.types([Block("sh", f"({report}{options} 2> /dev/null || true)\n")])
+        (privileges,) = (each for each in json.loads(said)["claims"] if each["name"] == "privileges")
+        assert privileges["state"] == state
+        assert ("makes backups" in json.dumps(privileges)) is bool(options)
 
 
 @pytest.mark.only_on("sqlite")
