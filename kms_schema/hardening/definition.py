@@ -28,6 +28,10 @@ class EventTrigger:
     """The commands for which it fires; without any, for all."""
 
 
+STARTS = ("CREATE INDEX", "CREATE RULE", "CREATE TRIGGER", "DROP INDEX")
+"""The commands that are refused before they begin: at their end it would be too late."""
+
+
 def hardening_schema(schema: str) -> str:
     """Return the schema of the functions for `schema`."""
     return f"{schema}_hardening"
@@ -36,7 +40,7 @@ def hardening_schema(schema: str) -> str:
 def event_triggers(schema: str) -> tuple[EventTrigger, ...]:
     """Return the event triggers of `schema`; their names are unique in the database."""
     return (
-        EventTrigger(f"guard_{schema}_starts", Event.STARTS, "refuse_starts", ("CREATE INDEX", "DROP INDEX")),
+        EventTrigger(f"guard_{schema}_starts", Event.STARTS, "refuse_starts", STARTS),
         EventTrigger(f"guard_{schema}_commands", Event.COMMANDS, "refuse_commands"),
         EventTrigger(f"guard_{schema}_drops", Event.DROPS, "refuse_drops"),
         EventTrigger(f"guard_{schema}_rewrites", Event.REWRITES, "refuse_rewrites"),

@@ -23,6 +23,10 @@ PAIRS = {
         "CREATE FUNCTION cost_f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         "DROP FUNCTION cost_f()",
     ),
+    "CREATE and DROP RULE of a host's role": (
+        "SET ROLE cost_host; CREATE RULE r AS ON INSERT TO cost_own DO NOTHING; RESET ROLE",
+        "SET ROLE cost_host; DROP RULE r ON cost_own; RESET ROLE",
+    ),
     "GRANT and REVOKE": ("GRANT SELECT ON cost TO pg_monitor", "REVOKE SELECT ON cost FROM pg_monitor"),
 }
 ROUNDS, TIMES = 3, 300
@@ -45,6 +49,9 @@ def main(url: str) -> None:
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("CREATE TABLE cost (id integer)")
+        connection.execute(
+            "CREATE ROLE cost_host; CREATE TABLE cost_own (id integer); ALTER TABLE cost_own OWNER TO cost_host"
+        )
         for _ in range(ROUNDS):
             for hardened in (False, True):
                 (apply if hardened else remove)(connection)
@@ -52,7 +59,7 @@ def main(url: str) -> None:
                     key = (name, hardened)
                     best[key] = min(best.get(key, float("inf")), measured(connection, pair))
         remove(connection)
-        connection.execute("DROP TABLE cost")
+        connection.execute("DROP TABLE cost, cost_own; DROP ROLE cost_host")
     for name in PAIRS:
         plain, hardened = best[name, False], best[name, True]
         print(f"{name:40} {plain:.2f} ms, {hardened:.2f} ms hardened: {hardened - plain:+.2f} ms")

@@ -3,7 +3,7 @@ by nothing else.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED, event_triggers
 from tests.hardening.hardened import Hardened
+from tests.support.login_roles import login
 from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
@@ -187,6 +188,59 @@ def test_what_commits_in_between_is_refused_before_it_begins(common: Hardened, w
     broken = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)"
     assert execute(common.superuser, broken).fetchall() == []
     assert execute(common.superuser, "SELECT to_regclass('one_of_a_kind')").fetchone() == (None,)
+
+
+LOCKING = (
+    "CREATE RULE r AS ON INSERT TO public.key_audit_logs DO INSTEAD NOTHING",
+    "CREATE TRIGGER t BEFORE UPDATE ON public.key_audit_logs EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "DO $$ BEGIN EXECUTE 'CREATE RULE r AS ON INSERT TO public.' || 'key_audit' || '_logs DO NOTHING'; END $$",
+    'CREATE RULE r AS ON INSERT TO public.U&"key_audit\\005flogs" DO NOTHING',
+)
+"""What takes a lock for which everybody waits, before the server asks who owns the table."""
+
+
+@pytest.mark.parametrize(("owns", "sqlstate"), [("nothing", "23001"), ("a table", "55P03")])
+def test_a_rule_or_trigger_of_another_role_keeps_nobody_waiting(common: Hardened, owns: str, sqlstate: str) -> None:
+    """Whoever owns nothing is refused at once, and whoever owns a table waits no longer than this."""
+    temporary = f"TEMPORARY ON DATABASE {common.database.name}"
+    with login(common.database, temporary) as role, closing(role.connect()) as session, tried(common.superuser):
+        assert isinstance(session, psycopg.Connection)
+        execute(session, "SET statement_timeout = '10s'; CREATE TEMPORARY TABLE own (id integer)")
+        if owns == "a table":
+            with closing(common.database.connect()) as superuser:
+                execute(superuser, f"CREATE SCHEMA {session.info.user} CREATE TABLE t (id integer)")
+                execute(superuser, f"ALTER TABLE {session.info.user}.t OWNER TO {session.info.user}")
+        execute(common.superuser, "LOCK TABLE key_audit_logs IN ROW EXCLUSIVE MODE")
+        states = []
+        for statement in LOCKING:
+            with pytest.raises(psycopg.Error) as refused:
+                execute(session, statement)
+            states.append(refused.value.sqlstate)
+    assert states == [sqlstate] * len(LOCKING)
+
+
+@pytest.mark.parametrize(("before", "meanwhile"), [("0", "500ms"), ("5s", "500ms"), ("200ms", "200ms")])
+def test_a_host_that_owns_tables_waits_no_longer_for_a_trigger_and_keeps_a_shorter_timeout(
+    common: Hardened, before: str, meanwhile: str
+) -> None:
+    with (
+        login(common.database) as role,
+        closing(role.connect()) as host,
+        closing(common.database.connect()) as superuser,
+    ):
+        assert isinstance(host, psycopg.Connection)
+        execute(superuser, f"CREATE SCHEMA {host.info.user} AUTHORIZATION {host.info.user}")
+        execute(host, f"CREATE TABLE own (id integer); SET lock_timeout = '{before}'")
+        with tried(host):
+            execute(host, "CREATE RULE r AS ON INSERT TO own DO INSTEAD NOTHING")
+            assert execute(host, "SHOW lock_timeout").fetchone() == (meanwhile,)
+        assert execute(host, "SHOW lock_timeout").fetchone() == (before,)
+    with tried(common.owner):
+        execute(
+            common.owner,
+            f"SET LOCAL lock_timeout = '{before}'; CREATE RULE r AS ON INSERT TO host_lines DO ALSO SELECT 1",
+        )
+        assert execute(common.owner, "SHOW lock_timeout").fetchone() == (before,)
 
 
 def test_an_index_that_is_dropped_concurrently_would_be_left_invalid(own: Hardened) -> None:
