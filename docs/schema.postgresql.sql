@@ -845,8 +845,9 @@ $$;
 
 REVOKE ALL ON FUNCTION public.protect_row_identity() FROM PUBLIC;
 
--- Usage counters never decrease. The trigger's WHEN clause detects a decrease, and this function only raises the error:
--- counting use, the hot path, calls no function.
+-- Usage counters never decrease, and those of a version grow by a bounded number at once: otherwise a login that counts
+-- could use up a key for ever in one statement. The trigger's WHEN clause detects both, and this function only raises the
+-- error: counting use, the hot path, calls no function. Beyond the maximum of a counter a CHECK refuses.
 CREATE FUNCTION public.prevent_counter_decrease() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -866,6 +867,15 @@ BEGIN
                 );
         END IF;
     END LOOP;
+    IF (after ->> 'usage_count')::bigint <= 1000000000000000
+        AND (after ->> 'data_volume_bytes')::bigint <= 9007199254740992
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: a statement may add at most 16777216 uses and 1 TiB to a version', TG_NAME),
+            HINT = 'Count in several statements.';
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -2786,7 +2796,10 @@ ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER prevent_key_master_counter_
 
 CREATE TRIGGER prevent_key_version_counter_decrease
 BEFORE UPDATE OF usage_count, data_volume_bytes ON public.key_versions
-FOR EACH ROW WHEN (NEW.usage_count < OLD.usage_count OR NEW.data_volume_bytes < OLD.data_volume_bytes)
+FOR EACH ROW WHEN (
+    NEW.usage_count NOT BETWEEN OLD.usage_count AND OLD.usage_count + 16777216
+    OR NEW.data_volume_bytes NOT BETWEEN OLD.data_volume_bytes AND OLD.data_volume_bytes + 1099511627776
+)
 EXECUTE FUNCTION public.prevent_counter_decrease('usage_count', 'data_volume_bytes');
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER prevent_key_version_counter_decrease;

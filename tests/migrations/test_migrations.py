@@ -165,7 +165,7 @@ def test_a_revision_that_fails_leaves_nothing_behind(empty_database: Database, c
         with pytest.raises(CommandError, match=f"{obstacle} already exists"):
             empty_database.alembic("upgrade", revision)
         assert differences(before, catalog(connection)) == {}
-        execute(connection, f"DROP VIEW {obstacle}")
+        execute(connection, f"DROP TYPE {obstacle}")
         empty_database.alembic("upgrade", revision)
 
 
@@ -175,12 +175,12 @@ def test_a_revision_that_failed_is_completed_by_running_it_again(
 ) -> None:
     empty_database.alembic("upgrade", "003")
     for revision, obstacle in (("004", "key_audit_logs"), ("head", "key_health_monitor")):
-        execute(connection, f"CREATE VIEW {obstacle} AS SELECT 1 AS one")
+        execute(connection, f"CREATE TYPE {obstacle} AS ENUM ()")  # of which no upgrade asks first
         version = empty_database.alembic("current")
         with pytest.raises(CommandError, match=f'{obstacle}" already exists'):
             empty_database.alembic("upgrade", revision)
         assert empty_database.alembic("current") == version
-        execute(connection, f"DROP VIEW {obstacle}")
+        execute(connection, f"DROP TYPE {obstacle}")
         empty_database.alembic("upgrade", revision)
     with closing(database.connect()) as undisturbed:
         assert differences(catalog(undisturbed), catalog(connection)) == {}

@@ -6,6 +6,7 @@ import pytest
 
 from kms_schema.vocabulary import KeyType
 from tests.rotations.setups import a_key, a_policy, queue_of
+from tests.support.counters import set_counters
 from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version, now
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
@@ -18,7 +19,7 @@ OF_CIPHER = {"algorithm": "AES-256-GCM"}
 
 def used(shared: SharedDatabase, count: int) -> list[tuple[Any, ...]]:
     """Count use up to `count`, and return what is due."""
-    execute(shared.connection, "UPDATE key_versions SET usage_count = :count", {"count": count})
+    set_counters(shared.connection, usage_count=count)
     return [
         (row["reason"], bool(row["overdue"]), row["policy_id"], row["due_at"])
         for row in queue_of(shared.connection).due()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kms_schema.refresh import refresh
+from tests.support.counters import set_counters
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import Row, active_key_master, insert, key_rotation, key_version, live_key_version
@@ -53,8 +54,7 @@ def test_keys_rotate_and_refresh_with_all_counters_at_their_maximum(connection: 
     key = two_versions(connection, max_usage_count=MOST)
     for beyond in (2**63 - 1, MOST + 1):
         refused(connection, COUNT, {"uses": beyond}, rule="ck_key_versions_usage_count_range")
-    execute(connection, COUNT, {"uses": MOST})
-    execute(connection, "UPDATE key_versions SET data_volume_bytes = :most", {"most": 2**53})
+    set_counters(connection, usage_count=MOST, data_volume_bytes=2**53)
     refresh(connection)
     assert one(connection, "SELECT usage_count FROM key_masters") == MOST
     assert one(connection, "SELECT usage_percentage FROM key_health_monitor") == 100
@@ -68,7 +68,7 @@ def test_keys_rotate_and_refresh_with_all_counters_at_their_maximum(connection: 
 @pytest.mark.versions("oldest and newest")
 def test_the_total_of_a_new_version_stops_at_the_maximum(connection: Connection) -> None:
     key = two_versions(connection)
-    execute(connection, COUNT, {"uses": MOST})
+    set_counters(connection, usage_count=MOST)
     insert(connection, "key_versions", **key_version(key, version_number=3, usage_count=MOST))
     assert one(connection, "SELECT usage_count FROM key_masters") == MOST
 

@@ -38,9 +38,9 @@ LIVE_RULE = "uq_key_versions_live"
 
 # Rule, what it accepts, what it refuses.
 COUNTERS: list[tuple[str, Row, Row]] = [
-    ("ck_key_versions_usage_count_range", {"usage_count": 10**15}, {"usage_count": 10**15 + 1}),
-    ("ck_key_versions_usage_count_range", {"usage_count": 10**15}, {"usage_count": 2**63 - 1}),
-    ("ck_key_versions_data_volume_bytes_range", {"data_volume_bytes": 2**53}, {"data_volume_bytes": 2**53 + 1}),
+    ("ck_key_versions_usage_count_range", {"usage_count": 2**24}, {"usage_count": 10**15 + 1}),
+    ("ck_key_versions_usage_count_range", {"usage_count": 2**24}, {"usage_count": 2**63 - 1}),
+    ("ck_key_versions_data_volume_bytes_range", {"data_volume_bytes": 2**40}, {"data_volume_bytes": 2**53 + 1}),
 ]
 RULES: list[tuple[str, Row, Row]] = [
     *COUNTERS,
@@ -149,14 +149,18 @@ def test_identity_columns_of_a_version_never_change(shared: SharedDatabase, chan
 
 
 @pytest.mark.parametrize("counter", ["usage_count", "data_volume_bytes"])
-def test_counters_never_fall(shared: SharedDatabase, counter: str) -> None:
+def test_counters_never_fall_nor_jump(shared: SharedDatabase, counter: str) -> None:
     version = stored_version(shared, stored_key(shared), usage_count=5, data_volume_bytes=5)
     rule = "prevent_key_version_counter_decrease"
     for fewer in (4, -1):
         error = update_refused(shared.connection, "key_versions", version, {counter: fewer}, rule=rule)
         assert f"{counter} may not decrease" in str(error)
+    most = {"usage_count": 2**24, "data_volume_bytes": 2**40}[counter]
+    for beyond in (10**15, 5 + most + 1):
+        error = update_refused(shared.connection, "key_versions", version, {counter: beyond}, rule=rule)
+        assert "at most 16777216 uses and 1 TiB" in str(error)
     update(shared.connection, "key_versions", version, **{counter: 5})
-    update(shared.connection, "key_versions", version, **{counter: 10**15})
+    update(shared.connection, "key_versions", version, **{counter: 5 + most})
 
 
 def test_a_key_has_one_live_version(shared: SharedDatabase) -> None:

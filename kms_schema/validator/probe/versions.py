@@ -151,6 +151,8 @@ def _counters(of: Row) -> Iterator[Attempt]:
     cases: list[Case] = [
         (rule, "usage_count of a version decreases", {"usage_count": 6}),
         (rule, "data_volume_bytes of a version decreases", {"data_volume_bytes": 6}),
+        (rule, "usage_count of a version jumps to its maximum", {"usage_count": 10**15}),
+        (rule, "data_volume_bytes of a version jumps to its maximum", {"data_volume_bytes": 2**53}),
     ]
     row = version(of, usage_count=7, data_volume_bytes=7)
     more: Row = {"usage_count": 8, "data_volume_bytes": 8}
@@ -283,7 +285,7 @@ def _index_bounds(of: Row) -> Iterator[Promise]:
     stored = (*given, adding(TABLE, row))
     for trigger, keeps, done, before in (
         ("_insert", "a new version has index bounds of its counters", adding(TABLE, row), given),
-        ("", "a counter that passes its index bound gets another", changing(TABLE, row, usage_count=10**9), stored),
+        ("", "a counter that passes its index bound gets another", changing(TABLE, row, usage_count=10**7), stored),
         ("_change", "an index bound is not below its counter", changing(TABLE, row, usage_index_bound=6), stored),
     ):
         protection = (f"trigger {TABLE}.record_key_version_index_bounds{trigger}",)
