@@ -2,6 +2,9 @@
 
 import re
 
+SEARCH_PATH = "pg_catalog, pg_temp"
+"""The search path of statements on our tables: operators of another schema can fit better than those of PostgreSQL."""
+
 # The words that `quote_ident` of PostgreSQL 13 to 18 quotes (pg_get_keywords(), except the unreserved), then those that
 # SQLite does not accept as names (https://www.sqlite.org/lang_keywords.html). A test compares them with the engines.
 _KEY_WORDS = frozenset(

@@ -104,6 +104,7 @@ def engine_at(
     import sqlalchemy as sa  # few commands need it
 
     from kms_schema.engine import committed_durably, create_engine
+    from kms_schema.pinned_path import with_pinned_path
 
     target = parse_database_url(url)
     options: dict[str, Any] = {} if pooled else {"poolclass": sa.NullPool}
@@ -123,8 +124,8 @@ def engine_at(
             if target.engine != "sqlite":
                 sa.event.listen(engine, "connect", _use_utc)
             _limit_waits_of(engine, pooled=pooled)
-            if writing and not pooled:  # the transactions of a key ring do so themselves
-                engine = committed_durably(engine)
+            if not pooled:  # a key ring does both itself, but the second not for tables of the application
+                engine = with_pinned_path(committed_durably(engine) if writing else engine)
         try:
             if writing and not pooled:  # a ring looks by itself
                 _require_head(engine, target, schema)

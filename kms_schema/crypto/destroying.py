@@ -11,6 +11,7 @@ from kms_schema.crypto.errors import DependentsError
 from kms_schema.crypto.wrappers import find_version
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for, current_time
+from kms_schema.pinned_path import with_pinned_path
 
 _NAMED = 10
 """How many dependents a message names."""
@@ -99,7 +100,8 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
         destroy(create_engine(url), "orders-kek", 3, actor="alice")
     """
     # On SQLite no session writes after the check.
-    own = committed_durably(at_read_committed(engine)).execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+    own = with_pinned_path(committed_durably(at_read_committed(engine)))
+    own = own.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
     with Session(own) as session:
         version = _destroyable(session, key_id, version_number)
         found = _described(version)

@@ -20,6 +20,7 @@ from kms_schema.crypto.same_root import require_same_root_for_rewrap
 from kms_schema.crypto.wrappers import Move, find_move
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for
+from kms_schema.pinned_path import with_pinned_path
 
 DEFAULT_BATCH = 100
 """Rows of a transaction; other writers of those rows wait for it, about a tenth of a second."""
@@ -253,7 +254,7 @@ class _Run:
 @contextmanager
 def _session(engine: sa.Engine, begin: str) -> Iterator[Session]:
     """Open a session whose objects stay valid after a commit, at READ COMMITTED: each statement has a new snapshot."""
-    own = committed_durably(at_read_committed(engine)).execution_options(**{BEGIN_OPTION: begin})
+    own = with_pinned_path(committed_durably(at_read_committed(engine))).execution_options(**{BEGIN_OPTION: begin})
     with Session(own, expire_on_commit=False) as session:
         yield session
 

@@ -119,7 +119,9 @@ def _words_of_postgresql(schema: str, names: bool) -> Mapping[str, str]:
         "order": 'm.key_id COLLATE "C"' if names else "m.id",
         "h_order": 'h.configuration_name COLLATE "C"' if names else "h.id",
         "wrapping_algorithm": "v.encryption_metadata ->> 'algorithm'",
-        **{word: f"{_column(word)}::text" for word in (*_IDS, *_DOCUMENTS)},
+        # Casts to text could call a function that a superuser has given CREATE CAST.
+        **{word: f"textin(uuid_out({_column(word)}))" for word in _IDS},
+        **{word: f"textin(jsonb_out({_column(word)}))" for word in _DOCUMENTS},
         **{
             word: f"to_char({_column(word)} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')" for word in _TIMES
         },

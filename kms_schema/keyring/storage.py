@@ -26,6 +26,7 @@ from kms_schema.keyring.open_transactions import OpenTransactions
 from kms_schema.keyring.states import KeyState, state_of
 from kms_schema.keyring.waits import Turn, Waits
 from kms_schema.models import KeyAuditLog, acting_for
+from kms_schema.pinned_path import with_pinned_path
 from kms_schema.sql import fill, query_beside
 
 Result = TypeVar("Result")
@@ -63,8 +64,13 @@ class Storage:
             set_level = at_read_committed if self.shares_connections else open_at_read_committed
             writers = readers = set_level(writers)
         # A use is counted before its ciphertext exists: no crash of the server may take the count.
-        self._writers = committed_durably(writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
-        self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
+        # Statements on tables of the application need its search path: for its triggers, types and names.
+        self._host_writers = committed_durably(
+            writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        )
+        self._host_readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
+        self._writers = with_pinned_path(self._host_writers)
+        self._readers = with_pinned_path(self._host_readers)
         self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
         self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
         self._is_closed = False
@@ -265,7 +271,8 @@ class Storage:
             raise DatabaseUnavailableError(
                 "this thread has a transaction open on the database: end it first", key_id=key_id
             )
-        engine, places = (self._writers, self._writing) if writing else (self._readers, self._reading)
+        engine = self._host_writers if writing else self._host_readers
+        places = self._writing if writing else self._reading
         with translated(key_id, needs), places.held(), engine.begin() as connection:
             yield connection
 

@@ -11,6 +11,7 @@ from kms_schema.crypto.dependents import Dependents, dependents_of, pages
 from kms_schema.crypto.wrappers import Move
 from kms_schema.engine import BEGIN_OPTION
 from kms_schema.models import HsmConfiguration, KeyVersion
+from kms_schema.pinned_path import with_pinned_path
 
 _BATCH = 100
 
@@ -49,7 +50,7 @@ def check_roots(engine: sa.Engine, roots: RootKeys, *, progress: Progress | None
             assert not any(each.refused for each in check_roots(engine, roots))
     """
     wrapping, opened, results = KeyWrapping(roots), 0, []
-    with Session(engine.execution_options(**{BEGIN_OPTION: "BEGIN"})) as session:
+    with Session(with_pinned_path(engine).execution_options(**{BEGIN_OPTION: "BEGIN"})) as session:
         for reference, root in roots.items():
             checked = Checked(reference, root.type, root.key, tuple(root.health()))
             results.append(checked)
@@ -68,7 +69,7 @@ def check_roots(engine: sa.Engine, roots: RootKeys, *, progress: Progress | None
 
 def missing_roots(engine: sa.Engine, roots: RootKeys) -> list[str]:
     """Return the references that rows of the database name, and that are not among `roots`."""
-    with Session(engine.execution_options(**{BEGIN_OPTION: "BEGIN"})) as session:
+    with Session(with_pinned_path(engine).execution_options(**{BEGIN_OPTION: "BEGIN"})) as session:
         versions = sa.select(KeyVersion.wrapping_key_ref).where(KeyVersion.destroyed_at.is_(None))
         credentials = sa.select(HsmConfiguration.wrapping_key_ref).where(
             HsmConfiguration.authentication_config.is_not(None)

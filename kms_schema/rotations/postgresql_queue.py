@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row, tuple_row
 
-from kms_schema.identifiers import quoted
+from kms_schema.identifiers import SEARCH_PATH, quoted
 from kms_schema.rotations.next_due import NEXT_ON_POSTGRESQL
 from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
@@ -217,6 +218,7 @@ STATEMENTS = {
 }
 """Statements by name; `{schema}` stands for the schema, `{claimed}` for the condition of a valid lease."""
 
+_PIN = b"SELECT pg_catalog.current_setting('search_path'), pg_catalog.set_config('search_path', %s, true)"
 _CLAIMED = "status = 'RUNNING' AND claimed_by = %(claimed_by)s AND lease_expires_at > clock_timestamp()"
 
 _ATTEMPTS = 5
@@ -232,11 +234,15 @@ class PostgresqlStorage:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Open a transaction, or a savepoint in the open one."""
-        with self._connection.transaction():
+        """Open a transaction, or a savepoint in the open one, whose search path is not that of the caller."""
+        is_inner = self._connection.info.transaction_status != TransactionStatus.IDLE
+        with self._connection.transaction(), self._connection.cursor(row_factory=tuple_row) as cursor:
             if self._lock_wait is not None:
-                self._connection.execute(f"SET LOCAL lock_timeout = {max(round(self._lock_wait * 1000), 1)}".encode())
+                cursor.execute(f"SET LOCAL lock_timeout = {max(round(self._lock_wait * 1000), 1)}".encode())
+            before = cursor.execute(_PIN, (SEARCH_PATH,)).fetchone()
             yield
+            if is_inner and before:  # an error restores it as well: it ends the savepoint
+                cursor.execute(_PIN, before[:1])
 
     def rows(self, statement: str, **values: object) -> Sequence[Row]:
         """Return the rows of a query."""

@@ -87,6 +87,28 @@ def test_a_seal_without_a_signature_is_held_by_the_next(scene: Scene) -> None:
 
 
 @pytest.mark.only_on("postgresql")
+def test_a_cast_that_a_superuser_created_hides_no_forgery(scene: Scene) -> None:
+    """It says what was sealed: of the document of an entry, and of the gaps in a seal."""
+    shown = "CASE WHEN $1 = '{found}' THEN '{said}' ELSE textin(jsonb_out($1)) END"
+    with scene.changed():
+        for table, column, at, found in (
+            ("key_audit_logs", "additional_metadata", "sequence = 5", '{"n": 99}'),
+            ("key_audit_seals", "open_gaps", "seal_number = 1", "[[3, 3]]"),
+        ):
+            (said,) = scene.execute(f"SELECT {column}::text FROM {table} WHERE {at}").fetchone()
+            function = shown.format(found=found, said=said)
+            scene.execute(f"CREATE FUNCTION pg_temp.said(jsonb) RETURNS text LANGUAGE sql AS $$SELECT {function}$$")
+            scene.execute("CREATE CAST (jsonb AS text) WITH FUNCTION pg_temp.said(jsonb)")
+            try:
+                scene.execute(f"UPDATE {table} SET {column} = '{found}' WHERE {at}")
+                assert scene.execute(f"SELECT {column}::text FROM {table} WHERE {at}").fetchone() == (said,)
+                assert scene.faults() != []
+            finally:
+                scene.execute("DROP CAST (jsonb AS text)")
+                scene.execute("DROP FUNCTION pg_temp.said(jsonb)")
+
+
+@pytest.mark.only_on("postgresql")
 def test_an_entry_in_a_child_table_is_gone(database: Database) -> None:
     with closing(database.connect()) as connection:
         write(connection, 3)

@@ -17,7 +17,7 @@ ORDER = (
     "storable_text", "lock_keys", "lock_holders", "forks", "begun_transactions", "query_plans", "connection_hints",
     "output_files", "input_files", "secret_files", "url_parameters", "database_url", "database_sources",
     "sql", "snapshots", "models",
-    "engine",
+    "engine", "pinned_path",
     "crypto", "pkcs11", "roots", "testing", "hardening",
     "roles",
     "migrate",

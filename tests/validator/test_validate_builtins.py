@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validator import Finding
+from kms_schema.validator import Finding, ValidationError
 from kms_schema.validator.catalog import builtins
 from tests.support.engines import Database
 from tests.support.reports import run
@@ -49,6 +49,16 @@ CHANGES = {
     "operator pg_catalog.<>(character varying,text)": (
         "CREATE FUNCTION never(varchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
         "CREATE OPERATOR pg_catalog.<> (LEFTARG = varchar, RIGHTARG = text, FUNCTION = never)"
+    ),
+    "cast from jsonb to text": (
+        "CREATE FUNCTION said(jsonb) RETURNS text LANGUAGE sql AS $$SELECT '{}'::text$$;"
+        "CREATE CAST (jsonb AS text) WITH FUNCTION said(jsonb)"
+    ),
+    "cast from bytea to text": "CREATE CAST (bytea AS text) WITHOUT FUNCTION",
+    # They would let the query say that they are none.
+    "operator pg_catalog.>=(oid,integer)": (
+        "CREATE FUNCTION never(oid, int) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
+        "CREATE OPERATOR pg_catalog.>= (LEFTARG = oid, RIGHTARG = int, FUNCTION = never)"
     ),
 }
 NAMED_FUNCTIONS = {
@@ -103,8 +113,46 @@ def test_each_change_of_a_built_in_object_is_found(connection: Connection) -> No
         if "DROP" in (finding.remediation or ""):
             run(connection, str(finding.remediation))
     assert sorted(findings.keys() - found(connection).keys()) == [
-        "function pg_catalog.btrim(character varying)", "operator pg_catalog.<>(character varying,text)",
+        "cast from bytea to text", "cast from jsonb to text", "function pg_catalog.btrim(character varying)",
+        "operator pg_catalog.<>(character varying,text)", "operator pg_catalog.>=(oid,integer)",
     ]  # fmt: skip
+
+
+MISLEADING = (
+    "CREATE FUNCTION {schema}.same(varchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+    "CREATE OPERATOR {schema}.= (LEFTARG = varchar, RIGHTARG = text, FUNCTION = {schema}.same)",
+    "CREATE FUNCTION {schema}.btrim(varchar) RETURNS text LANGUAGE sql AS $$SELECT ''::text$$",
+)
+"""What anybody may create who has CREATE on a schema."""
+
+
+@on_postgresql
+@pytest.mark.versions("oldest and newest")
+def test_operators_and_functions_on_a_search_path_are_found(connection: Connection) -> None:
+    name = f'"{connection.info.dbname}"'
+    for schema in ("public", "here", "elsewhere"):
+        run(connection, f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for statement in MISLEADING:
+            run(connection, statement.format(schema=schema))
+    run(connection, f"ALTER DATABASE {name} SET search_path = 'pg_catalog, here'")
+    findings = [each for each in validate(connection).findings if each.code in ("KMS451", "KMS452")]
+    assert [(each.code, each.object, each.actual) for each in findings] == [
+        ("KMS451", "operators of schema here", "=(character varying,text)"),
+        ("KMS451", "operators of schema public", "=(character varying,text)"),
+        ("KMS452", "functions of schema here", "btrim(character varying)"),
+        ("KMS452", "functions of schema public", "btrim(character varying)"),
+    ]
+    for finding in findings:
+        run(connection, str(finding.remediation))
+    assert [each for each in validate(connection).findings if each.code in ("KMS451", "KMS452")] == []
+
+
+@on_postgresql
+def test_a_cast_that_fails_is_named(connection: Connection) -> None:
+    run(connection, "CREATE FUNCTION fails(text) RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no'; END$$")
+    run(connection, "CREATE CAST (text AS int) WITH FUNCTION fails(text)")
+    with pytest.raises(ValidationError, match=r"no: .* what is not PostgreSQL's \(cast from text to integer\)"):
+        validate(connection)
 
 
 @on_postgresql

@@ -93,9 +93,9 @@ class Declarations:
 
     def _stored(self, key_id: str) -> list[ColumnName] | None:
         """Return what is stored with a key; None if there is no such key."""
-        with self._storage.shared_transaction(key_id) as connection:
+        with self._storage.reading_session(key_id) as session:
             query = sa.select(KeyMaster.encrypted_columns).where(KeyMaster.key_id == key_id)
-            row = connection.execute(query).one_or_none()
+            row = session.execute(query).one_or_none()
         if row is None:
             return None
         return [ColumnName(each["table"], each["column"], each.get("schema")) for each in row[0] or ()]

@@ -20,6 +20,11 @@ def keys() -> list[str]:
     return sorted({entry.partition(":")[0] for entry in _usual()})
 
 
+def numbers() -> str:
+    """Return the numbers of the functions as an array of PostgreSQL's."""
+    return f"{{{','.join(key for key in keys() if key.isdigit())}}}"
+
+
 def without_usual(rows: Iterable[Observed], major: int) -> Iterator[Observed]:
     """Yield the rows of the posture; of built-in objects only those with another definition, on a known version.
 

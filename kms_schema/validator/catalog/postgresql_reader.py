@@ -1,4 +1,4 @@
-"""Read the objects of the schema from PostgreSQL's catalog, in one snapshot and six statements.
+"""Read the objects of the schema from PostgreSQL's catalog, in one snapshot and seven statements.
 
 It needs no privilege but CONNECT: every role may read `pg_catalog`, where everything is but the rows of
 `alembic_version`. The transaction is READ ONLY, so a hot standby is enough. The `search_path` is `pg_catalog`: the
@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.query_plans import SCAN, settings
-from kms_schema.validator.catalog import builtins
+from kms_schema.validator.catalog import builtins, name_resolution
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
     Attributes,
@@ -45,7 +45,7 @@ _OBJECT_QUERIES = (
 )  # fmt: skip
 _POSTURE_QUERIES = (
     "posture_settings", "posture_roles", "posture_objects", "posture_distributed", "posture_hardening",
-    "posture_builtins", "posture_parameters",
+    "posture_builtins", "posture_catalog", "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_PRIVILEGES = 150000
 # Attributes that the server renders from a parsed expression, and that are normalized.
@@ -78,9 +78,10 @@ class PostgresqlReader:
 
     engine = "postgresql"
 
-    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
-        """Find the schema; raises `ValidationError` if it does not exist."""
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str, misleading: Sequence[Observed]) -> None:
+        """Find the schema; raises `ValidationError` if it does not exist. `misleading`: see `name_resolution`."""
         self._cursor = cursor
+        self._misleading = misleading
         self.schema = schema
         self.identifier: str
         self._ours: list[int] = []
@@ -184,7 +185,7 @@ class PostgresqlReader:
         self._cursor.execute(
             _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES), parameters
         )
-        rows = list(builtins.without_usual(self._cursor, self._version // 10000))
+        rows = [*builtins.without_usual(self._cursor, self._version // 10000), *self._misleading]
         return sorted(with_sequence(self._cursor, rows), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:
@@ -221,9 +222,17 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
             "the connection is in a transaction; pass an idle one: the validator opens its own snapshot"
         )
     with rolled_back(connection, _begin(connection.info)) as cursor:
+        # First: a cast that calls a function runs its code in the statements that use it.
+        cursor.execute(_sql("name_resolution"), {"builtins": builtins.numbers()})
+        misleading = list(name_resolution.observed(cursor.fetchall(), schema))
         try:
-            yield PostgresqlReader(cursor, schema)
+            yield PostgresqlReader(cursor, schema, misleading)
         except psycopg.Error as error:
+            if named := [about for code, about, *_ in misleading if code == "KMS445"]:
+                first = str(error).strip().splitlines()[0]
+                raise ValidationError(
+                    f"{first}: this server has what is not PostgreSQL's ({', '.join(named)})"
+                ) from error
             if error.sqlstate in _MOVED and not connection.closed:
                 raise ChangedMeanwhileError(str(error).strip().splitlines()[0]) from error
             raise

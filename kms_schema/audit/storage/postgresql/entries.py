@@ -30,7 +30,7 @@ class PostgresqlEntries:
 
     def first_id(self) -> str | None:
         """Return the id of the first entry."""
-        rows = self._session.rows(f"SELECT id::text FROM {self._log} ORDER BY sequence LIMIT 1")
+        rows = self._session.rows(f"SELECT textin(uuid_out(id)) FROM {self._log} ORDER BY sequence LIMIT 1")
         return str(rows[0][0]) if rows else None
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ _SEAL = (
     " to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
     " tree_size,"
     f" root_hash, previous_seal_hash, {_TEXT.format('verifier_key')}, signature, {_TEXT.format('next_key')},"
-    " compact_range, last_sequence, open_gaps::text,"
+    " compact_range, last_sequence, textin(jsonb_out(open_gaps)),"
     " snapshot_xmax, system_identifier, tombstone_leaf_count, tombstone_last_sequence, archive_sha256"
 )
 _COLUMNS = 14

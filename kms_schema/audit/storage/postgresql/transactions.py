@@ -27,7 +27,8 @@ from kms_schema.query_plans import LOOK_UP, SCAN
 # A role or database may have limits for clients: an archive is checked while its snapshot is idle. PostgreSQL has
 # transaction_timeout from version 17 on. Without standard_conforming_strings, psycopg writes too many backslashes in
 # arrays of bytes.
-_UNLIMITED = """SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;
+_UNLIMITED = """SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_encoding = 'UTF8';
+SET LOCAL statement_timeout = 0;
 SET LOCAL standard_conforming_strings = on;
 SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
@@ -63,14 +64,14 @@ class PostgresqlTransaction:
         """Return the horizon of this statement's snapshot."""
         return TransactionHorizon(
             *self.session.row(
-                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, system_identifier::text"
+                "SELECT int8in(xid8out(pg_snapshot_xmin(pg_current_snapshot()))), textin(int8out(system_identifier))"
                 " FROM pg_control_system()"
             )
         )
 
     def transaction_id(self) -> int:
         """Return the id of this transaction, which has none before the first call or write."""
-        (given,) = self.session.row("SELECT pg_current_xact_id()::text::bigint")
+        (given,) = self.session.row("SELECT int8in(xid8out(pg_current_xact_id()))")
         return int(given)
 
     def now(self) -> str:
@@ -115,7 +116,7 @@ class PostgresqlTransaction:
 
     def not_indexed(self, table: str, key: tuple[str, ...]) -> Iterator[str]:
         """Look up each row of the table in the index."""
-        named = " || ', ' || ".join(f"'{column} ' || scanned.{column}" for column in key)
+        named = " || ', ' || ".join(f"format('{column} %s', scanned.{column})" for column in key)
         computed = ", ".join(f"{column} + 0 AS {column}" for column in key)
         found = " AND ".join(f"indexed.{column} = scanned.{column}" for column in key)
         name = f"ONLY {self.session.schema}.{table}"

@@ -49,16 +49,3 @@ UNION ALL
 SELECT 'KMS445', 'function pg_catalog.' || p.oid::regprocedure::text, 'belongs to role ' || quote_ident(r.rolname), NULL
 FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
 WHERE p.oid < 8000 AND p.proowner <> 10
-UNION ALL
--- A call means the object whose arguments fit best, and pg_catalog comes first in every search_path.
-SELECT 'KMS445', 'function pg_catalog.' || p.oid::regprocedure::text, 'has the name of a built-in one',
-       format('DROP ROUTINE pg_catalog.%%s;', p.oid::regprocedure)
-FROM pg_proc p
-WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid >= 16384
-  AND EXISTS (SELECT FROM pg_proc b WHERE b.proname = p.proname AND b.pronamespace = p.pronamespace AND b.oid < 8000)
-UNION ALL
-SELECT 'KMS445', 'operator pg_catalog.' || o.oid::regoperator::text, 'has the name of a built-in one',
-       format('DROP OPERATOR pg_catalog.%%s;', o.oid::regoperator)
-FROM pg_operator o
-WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oid >= 16384
-  AND EXISTS (SELECT FROM pg_operator b WHERE b.oprname = o.oprname AND b.oprnamespace = o.oprnamespace AND b.oid < 8000)

@@ -1,0 +1,44 @@
+"""Engines whose transactions find operators, functions and types in pg_catalog only, on PostgreSQL."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from kms_schema.identifiers import SEARCH_PATH
+
+_IS_PINNED = "kms_search_path_is_pinned"
+PIN: Final = f"SELECT pg_catalog.set_config('search_path', '{SEARCH_PATH}', true)"
+"""The statement that sets it until the transaction ends. A pooler gives a connection to others after that."""
+
+_FIND_SCHEMA = (
+    "SELECT n.nspname FROM pg_catalog.pg_class AS c"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+    " WHERE c.oid OPERATOR(pg_catalog.=) CAST(pg_catalog.to_regclass('key_masters') AS pg_catalog.oid)"
+)
+
+
+def with_pinned_path(engine: sa.Engine, schema: str | None = None) -> sa.Engine:
+    """Return an engine of the same pool whose transactions find operators, functions and types in pg_catalog only.
+
+    Statements name the tables of the models with their schema: `schema`, else that of the engine's
+    `schema_translate_map`, else the one where the path of a connection finds `key_masters`. Without such a table, and
+    on SQLite, `engine` itself is returned. Raises the errors of the driver. Example::
+
+        with Session(with_pinned_path(engine)) as session: ...
+    """
+    given = engine.get_execution_options()
+    if engine.dialect.name != "postgresql" or given.get(_IS_PINNED):
+        return engine
+    names = given.get("schema_translate_map") or {}
+    if (schema := schema or names.get(None)) is None:
+        with engine.connect() as connection:
+            schema = connection.exec_driver_sql(_FIND_SCHEMA).scalar_one_or_none()
+        if schema is None:
+            return engine
+    pinned = engine.execution_options(schema_translate_map={**names, None: schema}, **{_IS_PINNED: True})
+    sa.event.listen(pinned, "begin", _pin_path)
+    return pinned
+
+
+def _pin_path(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(PIN)

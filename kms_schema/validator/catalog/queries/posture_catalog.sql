@@ -1,0 +1,67 @@
+-- Values in the catalog that no SQL command writes: a superuser can, with UPDATE. The server goes by them, and a definition does not have them.
+-- An internal trigger belongs to a constraint, and runs one of the server's functions for it.
+SELECT 'KMS453', 'trigger ' || c.relname || '.' || t.tgname,
+       format('tgisinternal, but not a trigger of a foreign key or of a deferrable key as the server creates it: it runs %%s', t.tgfoid::regprocedure), NULL
+FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid JOIN pg_proc p ON p.oid = t.tgfoid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND t.tgisinternal AND (
+    p.oid >= 8000 OR t.tgqual IS NOT NULL OR t.tgattr <> '' OR t.tgnargs <> 0 OR t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL
+    OR (t.tgdeferrable AND NOT k.condeferrable) OR (t.tginitdeferred AND NOT k.condeferred)
+    OR (k.contype = 'f' AND t.tgrelid = k.conrelid AND t.tgconstrrelid = k.confrelid
+           AND (p.proname, t.tgtype) IN (('RI_FKey_check_ins', 5), ('RI_FKey_check_upd', 17))
+        OR k.contype = 'f' AND t.tgrelid = k.confrelid AND t.tgconstrrelid = k.conrelid
+           AND (p.proname, t.tgtype) IN (
+               (format('RI_FKey_%%s_del', CASE k.confdeltype WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'setnull' WHEN 'd' THEN 'setdefault' ELSE 'noaction' END), 9),
+               (format('RI_FKey_%%s_upd', CASE k.confupdtype WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'setnull' WHEN 'd' THEN 'setdefault' ELSE 'noaction' END), 17))
+        OR k.contype IN ('p', 'u', 'x') AND t.tgrelid = k.conrelid AND (p.proname, t.tgtype) IN (('unique_key_recheck', 21))) IS NOT TRUE)
+UNION ALL
+SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, format('enforced by %%s of the 4 triggers of a foreign key', count(t.oid)), NULL
+FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' LEFT JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
+GROUP BY c.relname, k.oid, k.conname HAVING count(t.oid) <> 4
+UNION ALL
+-- The operators by which a foreign key compares: those of equality of the index that it refers to.
+SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, 'compares by other operators than those of its index', NULL
+FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' JOIN pg_index x ON x.indexrelid = k.conindid
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND EXISTS (
+    SELECT FROM unnest(k.conpfeqop, k.conppeqop, k.conffeqop) AS e (pf, pp, ff)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_opclass o JOIN pg_amop a ON a.amopfamily = o.opcfamily AND a.amopstrategy = 3 AND a.amoppurpose = 's'
+        WHERE o.oid = ANY (x.indclass) AND a.amopopr = e.pf AND a.amopopr = e.pp AND a.amopopr = e.ff))
+UNION ALL
+SELECT 'KMS453', CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'S' THEN 'sequence ' ELSE 'index ' END || c.relname, f.says, NULL
+FROM pg_class c CROSS JOIN LATERAL (VALUES
+    ('relhastriggers is false: its triggers do not fire', c.relhastriggers OR NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid)),
+    ('relhasrules is false: its rules do not apply', c.relhasrules OR NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)),
+    ('relhasindex is false: its indexes, those of keys included, are not maintained', c.relhasindex OR NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid)),
+    ('relchecks is not the number of its CHECK constraints: others do not apply',
+     c.relchecks = (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c')),
+    ('relnatts is not the number of its columns', c.relnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)),
+    ('relispartition is true', NOT c.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)),
+    ('relrewrite is set', c.relrewrite = 0), ('relisshared is true', NOT c.relisshared)
+) AS f (says, holds)
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
+UNION ALL
+SELECT 'KMS453', 'column ' || c.relname || '.' || a.attname, f.says, NULL
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid CROSS JOIN LATERAL (VALUES
+    ('atthasdef is false: its default does not apply', a.atthasdef = EXISTS (SELECT FROM pg_attrdef d WHERE (d.adrelid, d.adnum) = (c.oid, a.attnum))),
+    ('attlen, attbyval or attalign is not that of its type', (a.attlen, a.attbyval, a.attalign) = (t.typlen, t.typbyval, t.typalign))
+) AS f (says, holds)
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v', 'm') AND NOT f.holds
+UNION ALL
+SELECT 'KMS453', 'index ' || i.relname, f.says, NULL
+FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid CROSS JOIN LATERAL (VALUES
+    ('indisexclusion is not that of its constraint', x.indisexclusion = EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype = 'x')),
+    ('indnatts is not the number of its columns', x.indnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attnum > 0))
+) AS f (says, holds)
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
+UNION ALL
+SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, 'its index is not that of its columns', NULL
+FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('p', 'u') LEFT JOIN pg_index x ON x.indexrelid = k.conindid
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND (
+    x.indrelid IS DISTINCT FROM c.oid OR NOT x.indisunique OR x.indpred IS NOT NULL
+    OR k.conkey <> (SELECT array_agg(n.attnum ORDER BY n.place) FROM unnest(x.indkey) WITH ORDINALITY n (attnum, place) WHERE n.place <= x.indnkeyatts))
+UNION ALL
+SELECT 'KMS453', 'view ' || c.relname, 'its rule is not that of a view', NULL
+FROM pg_class c JOIN pg_rewrite r ON r.ev_class = c.oid
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND r.rulename = '_RETURN'
+  AND (r.ev_type <> '1' OR NOT r.is_instead OR r.ev_qual::text <> '<>')

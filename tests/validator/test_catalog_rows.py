@@ -1,0 +1,56 @@
+"""A superuser changes the catalog without SQL: the server goes by it, and every definition is as it was."""
+
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from kms_schema import validate
+from tests.support.engines import Database
+from tests.support.reports import posture
+from tests.support.rows.smallest import insert, key_master
+
+SWALLOWS = """
+    CREATE FUNCTION swallows() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER a BEFORE UPDATE ON key_masters FOR EACH ROW EXECUTE FUNCTION swallows();
+    UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'a'"""
+CHANGES = {
+    "trigger key_masters.a": SWALLOWS,
+    "constraint key_audit_logs.fk_key_audit_logs_key_id_key_masters": (
+        "UPDATE pg_constraint SET conpfeqop = ARRAY['<>(uuid,uuid)'::regoperator::oid]"
+        " WHERE conname = 'fk_key_audit_logs_key_id_key_masters'"
+    ),
+    "constraint key_versions.fk_key_versions_key_id_key_masters": (
+        "DELETE FROM pg_trigger WHERE tgfoid = '\"RI_FKey_check_ins\"'::regproc AND tgconstraint ="
+        " (SELECT oid FROM pg_constraint WHERE conname = 'fk_key_versions_key_id_key_masters')"
+    ),
+    "constraint rotation_policies.pk_rotation_policies": (
+        "UPDATE pg_constraint SET conindid = 'pk_key_masters'::regclass WHERE conname = 'pk_rotation_policies'"
+    ),
+    "table key_audit_seals": "UPDATE pg_class SET relhastriggers = false WHERE relname = 'key_audit_seals'",
+    "table key_audit_leaves": "UPDATE pg_class SET relhasindex = false WHERE relname = 'key_audit_leaves'",
+    "table hsm_configurations": "UPDATE pg_class SET relchecks = 0 WHERE relname = 'hsm_configurations'",
+    "view rotations_due": "UPDATE pg_class SET relhasrules = false WHERE relname = 'rotations_due'",
+    "column key_masters.status": (
+        "UPDATE pg_attribute SET atthasdef = false WHERE (attrelid, attname) = ('key_masters'::regclass, 'status')"
+    ),
+    "column key_masters.key_id": (
+        "UPDATE pg_attribute SET attalign = 'c' WHERE (attrelid, attname) = ('key_masters'::regclass, 'key_id')"
+    ),
+    "index pk_key_masters": ("UPDATE pg_index SET indisexclusion = true WHERE indexrelid = 'pk_key_masters'::regclass"),
+}
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("oldest and newest")
+def test_what_no_sql_writes_is_found(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        insert(connection, "key_masters", **key_master())
+        connection.execute(SWALLOWS.encode())
+        assert connection.execute("UPDATE key_masters SET status_reason = 'x'").rowcount == 0
+        connection.execute("SET allow_system_table_mods = on")
+        for statement in list(CHANGES.values())[1:]:
+            connection.execute(statement.encode())
+        found = [about for code, about in posture(validate(connection)) if code == "KMS453"]
+    assert sorted(found) == sorted(CHANGES)
