@@ -40,3 +40,13 @@ def test_the_fixes_converge_in_one_run(database: Database, drift: str) -> None:
         for finding in findings:
             run(connection, finding.remediation or "")
         assert {(each.code, each.object) for each in validate(connection).findings} == before
+
+
+@pytest.mark.parametrize("create", ["CREATE TABLE {} (id integer)", "CREATE VIEW {} AS SELECT 1 AS one"])
+def test_a_name_that_an_object_of_the_host_has_is_said(database: Database, create: str) -> None:
+    with closing(database.connect()) as connection:
+        run(connection, f"DROP INDEX uq_key_versions_live; {create.format('uq_key_versions_live')}")
+        (finding,) = (each for each in validate(connection).findings if each.code == "KMS131")
+        kind = create.split()[1].lower()
+        said = f"-- manual action: {kind} uq_key_versions_live has this name: rename it, and validate again"
+        assert finding.remediation == said
