@@ -53,7 +53,8 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     target = _sqlalchemy_url(url) if isinstance(url, str) else url
     if target.drivername == "postgresql+psycopg":
         # In the encoding SQL_ASCII, psycopg would return bytes instead of text.
-        arguments: dict[str, Any] = {"client_encoding": "utf8"}
+        # A proxy that pools transactions gives each to another session, which has no statements that one prepared.
+        arguments: dict[str, Any] = {"client_encoding": "utf8", "prepare_threshold": None}
         if isinstance(url, str) and "prepare_threshold" in target.query:  # SQLAlchemy would give psycopg a text
             arguments["prepare_threshold"] = parse_database_url(url).prepare_threshold
             target = target.difference_update_query(["prepare_threshold"])
@@ -102,6 +103,10 @@ def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
         return engine
     own = sa.Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
     configure(own)
+    if engine.dialect.driver == "psycopg":  # prepares none, as those of `create_engine`
+        sa.event.listen(
+            own, "connect", lambda each, _: setattr(getattr(each, "driver_connection", each), "prepare_threshold", None)
+        )
     return own
 
 

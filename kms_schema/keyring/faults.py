@@ -21,9 +21,12 @@ _ATTEMPTS = 5
 _INSUFFICIENT_PRIVILEGE = "42501"
 _OF_VALUES = "22"
 """The class of SQLSTATE of values that a column cannot have, such as one that is too long."""
-_UNAVAILABLE = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "XX", "42P01", "42703")
-"""How SQLSTATEs begin of a database that does not do what it should at the time, such as a standby, which only reads,
-or one that is not migrated. Drivers have other classes of errors for them: asyncpg has none for most."""
+_PREPARED = ("26000", "42P05")
+"""SQLSTATEs of a statement that was prepared by a session other than the one that a proxy gives."""
+_POOLED = (
+    "a proxy before it pools transactions, and the driver prepares statements: have it follow them"
+    " (max_prepared_statements of PgBouncer), or the driver prepare none (prepare_threshold=None of psycopg)"
+)
 
 Result = TypeVar("Result")
 
@@ -70,12 +73,9 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
             raise CiphertextTagError(f"the database refuses the ciphertext tag: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) or state.startswith(_OF_VALUES):
             raise StatusChangeError(f"the database refuses the change: {first}", key_id=key_id) from None
-        # Errors without a statement are those of connecting: asyncpg has no class for them.
-        is_lost = error.connection_invalidated or error.statement is None
-        is_of_driver = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-        if is_lost or is_of_driver or state.startswith(_UNAVAILABLE):
-            raise DatabaseUnavailableError(f"the database cannot be used: {first}", key_id=key_id) from None
-        raise
+        # Any other one: a caller that handles the errors of the ring is to meet none of a driver.
+        why = _POOLED if state in _PREPARED else first
+        raise DatabaseUnavailableError(f"the database cannot be used: {why}", key_id=key_id) from None
     except Exception as error:
         # SQLAlchemy passes on what asyncpg raises when it connects.
         if not isinstance(error, OSError) and not is_of_asyncpg(error):

@@ -1,0 +1,60 @@
+"""The ring behind a PgBouncer that pools transactions and does not follow prepared statements."""
+
+import asyncio
+import dataclasses
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRing
+from tests.keyring.async_rings import async_engine
+from tests.keyring.rings import AAD, DATA
+from tests.support.engines import Database
+from tests.support.engines.pgbouncer import pgbouncer
+from tests.support.programs.commands import kms_schema
+from tests.support.rows.smallest import unique
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+FEW = CachePolicy(max_messages=1)
+"""Each use reads its key, and statements that are executed often are prepared by drivers."""
+
+
+@pytest.fixture
+def pooled(database: Database) -> Iterator[Database]:
+    """The database behind the proxy."""
+    with pgbouncer(database.url, "transaction", default_pool_size=4, max_prepared_statements=0) as url:
+        yield dataclasses.replace(database, url=url)
+
+
+def test_a_ring_and_its_commands(pooled: Database, roots: RootKeys, kek: str) -> None:
+    """Of an engine of SQLAlchemy alone, whose driver prepares what it executes five times."""
+    engine = sa.create_engine(sa.make_url(pooled.url).set(drivername="postgresql+psycopg"))
+    name = unique("orders")
+    with KeyRing(engine, roots, cache=FEW) as ring, ThreadPoolExecutor(4) as pool:
+        ring.create(name, under=kek)
+
+        def work(_: int) -> bool:
+            key = ring.key(name)
+            return all(key.decrypt(key.encrypt(DATA, aad=AAD), aad=AAD) == DATA for _ in range(12))
+
+        assert all(pool.map(work, range(4)))
+        assert ring.rotate(name).key_id == name
+    engine.dispose()
+    assert name in kms_schema("keys", "list", url=pooled.url).out
+
+
+def test_a_driver_that_prepares_all_statements_is_refused_in_a_sentence(
+    pooled: Database, roots: RootKeys, orders: str
+) -> None:
+    async def work(driver: str, rounds: int) -> None:
+        async with AsyncKeyRing(async_engine(pooled, driver), roots, cache=FEW) as ring:
+            for _ in range(rounds):
+                await asyncio.gather(*(ring.key(orders).encrypt(DATA, aad=AAD) for _ in range(10)))
+
+    asyncio.run(work("psycopg", 2))
+    with pytest.raises(DatabaseUnavailableError, match="a proxy before it pools transactions, and the driver prepares"):
+        asyncio.run(work("asyncpg", 20))
