@@ -1531,7 +1531,8 @@ REVOKE ALL ON FUNCTION public.record_key_version_index_bounds_limit() FROM PUBLI
 -- Notifies the channel kms_keys of a change after which processes must not use what they know of a key: of its status, its
 -- live version, or a destruction. The payload is its key_id. Every role that can connect may LISTEN, and may fill the
 -- queue, after which every COMMIT with a notice fails. So nothing is sent while the queue is over a quarter full, and
--- listeners rely on what they read. A transaction with a notice cannot be prepared (PREPARE TRANSACTION): it does
+-- listeners rely on what they read. The triggers are deferred: that is decided by COMMIT, just before the server adds the
+-- notices to the queue. A transaction with a notice cannot be prepared (PREPARE TRANSACTION): it does
 -- SET LOCAL kms.notices = off.
 --
 -- SECURITY DEFINER: a role that may change versions needs no privileges on keys.
@@ -2940,15 +2941,17 @@ EXECUTE FUNCTION public.record_key_version_index_bounds_limit();
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER record_key_version_index_bounds_limit;
 
-CREATE TRIGGER notify_key_master_change
+CREATE CONSTRAINT TRIGGER notify_key_master_change
 AFTER UPDATE OF status ON public.key_masters
+DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status)
 EXECUTE FUNCTION public.notify_key_change();
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER notify_key_master_change;
 
-CREATE TRIGGER notify_key_version_change
+CREATE CONSTRAINT TRIGGER notify_key_version_change
 AFTER UPDATE OF activated_at, deactivated_at, destroyed_at ON public.key_versions
+DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (
     NEW.activated_at IS DISTINCT FROM OLD.activated_at OR NEW.deactivated_at IS DISTINCT FROM OLD.deactivated_at
     OR NEW.destroyed_at IS DISTINCT FROM OLD.destroyed_at
@@ -2958,8 +2961,9 @@ EXECUTE FUNCTION public.notify_key_change();
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER notify_key_version_change;
 
 -- No process knows a key before its first version, so an import of many keys sends nothing.
-CREATE TRIGGER notify_key_version_insert
+CREATE CONSTRAINT TRIGGER notify_key_version_insert
 AFTER INSERT ON public.key_versions
+DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.version_number > 1 AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL)
 EXECUTE FUNCTION public.notify_key_change();
 

@@ -24,7 +24,7 @@ NAMES = {"postgresql": "PostgreSQL, in the schema public", "sqlite": "SQLite"}
 
 _COMMENTS = re.compile(r"^\s*(--[^\n]*\n\s*)*")
 _MADE = re.compile(
-    r"CREATE (?:OR REPLACE )?(?:UNIQUE )?"
+    r"CREATE (?:OR REPLACE )?(?:UNIQUE |CONSTRAINT )?"
     r"(?P<kind>TABLE|FUNCTION|TRIGGER|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE) (?P<name>[\w.]+)"
 )
 _DROPPED = re.compile(r"DROP (?P<kind>TRIGGER|VIEW|TABLE|FUNCTION|INDEX|MATERIALIZED VIEW) (?:public\.)?(?P<name>\w+)")

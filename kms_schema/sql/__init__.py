@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 _CREATE = re.compile(
-    r"^CREATE (?:UNIQUE )?(?P<kind>TABLE|FUNCTION|TRIGGER|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE) "
+    r"^CREATE (?:UNIQUE |CONSTRAINT )?(?P<kind>TABLE|FUNCTION|TRIGGER|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE) "
     r"(?P<name>(?:\{schema\}\.)?\w+)",
     re.MULTILINE,
 )
@@ -24,7 +24,9 @@ _ARGUMENTS = re.compile(r"(?<=\w)\([^()]*\)(?= RETURNS )")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _INDEXED = re.compile(r"\bON (?P<table>\{schema\}\.\w+) ")
 _ON_TABLE = re.compile(
-    r"\bON (?P<table>\{schema\}\.\w+)\s+(?:REFERENCING (?:(?:NEW|OLD) TABLE AS \w+\s+)+)?FOR EACH\b", re.MULTILINE
+    r"\bON (?P<table>\{schema\}\.\w+)\s+(?:DEFERRABLE INITIALLY DEFERRED\s+)?"
+    r"(?:REFERENCING (?:(?:NEW|OLD) TABLE AS \w+\s+)+)?FOR EACH\b",
+    re.MULTILINE,
 )
 
 

@@ -1,7 +1,7 @@
 """Notices of changes of keys: which changes send one, and that a full queue stops no change."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
@@ -106,18 +106,29 @@ def fill(database: Database) -> Callable[[], None]:
 
 @pytest.mark.only_on("postgresql-17", "postgresql-18")
 def test_a_full_queue_stops_no_revocation(small_queue: Database) -> None:
-    key, _ = used_key(small_queue)
-    end = fill(small_queue)
-    try:
-        with closing(small_queue.connect()) as connection:
-            with pytest.raises(psycopg.errors.ProgramLimitExceeded):
-                execute(connection, "SELECT pg_notify('kms_keys', repeat('x', 7900))")
-            with suppress(psycopg.errors.ProgramLimitExceeded):  # asserted below
-                execute(connection, REVOKE, {"id": key["id"]})
-            found = execute(connection, "SELECT status FROM key_masters WHERE id = :id", {"id": key["id"]}).fetchone()
-    finally:
-        end()
-    assert found == ("revoked",)
+    """Whether it fills before the statement or between it and COMMIT, and whichever trigger would send the notice."""
+    revoked, rotated, inserted, later = (used_key(small_queue) for _ in range(4))
+    with ExitStack() as stack:
+        one, two, three, four = (stack.enter_context(closing(small_queue.connect())) for _ in range(4))
+        execute(four, ROTATE[0], {"version": inserted[1]["id"]})
+        for connection in (one, two, three):
+            execute(connection, "BEGIN")
+        execute(one, REVOKE, {"id": revoked[0]["id"]})
+        execute(two, ROTATE[0], {"version": rotated[1]["id"]})
+        insert(three, "key_versions", **live_key_version(inserted[0], version_number=2, created_at=now()))
+        stack.callback(fill(small_queue))
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+            execute(four, "SELECT pg_notify('kms_keys', repeat('x', 7900))")
+        refused = []
+        changes = [(four, REVOKE, {"id": later[0]["id"]}), *((each, "COMMIT", {}) for each in (one, two, three))]
+        for connection, statement, named in changes:
+            try:
+                execute(connection, statement, named)
+            except psycopg.errors.ProgramLimitExceeded as error:
+                refused.append(error)
+        assert refused == []
+        query = "SELECT status FROM key_masters WHERE id IN (:one, :two)"
+        assert execute(four, query, {"one": revoked[0]["id"], "two": later[0]["id"]}).fetchall() == [("revoked",)] * 2
 
 
 def test_a_change_is_prepared_without_a_notice_only(small_queue: Database) -> None:

@@ -1,7 +1,8 @@
 -- Notifies the channel kms_keys of a change after which processes must not use what they know of a key: of its status, its
 -- live version, or a destruction. The payload is its key_id. Every role that can connect may LISTEN, and may fill the
 -- queue, after which every COMMIT with a notice fails. So nothing is sent while the queue is over a quarter full, and
--- listeners rely on what they read. A transaction with a notice cannot be prepared (PREPARE TRANSACTION): it does
+-- listeners rely on what they read. The triggers are deferred: that is decided by COMMIT, just before the server adds the
+-- notices to the queue. A transaction with a notice cannot be prepared (PREPARE TRANSACTION): it does
 -- SET LOCAL kms.notices = off.
 --
 -- SECURITY DEFINER: a role that may change versions needs no privileges on keys.
