@@ -605,8 +605,8 @@ BEGIN
         string_to_array(replace(replace(translate('
         KEY_CREATED, KEY_ACTIVATED, KEY_ROTATED, KEY_EXPIRED, KEY_REVOKED, KEY_ARCHIVED, KEY_PARENT_CHANGED,
         KEY_CHANGED, KEY_DELETED, VERSION_CREATED, VERSION_ACTIVATED, VERSION_DEACTIVATED, VERSION_DESTROYED,
-        VERSION_REWRAPPED, VERSION_CHANGED, VERSION_DELETED, POLICY_CREATED, POLICY_CHANGED, POLICY_DELETED,
-        ROTATION_SCHEDULED, ROTATION_STARTED, ROTATION_TAKEN_OVER, ROTATION_COMPLETED, ROTATION_FAILED,
+        VERSION_REWRAPPED, VERSION_CHANGED, VERSION_DELETED, VERSION_COUNT_JUMPED, POLICY_CREATED, POLICY_CHANGED,
+        POLICY_DELETED, ROTATION_SCHEDULED, ROTATION_STARTED, ROTATION_TAKEN_OVER, ROTATION_COMPLETED, ROTATION_FAILED,
         ROTATION_CHANGED, ROTATION_DELETED, HSM_CONFIGURATION_CREATED, HSM_CONFIGURATION_CHANGED,
         HSM_CONFIGURATION_DELETED, HSM_HEALTH_CHANGED, RETENTION_POLICY_CREATED, RETENTION_POLICY_CHANGED,
         RETENTION_POLICY_DELETED, TRAIL_CUT, RIGHTS_CHANGED
@@ -1465,8 +1465,8 @@ REVOKE ALL ON FUNCTION public.record_key_version_insert() FROM PUBLIC;
 -- limit). An index bound is never below its counter, and queries check the counter itself. NULL: not computed yet; such
 -- versions are read one by one.
 --
--- Each key has a limit of its own at which it encrypts no more: max_usage_count, and 2^31 uses with AES-256-GCM. From
--- 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version. A new version locks
+-- Each key has a limit of its own at which it encrypts no more: max_usage_count, 2^31 uses with AES-256-GCM, or the maximum
+-- of the counter. From 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version. A new version locks
 -- its key first, as validate_key_version_material does, so that max_usage_count cannot change meanwhile.
 CREATE FUNCTION public.record_key_version_index_bounds() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -1492,7 +1492,11 @@ BEGIN
     INTO NEW.key_type, NEW.usage_index_bound, NEW.volume_index_bound
     FROM (
         SELECT
-            id, key_type, least(max_usage_count, CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 END) AS most_uses
+            id,
+            key_type,
+            least(
+                max_usage_count, CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
+            ) AS most_uses
         FROM public.key_masters
     ) AS master
     LEFT JOIN (
@@ -1880,7 +1884,7 @@ CROSS JOIN LATERAL (
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
---               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM, 10^15), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -2110,7 +2114,7 @@ due AS (
             candidate.key_type,
             least(
                 candidate.max_usage_count,
-                CASE candidate.algorithm WHEN 'AES-256-GCM' THEN 2147483648 END
+                CASE candidate.algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
             ) AS most_uses
         FROM public.key_masters AS candidate
         WHERE candidate.id = version.key_id AND candidate.status = 'active'
@@ -3772,13 +3776,15 @@ BEGIN
         ];
     ELSIF subject = 'HSM' THEN
         events := ARRAY['HEALTH_CHANGED'];
+    ELSIF subject = 'VERSION_COUNT' THEN
+        events := ARRAY['JUMPED'];
     END IF;
     events := array_remove(events, NULL);
     IF cardinality(events) = 0 THEN
         events := ARRAY['CHANGED'];
     END IF;
     SELECT jsonb_build_object('id', affected -> 'id', 'changed', coalesce(jsonb_agg(name ORDER BY name COLLATE "C"), '[]'))
-        || CASE WHEN subject IN ('VERSION', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
+        || CASE WHEN subject IN ('VERSION', 'VERSION_COUNT', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
         || CASE WHEN subject = 'HSM' THEN jsonb_build_object(
             'last_health_check', after -> 'last_health_check', 'response_time_ms', after -> 'response_time_ms'
         ) ELSE '{}' END
@@ -3799,6 +3805,7 @@ BEGIN
         lower(replace(subject || ' ' || event, '_', ' ') COLLATE "C") || ': ' || named,
         actor,
         CASE
+            WHEN event = 'JUMPED' THEN 'CRITICAL'
             WHEN event = 'DELETED' OR subject || '_' || event IN ('KEY_REVOKED', 'HSM_CONFIGURATION_CHANGED') THEN 'HIGH'
             WHEN event IN (
                 'CREATED', 'ACTIVATED', 'DEACTIVATED', 'ROTATED', 'ARCHIVED', 'SCHEDULED', 'STARTED', 'COMPLETED'
@@ -4018,6 +4025,17 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 );
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_delete;
+
+-- A key ring reserves at most 65,536 uses and 64 GiB at once. More in one statement is no ordinary use: its entry is an
+-- incident, which makes the key due. The condition is all that ordinary counting pays.
+CREATE TRIGGER audit_key_version_count_update
+AFTER UPDATE OF usage_count, data_volume_bytes ON public.key_versions
+FOR EACH ROW WHEN (
+    NEW.usage_count > OLD.usage_count + 65536 OR NEW.data_volume_bytes > OLD.data_volume_bytes + 68719476736
+)
+EXECUTE FUNCTION public.audit_key_change('VERSION_COUNT', 'SECURITY', '{usage_count, data_volume_bytes}', '{}');
+
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_count_update;
 
 CREATE TRIGGER audit_rotation_policy_insert
 AFTER INSERT ON public.rotation_policies

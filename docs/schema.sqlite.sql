@@ -1620,7 +1620,7 @@ WHERE
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
---               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM, 10^15), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -1827,10 +1827,10 @@ due AS (
     SELECT master.id, NULL, NULL, 'usage', 3, NULL, version.usage_count < master.most_uses
     FROM near_limit AS version
     CROSS JOIN (
-        SELECT id, status, CASE
-            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
-            ELSE max_usage_count
-        END AS most_uses
+        SELECT id, status, min(
+            coalesce(max_usage_count, 1000000000000000),
+            CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
+        ) AS most_uses
         FROM key_masters
     ) AS master
     WHERE
@@ -3292,8 +3292,8 @@ END;
 -- recursive_triggers = ON the trigger fires once more and changes nothing. Shifting fills all bits below the highest
 -- one: SQLite has log2() in some builds only.
 --
--- Each key has a limit of its own at which it encrypts no more: max_usage_count, and 2^31 uses with AES-256-GCM. From
--- 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version.
+-- Each key has a limit of its own at which it encrypts no more: max_usage_count, 2^31 uses with AES-256-GCM, or the maximum
+-- of the counter. From 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version.
 CREATE TRIGGER record_key_version_index_bounds_change
 AFTER UPDATE OF key_type, usage_index_bound, volume_index_bound ON key_versions
 WHEN (
@@ -3303,7 +3303,7 @@ BEGIN
     UPDATE key_versions SET
         key_type = master.key_type,
         usage_index_bound = CASE WHEN NEW.usage_count >= (master.most_uses * 9 + 9) / 10 THEN 9223372036854775807 ELSE min(
-            coalesce((master.most_uses * 9 + 9) / 10 - 1, 9223372036854775807),
+            (master.most_uses * 9 + 9) / 10 - 1,
             coalesce((
                 SELECT min(max_operations) - 1
                 FROM rotation_policies
@@ -3339,10 +3339,10 @@ BEGIN
             )
         )
     FROM (
-        SELECT key_type, CASE
-            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
-            ELSE max_usage_count
-        END AS most_uses
+        SELECT key_type, min(
+            coalesce(max_usage_count, 1000000000000000),
+            CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
+        ) AS most_uses
         FROM key_masters WHERE id = NEW.key_id
     ) AS master
     WHERE key_versions.id = NEW.id;
@@ -4279,6 +4279,35 @@ BEGIN
         WHERE before IS NOT after
     ) AS change
     ORDER BY made.place;
+END;
+
+-- A key ring reserves at most 65,536 uses and 64 GiB at once. More in one statement is no ordinary use: its entry is an
+-- incident, which makes the key due.
+CREATE TRIGGER audit_key_version_count_update
+AFTER UPDATE OF usage_count, data_volume_bytes ON key_versions
+WHEN NEW.usage_count > OLD.usage_count + 65536 OR NEW.data_volume_bytes > OLD.data_volume_bytes + 68719476736
+BEGIN
+    INSERT INTO key_audit_logs
+        (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)
+    SELECT
+        NEW.key_id, 'VERSION_COUNT_JUMPED', 'SECURITY',
+        'version count jumped: ' || coalesce((SELECT key_id FROM key_masters WHERE id = NEW.key_id), NEW.key_id) || ' version ' || NEW.version_number,
+        (SELECT actor FROM key_audit_actor),
+        'CRITICAL', change.document
+    FROM (
+        SELECT json_object(
+            'id', NEW.id,
+            'changed', json_group_array(name),
+            'key_id', NEW.key_id,
+            'from', json_group_object(name, before),
+            'to', json_group_object(name, after)
+        ) AS document
+        FROM (
+            SELECT 'data_volume_bytes' AS name, OLD.data_volume_bytes AS before, NEW.data_volume_bytes AS after
+            UNION ALL SELECT 'usage_count', OLD.usage_count, NEW.usage_count
+        )
+        WHERE before <> after
+    ) AS change;
 END;
 
 CREATE TRIGGER audit_rotation_policy_insert

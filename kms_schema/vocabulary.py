@@ -189,6 +189,8 @@ class RecordedEvent(StrEnum):
     VERSION_REWRAPPED = "VERSION_REWRAPPED"
     VERSION_CHANGED = "VERSION_CHANGED"
     VERSION_DELETED = "VERSION_DELETED"
+    VERSION_COUNT_JUMPED = "VERSION_COUNT_JUMPED"
+    """A statement added more to the counters of a version than a key ring reserves at once: an incident."""
     POLICY_CREATED = "POLICY_CREATED"
     POLICY_CHANGED = "POLICY_CHANGED"
     POLICY_DELETED = "POLICY_DELETED"
@@ -219,11 +221,14 @@ class RecordedEvent(StrEnum):
             return AuditCategory.POLICY
         if self is self.TRAIL_CUT:
             return AuditCategory.COMPLIANCE
-        return AuditCategory.SECURITY if self.startswith(("HSM_", "RIGHTS_")) else AuditCategory.LIFECYCLE
+        is_security = self.startswith(("HSM_", "RIGHTS_")) or self is self.VERSION_COUNT_JUMPED
+        return AuditCategory.SECURITY if is_security else AuditCategory.LIFECYCLE
 
     @property
     def security_level(self) -> AuditSecurityLevel:
-        """The severity of its entries; HIGH requires a review each time."""
+        """The severity of its entries; HIGH requires a review each time, CRITICAL a rotation."""
+        if self is self.VERSION_COUNT_JUMPED:
+            return AuditSecurityLevel.CRITICAL
         if (
             self.endswith("_DELETED")
             or self.startswith("RETENTION_")

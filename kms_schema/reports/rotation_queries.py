@@ -52,6 +52,7 @@ reached AS (
     SELECT waits.id, 'usage', 3, NULL, NULL
     FROM waiting_key AS waits WHERE waits.usage_count >= waits.max_usage_count
         OR (waits.algorithm = 'AES-256-GCM' AND waits.usage_count >= 2147483648)
+        OR waits.usage_count >= 1000000000000000
     UNION ALL
     SELECT waits.id, 'volume', 4, policy.policy_name, NULL
     FROM waiting_key AS waits JOIN {p}rotation_policies AS policy ON policy.key_type = waits.key_type

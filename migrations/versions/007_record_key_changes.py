@@ -35,6 +35,7 @@ TRIGGERS = (
     "audit_key_version_insert_trigger_v01",
     "audit_key_version_update_trigger_v01",
     "audit_key_version_delete_trigger_v01",
+    "audit_key_version_count_update_trigger_v01",
     "audit_rotation_policy_insert_trigger_v01",
     "audit_rotation_policy_update_trigger_v01",
     "audit_rotation_policy_delete_trigger_v01",

@@ -28,8 +28,14 @@ def used(shared: SharedDatabase, count: int) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(
     ("key", "last", "limit"),
-    [(LIMIT, 94, 105), (OF_CIPHER, 1932735283, 2**31), (OF_CIPHER | LIMIT, 94, 105), ({"max_usage_count": 1}, 0, 1)],
-    ids=["own", "cipher", "both", "one"],
+    [
+        (LIMIT, 94, 105),
+        (OF_CIPHER, 1932735283, 2**31),
+        (OF_CIPHER | LIMIT, 94, 105),
+        ({"max_usage_count": 1}, 0, 1),
+        ({}, 9 * 10**14 - 1, 10**15),
+    ],
+    ids=["own", "cipher", "both", "one", "none"],
 )
 def test_a_key_is_due_from_90_percent_of_its_limit_on(shared: SharedDatabase, key: Row, last: int, limit: int) -> None:
     a_key(shared.connection, **key)

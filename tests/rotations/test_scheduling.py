@@ -183,11 +183,11 @@ def test_an_index_bound_is_below_the_next_limit_or_power_of_two_of_the_keys_own_
             a_policy(shared.connection, key_type=key_type, max_operations=limit, max_data_volume_mb=limit)
     for usage_count in (0, 699, 700, 3000, 5000, 2**49, 10**15):
         a_key(shared.connection, live={"usage_count": usage_count, "data_volume_bytes": usage_count})
-    usage = [699, 699, 1023, 4095, 8191, 2**50 - 1, 2**50 - 1]
+    usage = [699, 699, 1023, 4095, 8191, 9 * 10**14 - 1, 2**63 - 1]
     assert [found for found, _ in index_bounds(shared)] == usage
     assert [found for _, found in index_bounds(shared)] == [2**20 - 1] * 5 + [2**50 - 1] * 2
     execute(shared.connection, "UPDATE key_versions SET usage_count = 6000 WHERE usage_count = 3000")
-    assert [found for found, _ in index_bounds(shared)] == [699, 699, 1023, 8191, 8191, 2**50 - 1, 2**50 - 1]
+    assert [found for found, _ in index_bounds(shared)] == [699, 699, 1023, 8191, 8191, 9 * 10**14 - 1, 2**63 - 1]
 
 
 def test_a_new_limit_below_the_index_bounds_is_caught_up_with(shared: SharedDatabase) -> None:

@@ -129,7 +129,8 @@ def test_counting_use_calls_no_function_of_the_trail(shared: SharedDatabase) -> 
         return "\n".join(row[0] for row in rows)
 
     assert "Trigger audit_key_version_update" in called_by("deactivated_at = clock_timestamp()")
-    assert "audit_" not in called_by("usage_count = usage_count + 1, data_volume_bytes = data_volume_bytes + 100")
+    assert "audit_" not in called_by("usage_count = usage_count + 65536, data_volume_bytes = data_volume_bytes + 100")
+    assert "Trigger audit_key_version_count_update" in called_by("usage_count = usage_count + 65537")
 
 
 @pytest.mark.only_on("postgresql")

@@ -27,8 +27,8 @@ BOOKS = {
 }
 """Use, measurements, health and leases: counted or observed, and no change of state; index bounds follow from use.
 
-Another health has an event of its own, `HSM_HEALTH_CHANGED`. A rotation's policy goes with it, and the policy's
-deletion is recorded.
+Another health and a counter that jumps have events of their own, `HSM_HEALTH_CHANGED` and `VERSION_COUNT_JUMPED`. A
+rotation's policy goes with it, and the policy's deletion is recorded.
 """
 OF_THE_ROW = {"id", "created_at", "updated_at"}
 BELONGS_TO = {"key_versions": {"key_id"}, "key_rotations": {"key_id"}}

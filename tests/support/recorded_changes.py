@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from kms_schema.keyring.counting import MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import (
     Row,
@@ -230,6 +231,20 @@ CHANGES: dict[str, tuple[Callable[[World], Row], list[str]]] = {
     ),
     "a deleted HSM": (lambda w: w.remove("hsm_configurations", w.hsm), ["HSM_CONFIGURATION_DELETED"]),
     "use that is counted": (lambda w: w.set("key_versions", w.version, usage_count=5, data_volume_bytes=80), []),
+    "a jump of the uses": (lambda w: w.set("key_versions", w.version, usage_count=65_537), ["VERSION_COUNT_JUMPED"]),
+    "a jump of the bytes": (
+        lambda w: w.set("key_versions", w.version, data_volume_bytes=2**36 + 1),
+        ["VERSION_COUNT_JUMPED"],
+    ),
+    "the greatest blocks of a key ring": (
+        lambda w: w.set("key_versions", w.version, usage_count=MOST_USES_A_BLOCK, data_volume_bytes=MOST_BYTES_A_BLOCK),
+        [],
+    ),
+    "a total that follows a jump": (lambda w: w.set("key_masters", w.key, usage_count=10**15), []),
+    "a version that has been used elsewhere": (
+        lambda w: w.add("key_versions", key_version(w.key, version_number=3, usage_count=10**15)),
+        ["VERSION_CREATED"],
+    ),
     "a health check": (
         lambda w: w.set(
             "hsm_configurations", w.hsm, health_status="OFFLINE", response_time_ms=9, last_health_check=now()

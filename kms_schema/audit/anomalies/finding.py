@@ -21,6 +21,7 @@ _JUDGES: Mapping[RuleName, Callable[[LogReader, Period], list[Anomaly]]] = {
     RuleName.USE_SPIKE: comparing.spikes,
     RuleName.OUTSIDE_WINDOW: judging.outside_windows,
     RuleName.FORGED_ENTRY: judging.forged_entries,
+    RuleName.COUNT_JUMP: judging.jumped_counts,
 }
 
 

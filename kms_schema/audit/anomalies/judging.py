@@ -1,4 +1,4 @@
-"""The rules about actors, ended keys, windows and forged entries: each returns the anomalies of a period."""
+"""The rules about actors, ended keys, windows, forged entries and jumps: each returns the anomalies of a period."""
 
 import datetime as dt
 
@@ -117,3 +117,14 @@ def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:
 def _looks_recorded(group: Group) -> str:
     row, written = group[0], counted(group.total, "entry")
     return f"{row.actor} wrote {written} that neither the database nor a key ring writes so: {row.about}"
+
+
+def jumped_counts(log: LogReader, period: Period) -> list[Anomaly]:
+    """Find versions whose counters grew in one statement by more than a key ring reserves."""
+    rows = rows_of(log, "jumped_counts", since=period.start, until=period.until)
+    return [anomaly_of(log, RuleName.COUNT_JUMP, group, _jumped) for group in groups_of(rows, period)]
+
+
+def _jumped(group: Group) -> str:
+    row, times = group[0], counted(group.total, "time")
+    return f"{row.actor} raised the counters of key {row.about} by more than a key ring does, {times}: rotate the key"

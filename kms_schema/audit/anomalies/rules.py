@@ -20,6 +20,7 @@ class RuleName(StrEnum):
     USE_SPIKE = "use-spike"
     OUTSIDE_WINDOW = "outside-window"
     FORGED_ENTRY = "forged-entry"
+    COUNT_JUMP = "count-jump"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,13 @@ ENTRIES: tuple[AnomalyRule, ...] = (
         " key contradict it.",
         "types of recorded changes and `KEY_USED`; the rows that they are about",
         "An application that writes `KEY_USED` in a form of its own; a partly restored dump.",
+    ),
+    AnomalyRule(
+        RuleName.COUNT_JUMP,
+        AuditSecurityLevel.HIGH,
+        "A statement adds more than 65,536 uses or 64 GiB to a version: more than a key ring reserves at once.",
+        "`VERSION_COUNT_JUMPED`",
+        "An application that counts its uses itself, in larger steps.",
     ),
 )  # fmt: skip
 

@@ -62,7 +62,7 @@ FROM {s}.key_versions AS version
 INNER JOIN (
     SELECT id, key_id, key_type, status, CASE
         WHEN algorithm = 'AES-256-GCM' AND coalesce(max_usage_count, 2147483648) >= 2147483648 THEN 2147483648
-        ELSE max_usage_count
+        ELSE coalesce(max_usage_count, 1000000000000000)
     END AS most_uses
     FROM {s}.key_masters
 ) AS master ON version.key_id = master.id

@@ -48,6 +48,7 @@ FROM (
                 live.usage_count >= limits.most_operations
                 OR live.usage_count >= master.max_usage_count
                 OR master.algorithm = 'AES-256-GCM' AND live.usage_count >= 2147483648
+                OR live.usage_count >= 1000000000000000
             ) THEN 'usage'
             WHEN live.activated_at <= limits.activated_by THEN 'age'
             WHEN coalesce(master.rotated_at, master.activated_at) <= limits.rotated_by THEN 'time'

@@ -83,6 +83,8 @@ def _of_versions() -> Iterator[Promise]:
     yield recorded(table, "key_version_insert", created, named, done=adding(table, row), given=given)
     ended, done = RecordedEvent.VERSION_DEACTIVATED, changing(table, live, deactivated_at=SECOND)
     yield recorded(table, "key_version_update", ended, named, done=done, given=(*given, adding(table, live)))
+    jumped, done = RecordedEvent.VERSION_COUNT_JUMPED, changing(table, row, usage_count=100_000)
+    yield recorded(table, "key_version_count_update", jumped, named, done=done, given=(*given, adding(table, row)))
     gone = plain(
         "SELECT count(*) = 1 FROM (SELECT event_type, event_description FROM {schema}.key_audit_logs"
         f" ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest WHERE event_type = :event"

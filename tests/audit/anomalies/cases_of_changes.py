@@ -8,7 +8,7 @@ from tests.audit.anomalies import plans
 from tests.audit.anomalies.case import Case
 from tests.audit.anomalies.life import SECOND
 
-WINDOW, FORGED = list(RuleName)[4:]
+WINDOW, FORGED, JUMP = list(RuleName)[4:]
 CASES = (
     Case(
         "a rotation at noon",
@@ -168,6 +168,15 @@ CASES = (
         FORGED,
         "orders for j",
         says="a version that the key does not have",
+    ),
+    Case(
+        "counters that jump",
+        plans.jumped("l", 3),
+        JUMP,
+        "orders for l",
+        key="orders-1",
+        says="raised the counters of key orders-1 by more than a key ring does, 3 times: rotate the key",
+        entries=3,
     ),
     Case("a use without counts", plans.forged_use({"version": 1}, "k"), FORGED, "orders for k", says="another form"),
     Case(

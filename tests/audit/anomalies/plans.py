@@ -141,6 +141,14 @@ def forged(event: RecordedEvent, user: str, **over: object) -> Plan:
     return lambda life, keys: life.recorded(event, at(80), "owner", keys["orders-1"], user=user, **over)
 
 
+def jumped(user: str, times: int) -> Plan:
+    def plan(life: Life, keys: dict[str, Key]) -> None:
+        for minute in range(times):
+            life.recorded(RecordedEvent.VERSION_COUNT_JUMPED, at(80, 12, minute), "orders", keys["orders-1"], user=user)
+
+    return plan
+
+
 def forged_use(document: dict[str, object], user: str) -> Plan:
     return lambda life, keys: life.use(
         keys["orders-1"], at(80), "orders", user_id=user, additional_metadata={**document, "process": "x:1"}

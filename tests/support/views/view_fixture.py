@@ -29,7 +29,8 @@ SEALED = ("key_audit_seals", "key_audit_daily_totals", "key_rotation_causes")
 TYPE_FOUND = "key_type = (SELECT key_type FROM key_masters WHERE key_masters.id = key_versions.key_id)"
 MOST_USES = (
     "(SELECT CASE WHEN algorithm = 'AES-256-GCM' AND coalesce(max_usage_count, 2147483648) >= 2147483648"
-    " THEN 2147483648 ELSE max_usage_count END FROM key_masters WHERE key_masters.id = key_versions.key_id)"
+    " THEN 2147483648 ELSE coalesce(max_usage_count, 1000000000000000) END"
+    " FROM key_masters WHERE key_masters.id = key_versions.key_id)"
 )
 INDEX_BOUNDS = (
     f"usage_index_bound = CASE WHEN usage_count * 10 >= {MOST_USES} * 9 THEN 9223372036854775807 ELSE usage_count END,"

@@ -5,8 +5,8 @@
 -- limit). An index bound is never below its counter, and queries check the counter itself. NULL: not computed yet; such
 -- versions are read one by one.
 --
--- Each key has a limit of its own at which it encrypts no more: max_usage_count, and 2^31 uses with AES-256-GCM. From
--- 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version. A new version locks
+-- Each key has a limit of its own at which it encrypts no more: max_usage_count, 2^31 uses with AES-256-GCM, or the maximum
+-- of the counter. From 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version. A new version locks
 -- its key first, as validate_key_version_material does, so that max_usage_count cannot change meanwhile.
 CREATE FUNCTION {schema}.record_key_version_index_bounds() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -32,7 +32,11 @@ BEGIN
     INTO NEW.key_type, NEW.usage_index_bound, NEW.volume_index_bound
     FROM (
         SELECT
-            id, key_type, least(max_usage_count, CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 END) AS most_uses
+            id,
+            key_type,
+            least(
+                max_usage_count, CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
+            ) AS most_uses
         FROM {schema}.key_masters
     ) AS master
     LEFT JOIN (

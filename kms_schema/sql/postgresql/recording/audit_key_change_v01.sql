@@ -80,13 +80,15 @@ BEGIN
         ];
     ELSIF subject = 'HSM' THEN
         events := ARRAY['HEALTH_CHANGED'];
+    ELSIF subject = 'VERSION_COUNT' THEN
+        events := ARRAY['JUMPED'];
     END IF;
     events := array_remove(events, NULL);
     IF cardinality(events) = 0 THEN
         events := ARRAY['CHANGED'];
     END IF;
     SELECT jsonb_build_object('id', affected -> 'id', 'changed', coalesce(jsonb_agg(name ORDER BY name COLLATE "C"), '[]'))
-        || CASE WHEN subject IN ('VERSION', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
+        || CASE WHEN subject IN ('VERSION', 'VERSION_COUNT', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
         || CASE WHEN subject = 'HSM' THEN jsonb_build_object(
             'last_health_check', after -> 'last_health_check', 'response_time_ms', after -> 'response_time_ms'
         ) ELSE '{}' END
@@ -107,6 +109,7 @@ BEGIN
         lower(replace(subject || ' ' || event, '_', ' ') COLLATE "C") || ': ' || named,
         actor,
         CASE
+            WHEN event = 'JUMPED' THEN 'CRITICAL'
             WHEN event = 'DELETED' OR subject || '_' || event IN ('KEY_REVOKED', 'HSM_CONFIGURATION_CHANGED') THEN 'HIGH'
             WHEN event IN (
                 'CREATED', 'ACTIVATED', 'DEACTIVATED', 'ROTATED', 'ARCHIVED', 'SCHEDULED', 'STARTED', 'COMPLETED'

@@ -9,7 +9,7 @@
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
---               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM, 10^15), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -239,7 +239,7 @@ due AS (
             candidate.key_type,
             least(
                 candidate.max_usage_count,
-                CASE candidate.algorithm WHEN 'AES-256-GCM' THEN 2147483648 END
+                CASE candidate.algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
             ) AS most_uses
         FROM {schema}.key_masters AS candidate
         WHERE candidate.id = version.key_id AND candidate.status = 'active'

@@ -7,8 +7,8 @@
 -- recursive_triggers = ON the trigger fires once more and changes nothing. Shifting fills all bits below the highest
 -- one: SQLite has log2() in some builds only.
 --
--- Each key has a limit of its own at which it encrypts no more: max_usage_count, and 2^31 uses with AES-256-GCM. From
--- 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version.
+-- Each key has a limit of its own at which it encrypts no more: max_usage_count, 2^31 uses with AES-256-GCM, or the maximum
+-- of the counter. From 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version.
 CREATE TRIGGER record_key_version_index_bounds_change
 AFTER UPDATE OF key_type, usage_index_bound, volume_index_bound ON key_versions
 WHEN (
@@ -18,7 +18,7 @@ BEGIN
     UPDATE key_versions SET
         key_type = master.key_type,
         usage_index_bound = CASE WHEN NEW.usage_count >= (master.most_uses * 9 + 9) / 10 THEN 9223372036854775807 ELSE min(
-            coalesce((master.most_uses * 9 + 9) / 10 - 1, 9223372036854775807),
+            (master.most_uses * 9 + 9) / 10 - 1,
             coalesce((
                 SELECT min(max_operations) - 1
                 FROM rotation_policies
@@ -54,10 +54,10 @@ BEGIN
             )
         )
     FROM (
-        SELECT key_type, CASE
-            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
-            ELSE max_usage_count
-        END AS most_uses
+        SELECT key_type, min(
+            coalesce(max_usage_count, 1000000000000000),
+            CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
+        ) AS most_uses
         FROM key_masters WHERE id = NEW.key_id
     ) AS master
     WHERE key_versions.id = NEW.id;

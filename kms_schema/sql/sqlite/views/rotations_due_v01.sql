@@ -9,7 +9,7 @@
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
---               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM, 10^15), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -216,10 +216,10 @@ due AS (
     SELECT master.id, NULL, NULL, 'usage', 3, NULL, version.usage_count < master.most_uses
     FROM near_limit AS version
     CROSS JOIN (
-        SELECT id, status, CASE
-            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
-            ELSE max_usage_count
-        END AS most_uses
+        SELECT id, status, min(
+            coalesce(max_usage_count, 1000000000000000),
+            CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 ELSE 1000000000000000 END
+        ) AS most_uses
         FROM key_masters
     ) AS master
     WHERE

@@ -92,7 +92,7 @@ def _in_hand(key: Row, tables: Tables) -> bool:
 
 
 def _own_limit(key: Row, live: Row | None) -> Iterator[Cause]:
-    most = [key["max_usage_count"], 2**31 if key["algorithm"] == "AES-256-GCM" else None]
+    most = [key["max_usage_count"], 2**31 if key["algorithm"] == "AES-256-GCM" else 10**15]
     limit = min((each for each in most if each is not None), default=None)
     if live is not None and limit is not None and live["usage_count"] * 10 >= limit * 9:
         yield Cause("usage", None, None, passed=live["usage_count"] >= limit)
