@@ -90,13 +90,13 @@ def rows_of(context: str) -> str:
     )
 
 
-def durable(*, of_session: bool = False) -> str:
+def durable() -> str:
     """Return the statement after which COMMIT waits until it is on the disk, also where the server would not.
 
-    It applies to the transaction, or to the session. A value that waits for a standby, too, is kept.
+    It applies to the transaction. A value that waits for a standby, too, is kept.
     """
     return (
-        f"SELECT pg_catalog.set_config('synchronous_commit', 'on', {str(not of_session).lower()})"
+        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)"
         " WHERE pg_catalog.current_setting('synchronous_commit')"
         " OPERATOR(pg_catalog.=) ANY (ARRAY['off', 'local']::pg_catalog.text[])"
     )

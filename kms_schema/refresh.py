@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.errors import KmsSchemaError
 from kms_schema.identifiers import quoted
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, limits, refreshing
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, durable, limits, refreshing
 
 if TYPE_CHECKING:
     import psycopg
@@ -102,7 +102,7 @@ def _rows(connection: "psycopg.Connection[Any]", query: str, lock_wait: float) -
     with connection.transaction():
         # A role may have read-only transactions, and dates in a style that psycopg does not read.
         connection.execute(b"SET TRANSACTION READ WRITE; SET LOCAL DateStyle = 'ISO'", prepare=False)
-        connection.execute(limits(lock_wait).encode(), prepare=False)
+        connection.execute(f"{durable()}; {limits(lock_wait)}".encode(), prepare=False)
         return connection.execute(query.encode()).fetchall()
 
 

@@ -17,7 +17,7 @@ from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_sources import ENVIRONMENT_VARIABLE, find_source, similar
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, durable, limits, rows_of
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def engine_at(
             engine = create_engine(url, **options)
             if target.engine != "sqlite":
                 sa.event.listen(engine, "connect", _use_utc)
-            _limit_waits_of(engine, pooled=pooled)
+            _limit_waits_of(engine)
             if not pooled:  # a key ring does both itself, but the second not for tables of the application
                 engine = with_pinned_path(committed_durably(engine) if writing else engine)
         try:
@@ -160,34 +160,18 @@ def _use_utc(connection: Any, _record: Any) -> None:
             connection.execute(_IN_UTC)
 
 
-def _limit_waits_of(engine: "sa.Engine", *, pooled: bool) -> None:
-    """Limit the waits for locks: of each transaction; where the engine is copied, of each connection."""
+def _limit_waits_of(engine: "sa.Engine") -> None:
+    """Limit the waits for locks, also of the engines of its own that a key ring makes."""
     import sqlalchemy as sa
 
-    if pooled:  # a copy of the engine has the hooks of the pool only
-        sa.event.listen(engine, "checkout", _limit_waits_of_connection)
-    else:
-        sa.event.listen(engine, "begin" if engine.dialect.name == "postgresql" else "connect", _limit_waits)
+    from kms_schema.engine import limit_lock_waits
 
-
-def _limit_waits_of_connection(connection: Any, record: Any, _proxy: Any) -> None:
-    """Limit the waits of a connection of the driver, once."""
-    if not record.info.get("waits_are_limited"):
-        record.info["waits_are_limited"] = True
-        if isinstance(connection, sqlite3.Connection):
-            _limit_waits(connection)
-        else:
-            connection.execute(f"SET lock_timeout = {round(LOCK_WAIT_SECONDS * 1000)}")
-            connection.commit()
-
-
-def _limit_waits(connection: Any, *_record: Any) -> None:
-    """Limit the waits of a transaction of SQLAlchemy, or of a connection of SQLite."""
     milliseconds = round(LOCK_WAIT_SECONDS * 1000)
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
-    else:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+    if engine.dialect.name == "postgresql":
+        limit_lock_waits(engine, milliseconds)
+    else:  # an engine of its own configures each connection again, and has the hooks of the pool
+        busy_timeout = f"PRAGMA busy_timeout = {milliseconds}"
+        sa.event.listen(engine, "checkout", lambda connection, *_: connection.execute(busy_timeout))
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
@@ -266,16 +250,15 @@ def _connect(
         import psycopg  # SQLite does not need it
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'psycopg[binary]'") from None
-    # In the encoding SQL_ASCII, psycopg would return bytes instead of text.
-    utf8 = {"client_encoding": "UTF8"}
-    defaults = {"connect_timeout": "10", "application_name": application, **utf8, **parameters}
+    # In the encoding SQL_ASCII, psycopg would return bytes instead of text. Behind a proxy that pools transactions, the
+    # next session has not prepared what one has; it does give each client its own DateStyle and TimeZone.
+    own: dict[str, Any] = {"client_encoding": "UTF8", "prepare_threshold": None}
+    defaults = {"connect_timeout": "10", "application_name": application, **own, **parameters}
     connection = psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
     if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
         connection.execute("SET DateStyle = 'ISO'")  # psycopg reads no other
     if connection.info.parameter_status("TimeZone") != "UTC":
         connection.execute(_IN_UTC)
-    if writing:
-        connection.execute(durable(of_session=True).encode())
     return connection
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.hardening.statements import removal, script
+from kms_schema.lock_holders import durable
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,6 +31,6 @@ def remove(connection: "psycopg.Connection[Any]", schema: str = "public") -> boo
 
 def _run(connection: "psycopg.Connection[Any]", statements: str) -> bool:
     with connection.transaction():
-        connection.execute(statements.encode(), prepare=False)
+        connection.execute(f"{durable()}; {statements}".encode(), prepare=False)
         [(changed,)] = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchall()
     return bool(changed)

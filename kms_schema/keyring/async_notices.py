@@ -55,8 +55,10 @@ async def listen_in_task(engine: sa.Engine, note: Note) -> None:
     while True:
         await asyncio.sleep(pause.next())
         with suppress(*ENDS_IT), _of_asyncpg():
-            connection, driver = await greenlet_spawn(listening, own)
+            connection, driver, listens = await greenlet_spawn(listening, own)
             try:
+                if not listens:
+                    return
                 pause.connected()
                 note(None)
                 await listen(driver, note)

@@ -170,8 +170,10 @@ def listen_in_thread(engine: sa.Engine, note: Note, stop: Stop) -> None:
     own, pause = engine_of_its_own(engine), Delays()
     while not stop.wait(pause.next()):
         with suppress(*ENDS_IT):
-            connection, driver = listening(own)
+            connection, driver, listens = listening(own)
             with connection:
+                if not listens:
+                    return
                 pause.connected()
                 note(None)
                 while not stop.wait(connection=driver):
@@ -185,15 +187,23 @@ def repeat_in_thread(work: Callable[[], float], stop: Stop) -> None:
         pass
 
 
-def listening(engine: sa.Engine) -> tuple[sa.Connection, Any]:
-    """Return a connection that listens and that belongs to no pool, so that to close it ends it, and the driver's."""
+def listening(engine: sa.Engine) -> tuple[sa.Connection, Any, bool]:
+    """Return a connection that belongs to no pool, so that to close it ends it, the driver's, and whether it listens.
+
+    It does not behind a proxy: one that pools transactions would leave LISTEN to the other clients of the session, and
+    this one would receive nothing. A client cannot tell it from one that pools sessions.
+    """
     connection = engine.connect()
     try:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         driver: Any = connection.connection.driver_connection  # a connection without a pool does not know it
         connection.detach()
-        connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+        # A proxy makes up the process that it names at the start.
+        process = driver.get_server_pid() if hasattr(driver, "get_server_pid") else driver.info.backend_pid
+        listens = connection.exec_driver_sql("SELECT pg_catalog.pg_backend_pid()").scalar_one() == process
+        if listens:
+            connection.exec_driver_sql(f"LISTEN {CHANNEL}")
     except BaseException:
         connection.close()
         raise
-    return connection, driver
+    return connection, driver, listens

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from kms_schema.lock_holders import durable
 from kms_schema.roles.statements import script
 
 ATTEMPTS = 20
@@ -70,7 +71,7 @@ def _run(connection: psycopg.Connection[Any], statements: str) -> Applied:
     connection.add_notice_handler(collect)
     try:
         with connection.transaction():
-            connection.execute(statements.encode(), prepare=False)
+            connection.execute(f"{durable()}; {statements}".encode(), prepare=False)
             [(changes,)] = connection.execute("SELECT current_setting('kms.privileges_changed')").fetchall()
     finally:
         connection.remove_notice_handler(collect)

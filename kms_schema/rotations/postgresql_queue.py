@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from kms_schema.identifiers import SEARCH_PATH, quoted
+from kms_schema.lock_holders import durable
 from kms_schema.rotations.next_due import NEXT_ON_POSTGRESQL
 from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
@@ -218,7 +219,9 @@ STATEMENTS = {
 }
 """Statements by name; `{schema}` stands for the schema, `{claimed}` for the condition of a valid lease."""
 
-_PIN = b"SELECT pg_catalog.current_setting('search_path'), pg_catalog.set_config('search_path', %s, true)"
+_PIN = (
+    f"SELECT pg_catalog.current_setting('search_path'), pg_catalog.set_config('search_path', %s, true), ({durable()})"
+).encode()
 _CLAIMED = "status = 'RUNNING' AND claimed_by = %(claimed_by)s AND lease_expires_at > clock_timestamp()"
 
 _ATTEMPTS = 5

@@ -245,7 +245,7 @@ class PostgresqlSnapshot:
     def opened(self) -> Iterator[PostgresqlTransaction]:
         """Open the same snapshot, read only."""
         with (
-            closing(psycopg.connect(self.conninfo, autocommit=True)) as connection,
+            closing(psycopg.connect(self.conninfo, autocommit=True, prepare_threshold=None)) as connection,
             OpenPostgresqlTrail(connection, self.schema).reading_exported(self.snapshot) as transaction,
         ):
             yield transaction
