@@ -157,5 +157,5 @@ def test_a_lock_is_waited_for_and_not_forever(
             execute(holding, "SELECT 1 FROM key_masters WHERE key_id = :key FOR UPDATE", {"key": orders})
         said = keys("expire", orders)
         execute(holding, "ROLLBACK")
-    assert (said.status, "run this again after it" in said.error) == (3, True), said
+    assert (said.status, "run this again" in said.error) == (3, True), said
     assert keys("expire", orders).status == 0

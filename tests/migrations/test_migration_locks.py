@@ -34,7 +34,8 @@ LONG = re.compile(
 # What may follow a strong lock: catalog entries, and the locks themselves. A CHECK of a new column reads all rows: a
 # moment where there are few by nature, as of policies, configurations, and the labels of the revisions of tests.
 MOMENT = re.compile(
-    r"DO \$\$ DECLARE relations|CREATE (CONSTRAINT )?TRIGGER|CREATE OR REPLACE FUNCTION|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|"
+    r"DO \$\$ DECLARE relations|CREATE (CONSTRAINT )?TRIGGER|CREATE OR REPLACE FUNCTION|"
+    r"ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|"
     r"CREATE (OR REPLACE )?VIEW |ALTER TABLE \S+ DROP COLUMN|ALTER TABLE \S+ ADD COLUMN (?!.* CHECK )|"
     r"ALTER TABLE \S*(rotation_policies|hsm_configurations|key_labels) ADD COLUMN|"
     r"DROP (TRIGGER|FUNCTION|INDEX|VIEW|MATERIALIZED VIEW|TABLE) |"
