@@ -1,4 +1,7 @@
-"""The transactions of SQLite that a thread, or a task, has begun and not ended: it must not wait for them itself."""
+"""Transactions that have begun: those of SQLite of a thread or a task, which must not wait for them itself.
+
+And the lock timeout with which those of PostgreSQL begin.
+"""
 
 import threading
 import weakref
@@ -41,3 +44,22 @@ def begun(engine: sa.Engine) -> list[sa.Connection]:
             ...  # a second transaction that writes would wait for this thread
     """
     return [each for each in _begun(engine.dialect) if each.engine.pool is engine.pool]
+
+
+LOCK_TIMEOUT = "kms_lock_timeout_ms"
+"""The execution option of an engine of `limit_lock_waits`."""
+
+
+def limit_lock_waits(engine: sa.Engine, milliseconds: int | None) -> None:
+    """Have each transaction of `engine`, one of PostgreSQL, wait at most so long for a lock; None changes nothing.
+
+    It sets nothing of the session: behind a proxy that pools transactions, others get that. Engines of
+    `engine_of_its_own` do the same. Raises nothing. Example::
+
+        limit_lock_waits(engine, 10_000)
+    """
+    if milliseconds is None:
+        return
+    engine.update_execution_options(**{LOCK_TIMEOUT: milliseconds})
+    statement = f"SET LOCAL lock_timeout = {milliseconds:d}"
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(statement))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from kms_schema import forks
-from kms_schema.begun_transactions import note_begun
+from kms_schema.begun_transactions import LOCK_TIMEOUT, limit_lock_waits, note_begun
 from kms_schema.database_url import parse_database_url
 from kms_schema.lock_holders import durable
 
@@ -25,8 +25,6 @@ SWITCH_SECONDS = 2
 
 BEGIN_OPTION = "kms_sqlite_begin"
 """The execution option of a connection for SQLite's first statement: `BEGIN`, or `BEGIN IMMEDIATE` before writing."""
-
-_LOCK_TIMEOUT_OPTION = "kms_lock_timeout_ms"
 
 _SYNCHRONOUS_FULL = 2
 """The level of SQLite at which a crash of the machine takes no transaction."""
@@ -98,9 +96,8 @@ def end_failed_commit(context: sa.engine.ExceptionContext) -> None:
 def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
     """Return an engine for the same database whose connections are not those of `engine`.
 
-    It has the credentials, the hooks of the pool and the lock timeout of `engine`. Its pool is of the same kind, and it
-    hides the parameters of statements in errors. A database in the memory of one connection has no other connections:
-    then the result is `engine`.
+    It has the credentials, the lock timeout, and the pool with its hooks as of `engine`, and hides the parameters of
+    statements in errors. A database in the memory of one connection has no other: then the result is `engine`.
     """
     if isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool):
         return engine
@@ -110,22 +107,8 @@ def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
         sa.event.listen(
             own, "connect", lambda each, _: setattr(getattr(each, "driver_connection", each), "prepare_threshold", None)
         )
-    if (milliseconds := engine.get_execution_options().get(_LOCK_TIMEOUT_OPTION)) is not None:
-        limit_lock_waits(own, milliseconds)
+    limit_lock_waits(own, engine.get_execution_options().get(LOCK_TIMEOUT))
     return own
-
-
-def limit_lock_waits(engine: sa.Engine, milliseconds: int) -> None:
-    """Have each transaction of `engine`, one of PostgreSQL, wait at most so long for a lock.
-
-    It sets nothing of the session: behind a proxy that pools transactions, others get that. Engines of
-    `engine_of_its_own` do the same. Raises nothing. Example::
-
-        limit_lock_waits(engine, 10_000)
-    """
-    engine.update_execution_options(**{_LOCK_TIMEOUT_OPTION: milliseconds})
-    statement = f"SET LOCAL lock_timeout = {milliseconds:d}"
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(statement))
 
 
 def at_read_committed(engine: sa.Engine) -> sa.Engine:

@@ -164,7 +164,7 @@ def _limit_waits_of(engine: "sa.Engine") -> None:
     """Limit the waits for locks, also of the engines of its own that a key ring makes."""
     import sqlalchemy as sa
 
-    from kms_schema.engine import limit_lock_waits
+    from kms_schema.begun_transactions import limit_lock_waits
 
     milliseconds = round(LOCK_WAIT_SECONDS * 1000)
     if engine.dialect.name == "postgresql":
