@@ -40,17 +40,28 @@ STAMPS = 100
 """How many revisions are read from the version table, which should have one."""
 
 
+DATA_CORRUPTED = "XX001"
+
+
 class ValidationError(KmsSchemaError):
     """There is no verdict: the database could not be read, or not consistently; the message has the reason."""
 
 
 class UnreadableError(KmsSchemaError):
-    """A check of rows could not run; the message has the reason, `sqlstate` PostgreSQL's code if there is one."""
+    """A check of rows could not run; the message has the reason, `sqlstate` PostgreSQL's code if there is one.
+
+    SQLite has no such codes: `data_corrupted` also stands for its malformed files.
+    """
 
     def __init__(self, message: str, sqlstate: str | None = None) -> None:
         """Take the reason, and the code of the server."""
         super().__init__(message)
         self.sqlstate = sqlstate
+
+    @property
+    def is_damage(self) -> bool:
+        """True if the server refused what is stored, as damaged."""
+        return self.sqlstate in {DATA_CORRUPTED, "XX002"}
 
 
 class ChangedMeanwhileError(ValidationError):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 
 _PIECE = re.compile(
     r"""--[^\n]*(?:\n|$) | /\*.*?(?:\*/|$)          # comments
@@ -24,6 +25,7 @@ _WORD = re.compile(
 )
 """The group is an identifier or key word; what else could contain one is skipped."""
 _SPACES = " \t\n\f\r"
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 _CONSTRAINT_WORDS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 
 _remembered = lru_cache(maxsize=1024)
@@ -74,6 +76,11 @@ def _add(constraints: dict[str, str], name: str, definition: str) -> None:
     constraints[name] = definition
 
 
+def folded(name: str) -> str:
+    """Return a name as SQLite compares it: `K` is `k`, and no other letter is, such as the Kelvin sign."""
+    return name.translate(_SMALL)
+
+
 def unquoted(name: str) -> str:
     """Return an identifier without its quotes."""
     if len(name) > 1 and name[0] in "\"'`[":
@@ -85,7 +92,7 @@ def unquoted(name: str) -> str:
 @_remembered
 def words_of(sql: str) -> frozenset[str]:
     """Return the identifiers and key words in `sql`, in lower case; comments and strings are left out."""
-    return frozenset(unquoted(word).lower() for word in set(_WORD.findall(sql)) if word)
+    return frozenset(folded(unquoted(word)) for word in set(_WORD.findall(sql)) if word)
 
 
 def tokens(sql: str) -> Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import (
+    DATA_CORRUPTED,
     STAMPS,
     Attributes,
     Names,
@@ -23,7 +24,7 @@ from kms_schema.validator.catalog.attributes import (
     kind_and_name,
     without_defaults,
 )
-from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table, words_of
+from kms_schema.validator.catalog.sqlite_ddl import folded, one_spaced, split_table, words_of
 from kms_schema.validator.catalog.sqlite_rows import CatalogRow, rows_in
 from kms_schema.validator.checks.posture import Observed
 
@@ -45,7 +46,7 @@ class SqliteReader:
         """Read the whole of `sqlite_schema`, which starts the snapshot."""
         self._cursor = cursor
         self._rows = rows_in(cursor, "main")
-        self._temporary_rows = rows_in(cursor, "temp", [row.name for row in self._rows if row.kind in _RELATIONS])
+        self._temporary_rows = rows_in(cursor, "temp")
         self._schema = sorted(
             ((row.kind, row.name, row.table, row.sql) for row in self._rows if not _is_own(row)),
             key=lambda row: row[:2],
@@ -80,14 +81,14 @@ class SqliteReader:
     def objects(self, names: Names | None) -> Objects:
         """Return the objects called `names` with all that is attached to them; None means everything."""
         ours = self._ours = {
-            name.lower(): f"{kind} {name}"
+            folded(name): f"{kind} {name}"
             for kind, name, _, _ in self._schema
-            if kind in _RELATIONS and (names is None or name.lower() in names.relations)
+            if kind in _RELATIONS and (names is None or folded(name) in names.relations)
         }
         found: list[tuple[str, Attributes]] = []
         for kind, name, table, sql in self._schema:
             # The table of a trigger has the case of its CREATE statement.
-            relation = ours.get(table.lower())
+            relation = ours.get(folded(table))
             if relation is None or sql is None:
                 continue
             if kind == "table":
@@ -102,10 +103,10 @@ class SqliteReader:
         """Yield the temporary objects of this connection: triggers on the tables, and objects that hide a table."""
         for row in sorted(self._temporary_rows, key=lambda row: row.name):
             definition = one_spaced(row.sql or "")
-            if row.kind == "trigger" and row.table.lower() in ours:
-                of = ours[row.table.lower()].partition(" ")[2]
+            if row.kind == "trigger" and folded(row.table) in ours and folded(row.schema) in {"", "main"}:
+                of = ours[folded(row.table)].partition(" ")[2]
                 yield f"trigger {of}.temp.{row.name}", {"table": of, "temporary": True, "definition": definition}
-            elif row.name.lower() in ours and row.kind in _RELATIONS:
+            elif folded(row.name) in ours and row.kind in _RELATIONS:
                 yield f"{row.kind} temp.{row.name}", {"temporary": True, "definition": definition}
 
     def rows(
@@ -121,7 +122,8 @@ class SqliteReader:
         try:
             return self._cursor.execute(query).fetchall()
         except sqlite3.Error as error:
-            raise UnreadableError(str(error)) from None
+            damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+            raise UnreadableError(str(error), DATA_CORRUPTED if damaged else None) from None
 
     def posture(self, owner: str) -> list[Observed]:
         """Return another encoding of the file than UTF-8, and what is wrong with the catalog: SQLite has no roles."""
@@ -135,7 +137,7 @@ class SqliteReader:
         for row in (*self._rows, *self._temporary_rows):
             if row.faults:
                 yield "KMS146", row.place, f"{row.kind} {row.name}: {'; '.join(row.faults)}", row.fix
-        known = {(row.kind, row.name.lower()) for row in (*self._rows, *self._temporary_rows)}
+        known = {(row.kind, folded(row.name)) for row in (*self._rows, *self._temporary_rows)}
         for relation in self._ours.values():
             try:
                 obeyed = list(self._obeyed_on(relation))
@@ -143,7 +145,7 @@ class SqliteReader:
                 yield "KMS901", relation, f"unknown: its triggers could not be asked for: {error}", None
                 continue
             for kind, name in obeyed:
-                if (kind, name.lower()) not in known:
+                if (kind, folded(name)) not in known:
                     yield "KMS147", relation, f"{kind} {name}", None
 
     def _obeyed_on(self, relation: str) -> Iterator[tuple[str, str]]:
@@ -154,8 +156,10 @@ class SqliteReader:
         kind, name = kind_and_name(relation)
         if kind == "table" and self._is_virtual(name):
             return
-        for _, index, *_ in self._cursor.execute(f"PRAGMA main.index_list({_in_quotes(name)})").fetchall():
-            if not index.startswith("sqlite_autoindex_"):
+        # The primary key of a table WITHOUT ROWID is the table itself: its index has no row.
+        without_rowid = kind == "table" and {"without", "rowid"} <= words_of(split_table(self._text(name)).options)
+        for _, index, _, origin, _ in self._cursor.execute(f"PRAGMA main.index_list({_in_quotes(name)})").fetchall():
+            if origin != "pk" or not without_rowid:
                 yield "index", index
         # The text is another one each time: Python would use its compiled statement again, with the triggers of then.
         program = self._cursor.execute(f"EXPLAIN DROP {kind} main.{_in_quotes(name)} -- {next(_NUMBERS)}")
@@ -166,7 +170,7 @@ class SqliteReader:
         return [
             f"{kind} {name}"
             for kind, name, table, _ in self._schema
-            if not {name.lower(), table.lower()} & set(names.relations)
+            if not {folded(name), folded(table)} & set(names.relations)
         ]
 
     def _table(self, table: str, sql: str) -> Iterator[tuple[str, Attributes]]:
@@ -206,8 +210,10 @@ class SqliteReader:
         return self._columns_found[table]
 
     def _is_virtual(self, table: str) -> bool:
-        text = next(sql or "" for kind, name, _, sql in self._schema if kind == "table" and name == table)
-        return re.match(r"CREATE\s+VIRTUAL\b", text, re.IGNORECASE) is not None
+        return re.match(r"CREATE\s+VIRTUAL\b", self._text(table), re.IGNORECASE) is not None
+
+    def _text(self, table: str) -> str:
+        return next(sql or "" for kind, name, _, sql in self._schema if kind == "table" and name == table)
 
 
 @contextmanager
@@ -234,7 +240,7 @@ def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[Sq
 
 def _is_own(row: CatalogRow) -> bool:
     """Return whether a row is of a table that SQLite creates for itself."""
-    return row.kind == "table" and row.name.lower().startswith("sqlite_")
+    return row.kind == "table" and folded(row.name).startswith("sqlite_")
 
 
 def _in_quotes(name: str) -> str:

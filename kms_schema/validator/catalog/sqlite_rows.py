@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from kms_schema.printable import end_of_words
-from kms_schema.validator.catalog.sqlite_ddl import tokens, unquoted
+from kms_schema.validator.catalog.sqlite_ddl import folded, tokens, unquoted
 
 # An expression has no declared type, for which an application may have registered a converter.
 _QUERY = """SELECT rowid, typeof(type), type || '', typeof(name), name || '', typeof(tbl_name), tbl_name || '',
@@ -40,6 +40,8 @@ class CatalogRow:
     place: str
     kind: str
     name: str
+    schema: str
+    """That of the table, if the text of a trigger names it."""
     table: str
     sql: str | None
     faults: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class _Text:
 
     kind: str
     name: str
+    schema: str
     table: str
     beginning: str
     rest: str
@@ -63,23 +66,22 @@ class _Text:
         return self.kind in {"table", "index"} and "VIRTUAL" not in self.beginning.split(" ")[:2]
 
 
-def rows_in(cursor: sqlite3.Cursor, schema: str, tables: Iterable[str] = ()) -> list[CatalogRow]:
-    """Return the rows of `schema`, `main` or `temp`; triggers of `temp` may also be on `tables`."""
+def rows_in(cursor: sqlite3.Cursor, schema: str) -> list[CatalogRow]:
+    """Return the rows of `schema`, `main` or `temp`."""
     stored = []
-    for rowid, *pairs in cursor.execute(_QUERY.format(schema=schema)):
+    for rowid, *pairs in _selected(cursor, schema):
         values = tuple(pairs[1::2])
         stored.append((rowid, tuple(pairs[::2]), values, _text_of(_until_nul(values[4]) or "")))
-    relations = {name.lower(): name for name in tables}
-    relations |= {text.name.lower(): text.name for *_, text in stored if text and text.kind in {"table", "view"}}
+    relations = {folded(text.name): text.name for *_, text in stored if text and text.kind in {"table", "view"}}
     used: set[tuple[str, Any]] = set()
     rows = []
     for rowid, types, values, text in stored:
         # Triggers have names of their own. A page belongs to one table or index.
         kind, name, table, sql = _obeyed(values, text)
-        keys = {("trigger" if kind == "trigger" else "relation", name.lower()), ("page", values[3] or None)}
+        keys = {("trigger" if kind == "trigger" else "relation", folded(name)), ("page", values[3] or None)}
         faults = [f"another row has the same {what}" for what, value in sorted(keys & used, key=str) if value]
         used |= keys
-        faults += _faults(values, text, relations)
+        faults += _faults(values, text, relations, schema)
         written = _written(values, text, relations)
         changed = [
             position
@@ -88,8 +90,25 @@ def rows_in(cursor: sqlite3.Cursor, schema: str, tables: Iterable[str] = ()) -> 
         ]
         fix = None if faults or not changed else _fix(rowid, schema, written, changed)
         faults += [_difference(position, types, values, written) for position in changed]
-        rows.append(CatalogRow(f"row {rowid} of {schema}.sqlite_schema", kind, name, table, sql, tuple(faults), fix))
+        place = f"row {rowid} of {schema}.sqlite_schema"
+        of_table = _readable(text.schema if text else ""), _readable(table)
+        text_of_row = None if sql is None else _readable(sql)
+        rows.append(CatalogRow(place, kind, _readable(name), *of_table, text_of_row, tuple(faults), fix))
     return rows
+
+
+def _selected(cursor: sqlite3.Cursor, schema: str) -> list[tuple[Any, ...]]:
+    """Return the rows; a byte that is not UTF-8 is a letter, as it is for SQLite."""
+    before = cursor.connection.text_factory
+    cursor.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    try:
+        return cursor.execute(_QUERY.format(schema=schema)).fetchall()
+    finally:
+        cursor.connection.text_factory = before
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _until_nul(value: str | None) -> str | None:
@@ -101,7 +120,7 @@ def _obeyed(values: tuple[Any, ...], text: _Text | None) -> tuple[str, str, str,
     kind, name, table, sql = (_until_nul(values[position]) for position in (0, 1, 2, 4))
     if text is not None:
         return text.kind, text.name, text.table, sql
-    return (kind or "").lower(), name or "", table or "", sql
+    return folded(kind or ""), name or "", table or "", sql
 
 
 def _text_of(sql: str) -> _Text | None:
@@ -125,30 +144,31 @@ def _text_of(sql: str) -> _Text | None:
     if kind not in _KINDS or not token:
         return None
     rest = sql[start + len(token) :]
-    table = {"INDEX": second, "TRIGGER": _table_of_trigger(rest) if kind == "TRIGGER" else ""}.get(kind, token)
+    schema, table = _table_of_trigger(rest) if kind == "TRIGGER" else ("", second if kind == "INDEX" else token)
     beginning = " ".join(["CREATE", *(word for word in before if word in {"UNIQUE", "VIRTUAL"}), kind, token])
-    return _Text(kind.lower(), unquoted(token), unquoted(table), beginning, rest, following.upper())
+    return _Text(folded(kind), unquoted(token), unquoted(schema), unquoted(table), beginning, rest, following.upper())
 
 
-def _table_of_trigger(rest: str) -> str:
+def _table_of_trigger(rest: str) -> tuple[str, str]:
+    """Return the schema, if it is named, and the table."""
     words = tokens(rest)
     for word, _ in words:
         if word.upper() == "ON":
             table, dot, qualified = [*(each for each, _ in islice(words, 3)), "", "", ""][:3]
-            return qualified if dot == "." else table
-    return ""
+            return (table, qualified) if dot == "." else ("", table)
+    return "", ""
 
 
 def _written(values: tuple[Any, ...], text: _Text | None, relations: Mapping[str, str]) -> tuple[Any, ...]:
     """Return the values that SQLite writes for the same object."""
     if text is None:
         return (*(_until_nul(values[position]) for position in (0, 1, 2)), values[3], values[4])
-    table = relations.get(text.table.lower(), text.table) if text.kind == "index" else text.table
+    table = relations.get(folded(text.table), text.table) if text.kind == "index" else text.table
     root = values[3] if text.has_pages else 0
     return text.kind, text.name, table, root, f"{text.beginning}{text.rest}"
 
 
-def _faults(values: tuple[Any, ...], text: _Text | None, relations: Mapping[str, str]) -> Iterator[str]:
+def _faults(values: tuple[Any, ...], text: _Text | None, relations: Mapping[str, str], schema: str) -> Iterator[str]:
     """Yield what SQLite would have refused, or not have stored."""
     kind, name, table, sql = _obeyed(values, text)
     if (text is None or text.has_pages) and (not isinstance(values[3], int) or values[3] < _FIRST_PAGE):
@@ -157,7 +177,7 @@ def _faults(values: tuple[Any, ...], text: _Text | None, relations: Mapping[str,
         of_constraint = re.fullmatch(rf"sqlite_autoindex_{re.escape(table)}_[1-9][0-9]*", name)
         if sql is not None:
             yield f"its text creates nothing: {_shown(sql)}"
-        elif kind != "index" or not of_constraint or relations.get(table.lower()) != table:
+        elif kind != "index" or not of_constraint or relations.get(folded(table)) != table:
             yield "it has no text, and is not the index of a constraint"
         return
     if text.following not in _AFTER_NAME.get(kind, {text.following}):
@@ -166,9 +186,11 @@ def _faults(values: tuple[Any, ...], text: _Text | None, relations: Mapping[str,
         yield "its text goes on after the END of the trigger"
     if kind != "trigger" and ";" in text.rest and any(word == ";" for word, _ in tokens(text.rest)):
         yield "its text goes on after the statement"
-    if kind in {"index", "trigger"} and (table.lower() not in relations or table.lower().startswith("sqlite_")):
+    # A temporary trigger may be on a table of any attached database, also of one that has been detached since.
+    is_attached = kind == "index" or (kind == "trigger" and schema != "temp")
+    if is_attached and (folded(table) not in relations or folded(table).startswith("sqlite_")):
         yield f"it is on {_shown(table)}, where SQLite creates none"
-    if name.lower().startswith("sqlite_") and not _OWN.fullmatch(sql or ""):
+    if folded(name).startswith("sqlite_") and not _OWN.fullmatch(sql or ""):
         yield "SQLite refuses names that begin with sqlite_"
 
 
@@ -182,9 +204,11 @@ def _difference(position: int, types: tuple[str, ...], values: tuple[Any, ...], 
     return f"{_COLUMNS[position]} is {_shown(does)}{of_type}, where SQLite writes {_shown(should)}"
 
 
-def _fix(rowid: int, schema: str, written: tuple[Any, ...], changed: Iterable[int]) -> str:
+def _fix(rowid: int, schema: str, written: tuple[Any, ...], changed: Iterable[int]) -> str | None:
     literals = [str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'" for value in written]
     values = ", ".join(f"{_COLUMNS[position]} = {literals[position]}" for position in changed)
+    if values != _readable(values):
+        return None  # no SQL that a terminal shows has these bytes
     update = f"UPDATE {schema}.sqlite_schema SET {values} WHERE rowid = {rowid}"
     return f"PRAGMA writable_schema = on; {update}; PRAGMA writable_schema = RESET;"
 
@@ -193,4 +217,4 @@ def _shown(value: Any) -> str:
     if not isinstance(value, str):
         return repr(value)
     end = end_of_words(value, _SHOWN)
-    return repr(value[:end]) + " …" * (end < len(value))
+    return repr(_readable(value[:end])) + " …" * (end < len(value))

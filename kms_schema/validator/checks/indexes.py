@@ -40,8 +40,6 @@ WHERE n.nspname = '{schema}' AND i.relname = ANY (ARRAY[{names}]::name[])
     AND c.relispopulated
 ORDER BY 1"""
 
-_DAMAGED = frozenset({"XX001", "XX002"})
-
 _DIGEST = "count(*){only}, coalesce(sum(hashtextextended({alias}.ctid::text, {seed})){only}, 0)::text"
 _OF_INDEX = (
     "SELECT {digest}"
@@ -184,7 +182,7 @@ def _amcheck(reader: RowReader, indexes: Sequence[_Index]) -> Iterator[tuple[str
             try:
                 reader.rows(f"SELECT {function}({each.oid}::regclass, true)::text")
             except UnreadableError as error:
-                if error.sqlstate in _DAMAGED:
+                if error.is_damage:
                     yield each.name, f"amcheck: {error}"
 
 

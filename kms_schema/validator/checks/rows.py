@@ -74,18 +74,18 @@ def row_findings(
     """
     if retyped := [key for key, attributes in sorted(actual.items()) if "casts" in attributes]:
         # A cast is a function of another role, and would run with the privileges of the validating role.
-        return (_unknown(f"the type of {retyped[0]} has casts of its own", retyped),)
+        return (_unknown("KMS901", f"the type of {retyped[0]} has casts of its own", retyped),)
     asked = [each for each in questions(reader, expected) if _is_there(each, expected, actual)]
     asked = _without_answered(reader, asked)
     found: list[Finding] = []
-    unanswered: dict[str, list[str]] = {}
+    unanswered: dict[tuple[str, str], list[str]] = {}
     for position, question in enumerate(asked):
         if progress:
             progress(question.object, position, len(asked))
         try:
             rows = reader.rows(question.query, by_scan=question.by_scan)
         except UnreadableError as error:
-            unanswered.setdefault(_reason(error), []).append(question.object)
+            unanswered.setdefault(_cause(error), []).append(question.object)
             continue
         if rows:
             found.append(_broken(question, rows))
@@ -93,12 +93,12 @@ def row_findings(
         try:
             found += changed_seals(reader, tombstones=TOMBSTONES in expected and TOMBSTONES in actual)
         except UnreadableError as error:
-            unanswered.setdefault(_reason(error), []).append(EVIDENCE)
+            unanswered.setdefault(_cause(error), []).append(EVIDENCE)
     try:
         found += index_findings(reader, expected, actual)
     except UnreadableError as error:
-        unanswered.setdefault(_reason(error), []).extend(key for key in actual if key.startswith("index "))
-    return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
+        unanswered.setdefault(_cause(error), []).extend(key for key in actual if key.startswith("index "))
+    return (*found, *_stale(reader, actual), *(_unknown(*cause, keys) for cause, keys in unanswered.items()))
 
 
 def _without_answered(reader: RowReader, asked: Sequence[Question]) -> list[Question]:
@@ -260,7 +260,7 @@ def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
     try:
         rows = reader.rows(query)
     except UnreadableError as error:
-        yield _unknown(_reason(error), ["table key_view_refreshes"])
+        yield _unknown(*_cause(error), ["table key_view_refreshes"])
         return
     for view, refreshed_at in rows:
         yield finding_of(
@@ -272,16 +272,18 @@ def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
         )
 
 
-def _reason(error: UnreadableError) -> str:
-    return f"{error}: {NEEDS}" if error.sqlstate == _NOT_PERMITTED else str(error)
+def _cause(error: UnreadableError) -> tuple[str, str]:
+    """Return the code and the reason."""
+    reason = f"{error}: {NEEDS}" if error.sqlstate == _NOT_PERMITTED else str(error)
+    return "KMS520" if error.is_damage else "KMS901", reason
 
 
-def _unknown(reason: str, objects: Sequence[str]) -> Finding:
+def _unknown(code: str, reason: str, objects: Sequence[str]) -> Finding:
     return finding_of(
-        "KMS901",
+        code,
         objects[0],
         "rows that satisfy the rule",
         f"unknown: {reason}",
-        impact="rows that violate this rule may exist: the check could not run",
+        impact="rows that violate this rule may exist: the check could not run" if code == "KMS901" else None,
         also=tuple(objects[1:]),
     )

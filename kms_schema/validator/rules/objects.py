@@ -181,9 +181,11 @@ ATTRIBUTES = (
         page="engines",
     ),
     Rule("KMS147", "object without a row of the catalog", ERROR, MANUAL,
-        "SQLite obeys it in this connection, and the catalog of the file does not have it",
-        help="close the connections to the file and validate again; find out who changed its catalog",
-        expected="no such object",
+        "SQLite obeys it in this connection, and the catalog of the file does not have it. Without the index of a "
+        "constraint, each write fails",
+        help="close the connections to the file and validate again; find out who changed its catalog. If the object is "
+        "the index of a constraint, restore the file from a backup",
+        expected="a row for each object",
         page="engines",
     ),
     Rule("KMS175", "materialized view not populated", ERROR, SQL,

@@ -70,6 +70,12 @@ ROWS = (
         help=f"waive the finding if the clock was set back; if not, {EVIDENCE}",
         page="threat-model",
     ),
+    rule("KMS520", "stored data damaged", ERROR, MANUAL,
+        "the database refuses to read its own pages, and so do programs: somebody changed the file or its catalog, or "
+        "the storage damaged it",
+        help="keep a copy as evidence, and restore from a backup",
+        page="operations",
+    ),
     rule("KMS521", "envelopes described as another format", ERROR, MANUAL,
         "the envelope or its encryption_metadata was changed: programs that open it use the wrong format",
         help=OPEN_EACH,
