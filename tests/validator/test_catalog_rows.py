@@ -39,6 +39,9 @@ CHANGES = {
     ),
     "index pk_key_masters": ("UPDATE pg_index SET indisexclusion = true WHERE indexrelid = 'pk_key_masters'::regclass"),
 }
+RULE_OF_A_VIEW = """
+    CREATE RULE z AS ON DELETE TO key_rotations DO INSTEAD NOTHING;
+    UPDATE pg_rewrite SET rulename = '_RETURN', ev_type = '1' WHERE rulename = 'z'"""
 
 
 @pytest.mark.only_on("postgresql")
@@ -52,5 +55,8 @@ def test_what_no_sql_writes_is_found(database: Database) -> None:
         connection.execute("SET allow_system_table_mods = on")
         for statement in list(CHANGES.values())[1:]:
             connection.execute(statement.encode())
-        found = [about for code, about in posture(validate(connection)) if code == "KMS453"]
+        connection.execute(RULE_OF_A_VIEW)
+        report = validate(connection)
+        found = [about for code, about in posture(report) if code == "KMS453"]
+    assert "rule key_rotations._RETURN" in [each.object for each in report.findings]
     assert sorted(found) == sorted(CHANGES)

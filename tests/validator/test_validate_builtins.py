@@ -67,11 +67,12 @@ NAMED_FUNCTIONS = {
         "UPDATE pg_cast SET castfunc = 'jsonb_array_length(jsonb)'::regprocedure"
         " WHERE castsource = 'jsonb'::regtype AND casttarget = 'int4'::regtype"
     ),
+    "function pg_catalog.jsonb_out0(jsonb)": "ALTER FUNCTION pg_catalog.jsonb_out(jsonb) RENAME TO jsonb_out0",
     "types of pg_catalog": "UPDATE pg_type SET typinput = 'textin' WHERE oid = 'inet'::regtype",
     "operator classes of pg_catalog": "UPDATE pg_amproc SET amproc = 'btint8cmp' WHERE amproc = 'uuid_cmp'::regproc",
     "language plpgsql": "UPDATE pg_language SET lanplcallfoid = 0 WHERE lanname = 'plpgsql'",
 }
-"""Changes of the functions that built-in objects name."""
+"""Changes of the functions that built-in objects name, and of the name of one, which makes room for another."""
 USUAL = (
     "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO pg_monitor",
     "CREATE CAST (varchar AS uuid) WITH INOUT AS IMPLICIT",

@@ -1,11 +1,11 @@
 -- Built-in functions and views, to be compared with %(builtins)s: a digest of each, in place of what was observed, and its key. Every
 -- aggregate and every function in SQL is among them, since the server runs the others by number, whatever pg_proc says; and those
--- that the package calls. Numbers from 8000 on are left to forks of PostgreSQL.
+-- that the package calls; their names too, since one that was renamed makes room for another. Numbers from 8000 on are left to forks of PostgreSQL.
 SELECT 'builtin', CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE 'function' END || ' pg_catalog.' || p.oid::regprocedure::text,
-       left(md5(CASE WHEN p.prokind = 'a' THEN concat_ws('|', a.aggkind, a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid,
+       left(md5(CASE WHEN p.prokind = 'a' THEN concat_ws('|', p.proname, p.pronamespace::oid, a.aggkind, a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid,
                          a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid, a.aggminvtransfn::oid, a.aggmfinalfn::oid,
                          a.aggsortop, a.aggtranstype, a.aggmtranstype, a.agginitval, a.aggminitval)
-                     WHEN l.lanname = 'internal' THEN concat_ws('|', p.prosrc, p.proisstrict, p.provolatile, p.prosecdef, p.proconfig, nullif(p.prosupport::oid, 0))
+                     WHEN l.lanname = 'internal' THEN concat_ws('|', p.proname, p.pronamespace::oid, p.prosrc, p.proisstrict, p.provolatile, p.prosecdef, p.proconfig, nullif(p.prosupport::oid, 0))
                      ELSE pg_get_functiondef(p.oid) END), 8), p.oid::text
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid
 WHERE p.oid < 8000 AND (p.prokind = 'a' OR l.lanname NOT IN ('internal', 'c') OR p.oid::text = ANY (%(builtins)s))

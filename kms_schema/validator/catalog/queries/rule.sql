@@ -7,4 +7,4 @@ SELECT 'rule', c.relname || '.' || r.rulename, 'pg_rewrite'::regclass::oid, r.oi
            'comment', obj_description(r.oid, 'pg_rewrite')
        )
 FROM ours c
-JOIN pg_rewrite r ON r.ev_class = c.oid AND r.rulename <> '_RETURN'
+JOIN pg_rewrite r ON r.ev_class = c.oid AND (r.rulename <> '_RETURN' OR c.relkind NOT IN ('v', 'm'))
