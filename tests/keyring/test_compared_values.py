@@ -99,6 +99,53 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
         "order of an alias by a text": lambda: sa.select(orm.aliased(invoice).id).order_by(sa.text("iban")),
         "group by a text": lambda: sa.select(sa.func.count()).select_from(table).group_by(sa.text("iban")),
         "window by a text": lambda: sa.select(sa.func.rank().over(order_by=sa.text("iban"))).select_from(table),
+        **{
+            f"order by {text}": lambda text=text: sa.select(number, iban.label("x-y")).order_by(sa.text(text))
+            for text in (
+                "2 desc",
+                "1, 2",
+                "02",
+                "(2)",
+                "/*x*/2",
+                "0x2",
+                '"x-y"',
+                "-- x\n2",
+                f"{table.name}.'iban'",
+                "`iban`",
+                f"{table.name}.*",
+                f"iban({table.name})",
+                "(SELECT iban)",
+                table.name,
+                "id, unknown",
+            )
+        },
+        "order by a lightweight column": lambda: sa.select(number).select_from(table).order_by(sa.column("iban")),
+        "order by a parameter": lambda: sa.select(number, iban).order_by(sa.literal(2, literal_execute=True)),
+        "order by the number after a text": lambda: sa.select(sa.text("1, 2"), iban).order_by(sa.text("3")),
+        "order by the label of a text": lambda: (
+            sa.select(sa.literal_column("iban").label("x")).select_from(table).order_by("x")
+        ),
+        "order by a column of a subquery": lambda: (
+            sa.select(sa.func.count()).select_from(sa.select(iban.label("x")).subquery()).order_by(sa.text("x"))
+        ),
+        "order of a union by a number": lambda: sa.union_all(both, both).order_by(sa.text("2 DESC")),
+        "group by numbers": lambda: sa.select(iban, number, sa.func.count()).group_by(sa.text("1, 2")),
+        "distinct texts": lambda: sa.select(sa.text("iban")).select_from(table).distinct(),
+        "union of lists": lambda: sa.union(sa.union_all(both, sa.select(table.c.customer_id, iban)), both),
+        "between": lambda: sa.select(number).where(sa.literal(b"a").between(iban, iban)),
+        "in a subquery": lambda: sa.select(number).where(sa.literal(b"a").in_(sa.select(iban))),
+        "comparison of a CASE": lambda: sa.select(number).where(
+            sa.literal(b"a") == sa.case((number > 1, sa.literal(b"b")), else_=iban)
+        ),
+        "IS with a value": lambda: sa.select(number).where(iban.is_(sa.literal("text"))),
+        "IS with a column": lambda: sa.select(number).where(iban.is_(table.alias().c.iban)),
+        "condition": lambda: sa.select(number).where(iban),
+        "condition in AND": lambda: sa.select(number).where(sa.and_(iban, number > 1)),
+        "condition of CASE": lambda: sa.select(sa.case((iban, 1))),
+        "condition of a DELETE": lambda: sa.delete(table).where(iban),
+        "condition of a join": lambda: sa.select(number).join(customer.__table__, iban),
+        "condition of FILTER": lambda: sa.select(sa.func.count().filter(iban)),
+        "extract": lambda: sa.select(sa.extract("year", iban)),
         "order of a union": lambda: sa.union_all(both, both).order_by(sa.desc("iban")),
         "order of a joined relationship": lambda: sa.select(customer).options(joinedload(customer.by_iban)),
         "order of a relationship in a subquery": lambda: sa.select(customer).options(subqueryload(customer.by_iban)),
@@ -122,12 +169,23 @@ def test_what_would_compare_ciphertexts_is_refused(shop: Shop, database: Databas
 @pytest.mark.only_on("postgresql")
 def test_what_only_postgresql_compares_is_refused(shop: Shop, sql_engine: sa.Engine) -> None:
     table = shop.invoice.__table__
-    ordered = postgresql.aggregate_order_by(table.c.id, table.c.iban)
-    statements = [sa.select(sa.func.array_agg(ordered)), sa.select(sa.func.greatest(table.c.iban, table.c.iban))]
-    if hasattr(postgresql, "distinct_on"):  # from SQLAlchemy 2.1 on
-        statements.append(sa.select(table.c.id).ext(postgresql.distinct_on(table.c.iban)))
-    else:
-        statements.append(sa.select(table.c.id).distinct(table.c.iban))
+    iban, number = table.c.iban, table.c.id
+    array = postgresql.array([iban])
+    statements = [
+        sa.select(sa.func.greatest(iban, iban)),
+        sa.select(number).where(array == postgresql.array([table.alias().c.iban])),
+        sa.select(number).where(sa.literal(b"a") == sa.any_(array)),
+    ]
+    for order in iban, sa.text("iban"):
+        ordered = sa.func.array_agg(postgresql.aggregate_order_by(number, order))
+        statements += [
+            sa.select(ordered).select_from(table),
+            sa.select(sa.func.count()).select_from(table).having(ordered == [1]),
+        ]
+        if hasattr(postgresql, "distinct_on"):  # from SQLAlchemy 2.1 on
+            statements.append(sa.select(number).ext(postgresql.distinct_on(order)))
+        else:
+            statements.append(sa.select(number).distinct(order))
     for statement in statements:
         with pytest.raises(ColumnOperatorError), sql_engine.begin() as connection:
             connection.execute(statement)
@@ -170,6 +228,32 @@ def test_functions_that_take_no_ciphertext_for_a_text(shop: Shop, sql_engine: sa
         both = sa.select(sa.type_coerce(iban, sa.LargeBinary), iban.label("x"), table.c.id).order_by(sa.text("id DESC"))
         found = connection.execute(both).all()
         assert [(each[0][0], each[1], each[2]) for each in found] == [(1, "text", each) for each in (3, 2, 1, 0)]
+
+
+def test_texts_that_mean_other_columns(shop: Shop, sql_engine: sa.Engine) -> None:
+    customer, invoice = shop.customer, shop.invoice
+    table = invoice.__table__
+    count = sa.func.count()
+    with Session(sql_engine) as session:
+        for text in (
+            "id", '"id" desc', f"{table.name}.id, number", "lower(number) DESC NULLS LAST", "1", "-id", "(number)", "n",
+            "CASE WHEN id > 2 THEN 'a' ELSE number END", "id + :x", f"{table.name}_id",
+        ):  # fmt: skip
+            statement = sa.select(table.c.id, table.c.iban, table.c.number.label("n"))
+            ordered = statement.order_by(sa.text(text).bindparams(x=1) if ":x" in text else sa.text(text))
+            if text.endswith("_id"):
+                ordered = ordered.set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
+            assert len(session.execute(ordered).all()) == 4, text
+        for statement, rows in (
+            (sa.select(table.c.customer_id, count.label("n")).group_by(sa.text("1")).order_by(sa.text("n DESC")), 2),
+            (sa.select(table.c.customer_id).group_by(table.c.customer_id).order_by(count.desc()), 2),
+            (sa.select(customer).options(joinedload(customer.invoices)).order_by(customer.id, sa.text("1")), 2),
+            (sa.select(customer).join(customer.invoices).order_by(sa.text(f"{table.name}.number")), 2),
+            (sa.select(table.c.id, sa.literal_column("'x'"), sa.text("number AS n")).distinct(), 4),
+            (sa.union(sa.select(table.c.customer_id, sa.literal_column("0")), sa.select(customer.id, sa.text("1"))), 4),
+            (sa.select(table.c.id).where(sa.and_(table.c.iban.is_not(None), table.c.iban != sa.null())), 4),
+        ):
+            assert len(session.execute(statement).unique().all()) == rows, str(statement)
 
 
 @pytest.mark.only_on("sqlite")

@@ -3,7 +3,6 @@
 Two ciphertexts of one text differ, and their order is random: the result would be wrong without an error.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,29 +12,31 @@ from sqlalchemy.sql import elements, functions, operators, selectable, visitors
 from sqlalchemy.sql.dml import Insert
 
 from kms_schema.keyring.columns.encrypted_column import place_of
+from kms_schema.keyring.columns.texts import Texts, parts_of, selects_of
 
 _WITH_NULL = (operators.is_, operators.is_not)
 _COMPARING = frozenset({"min", "max", "greatest", "least", "nullif"})
 """Functions that compare or order their arguments."""
 _MEASURING = frozenset({"count", "length", "octet_length", "pg_column_size"})
 """Functions that say something of a ciphertext that is true. Others, such as `lower`, take it for a text."""
-_IN_ORDER = (elements.WithinGroup, postgresql.aggregate_order_by, getattr(elements, "AggregateOrderBy", ()))
+_WITH_ONE = (elements.Grouping, elements.Label, elements.CollectionAggregate, selectable.ScalarSelect)
+_IN_ORDER = tuple(
+    {elements.WithinGroup, postgresql.aggregate_order_by, getattr(elements, "AggregateOrderBy", elements.WithinGroup)}
+)
 
 
 def compared(element: Any) -> Iterator[tuple[str, Any]]:
     """Return the columns that an element of a statement compares or orders, each with the name of the operator."""
+    yield from _themselves("of a condition", _operands(_conditions(element)))
     if isinstance(element, selectable.GenerativeSelect):
         yield from _of_select(element)
     elif isinstance(element, Insert):
         where = getattr(element._post_values_clause, "update_whereclause", None)  # SQLAlchemy 2.0 does not walk it
         for each in visitors.iterate(where) if where is not None else ():
             yield from compared(each)
-    elif isinstance(element, elements.Over):
-        parts = [part for part in (element.order_by, element.partition_by) if part is not None]
-        yield from _within("OVER", parts)
-    elif isinstance(element, _IN_ORDER):
-        yield from _within("ORDER BY", [element.order_by])
-    elif isinstance(element, elements.BinaryExpression) and element.operator not in _WITH_NULL:
+    elif isinstance(element, (elements.Over, *_IN_ORDER)):
+        yield from _within(*_order_in(element))
+    elif isinstance(element, elements.BinaryExpression) and not _is_null_test(element):
         name = getattr(element.operator, "__name__", "comparison")
         yield from _themselves(name, _operands([element.left, element.right]))
     elif isinstance(element, elements.UnaryExpression) and element.operator is operators.distinct_op:
@@ -49,6 +50,8 @@ def compared(element: Any) -> Iterator[tuple[str, Any]]:
         yield from _themselves("CAST", _operands([element.clause]))
     elif isinstance(element, elements.Case) and element.value is not None:
         yield from _themselves("CASE", _operands([element.value]))
+    elif isinstance(element, elements.Extract):
+        yield from _themselves("EXTRACT", _operands([element.expr]))
 
 
 def _within(operator: str, parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
@@ -62,60 +65,79 @@ def _themselves(operator: str, operands: Iterable[Any]) -> Iterator[tuple[str, A
 
 
 def _operands(parts: Iterable[Any]) -> Iterator[Any]:
+    """Return operands, and those in lists, arrays, subqueries and CASE, whose type is that of one value only."""
     for part in parts:
-        if isinstance(part, elements.Grouping):
-            yield from _operands([part.element])
-        elif isinstance(part, elements.ClauseList | elements.Tuple):
-            yield from _operands(part.clauses)
-        else:
-            yield part
+        yield part
+        opened: Iterable[Any] = ()
+        if isinstance(
+            part, elements.Grouping | elements.Label | selectable.ScalarSelect | elements.CollectionAggregate
+        ):
+            opened = [part.element]
+        elif isinstance(part, elements.ClauseList | elements.ExpressionClauseList):
+            opened = part.clauses
+        elif isinstance(part, elements.Case):
+            opened = [*(value for _, value in part.whens), part.else_]
+        elif isinstance(part, selectable.SelectBase):
+            opened = [each for select in selects_of(part) for each in getattr(select, "_all_selected_columns", ())]
+        yield from _operands(opened)
+
+
+def _conditions(element: Any) -> Iterator[Any]:
+    """Return the conditions of an element: SQLite takes a column alone for one."""
+    for name in ("_where_criteria", "_having_criteria"):
+        yield from getattr(element, name, None) or ()
+    yield from (joined[1] for joined in getattr(element, "_setup_joins", ()) if joined[1] is not None)
+    if isinstance(element, selectable.Join):
+        yield element.onclause
+    elif isinstance(element, elements.FunctionFilter):
+        yield element.criterion
+    elif isinstance(element, elements.BooleanClauseList):
+        yield from element.clauses
+    elif isinstance(element, elements.Case) and element.value is None:
+        yield from (condition for condition, _ in element.whens)
+
+
+def _is_null_test(element: Any) -> bool:
+    # `IS` of SQLite compares with any value.
+    return element.operator in _WITH_NULL and any(
+        isinstance(each, elements.Null) for each in (element.left, element.right)
+    )
+
+
+def _order_in(element: Any) -> tuple[str, list[Any]]:
+    """Return the name and the parts of a window or of the order within an aggregate."""
+    if isinstance(element, elements.Over):
+        return "OVER", [part for part in (element.order_by, element.partition_by) if part is not None]
+    return "ORDER BY", [element.order_by]
 
 
 def _of_select(select: Any) -> Iterator[tuple[str, Any]]:
+    texts = Texts(select)
     for name, clauses in (("ORDER BY", select._order_by_clauses), ("GROUP BY", select._group_by_clauses)):
+        yield from _within(name, clauses)
         for clause in clauses:
-            yield from _within(name, _named(select, clause))
+            yield from _by_text(name, texts.meant(clause, with_numbers=True))
     if isinstance(select, selectable.CompoundSelect):
         if select.keyword is not selectable._CompoundSelectKeyword.UNION_ALL:
-            for each in select.selects:
+            for each in selects_of(select):
                 yield from _without_key(select.keyword.value, each)
     elif isinstance(select, sa.Select):
-        for over in (each for part in select._raw_columns for each in visitors.iterate(part)):
-            if isinstance(over, elements.Over):
-                parts = [part for part in (over.order_by, over.partition_by) if part is not None]
-                yield from _within("OVER", (each for part in parts for each in _named(select, part)))
+        for each in (each for part in (*select._raw_columns, *select._having_criteria) for each in parts_of(part)):
+            if isinstance(each, (elements.Over, *_IN_ORDER)):
+                name, parts = _order_in(each)
+                for part in parts:
+                    yield from _by_text(name, texts.meant(part))
         extended = getattr(select, "_pre_columns_clause", None)  # distinct_on() of PostgreSQL, from SQLAlchemy 2.1 on
         on = (*select._distinct_on, *getattr(extended, "_distinct_on", ()))
         yield from _within("DISTINCT ON", on)
+        for clause in on:
+            yield from _by_text("DISTINCT ON", texts.meant(clause, with_numbers=True))
         if select._distinct and not on:
             yield from _without_key("DISTINCT", select)
 
 
-def _named(select: Any, clause: Any) -> Iterator[Any]:
-    """Return a clause, and the columns that texts in it stand for, as in `order_by("iban", text("2"))`."""
-    yield clause
-    for each in visitors.iterate(clause):
-        name = getattr(each, "element", None)
-        if isinstance(each, elements.TextClause):
-            name = each.text
-        elif isinstance(each, elements.ColumnClause) and each.is_literal:
-            name = each.name
-        if isinstance(name, str):
-            yield from _columns_in(select, name)
-
-
-def _columns_in(select: Any, text: str) -> Iterator[Any]:
-    """Return the columns whose names or numbers a text has, of the list of a select, and else of its tables."""
-    words = set(re.findall(r"\w+", text.casefold()))
-    for number, each in enumerate(getattr(select, "selected_columns", ()), 1):
-        name = str(getattr(each, "key", None)).casefold()
-        if str(number) == text.strip() or name in words:
-            yield each
-            if "." not in text:
-                words.discard(name)
-    froms = select.get_final_froms() if isinstance(select, sa.Select) and words else ()
-    tables = (each for part in froms for each in visitors.iterate(part) if isinstance(each, sa.Table))
-    yield from (each for table in tables for each in table.columns if each.name.casefold() in words)
+def _by_text(operator: str, columns: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((f"{operator}, by a text or number that may mean it: name other columns", each) for each in columns)
 
 
 def _keeps_bytes(conversion: Any) -> bool:
@@ -132,6 +154,7 @@ def _without_key(operator: str, select: Any) -> Iterator[tuple[str, Any]]:
     columns = [each for each in listed if isinstance(each, elements.ColumnElement)]  # and no text
     # Others than those of a table, such as a subquery in the list, belong to a row that the list may have the key of.
     roots = {root for each in columns for root in each.base_columns if isinstance(root, sa.Column)}
+    roots |= {root for each in Texts(select).in_list() for root in each.base_columns if isinstance(root, sa.Column)}
     for root in roots:
         place = place_of(root)
         if place is not None:
