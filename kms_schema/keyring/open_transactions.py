@@ -18,7 +18,17 @@ import sqlalchemy as sa
 
 from kms_schema.begun_transactions import begun
 from kms_schema.engine import end_failed_commit
-from kms_schema.keyring.rollback_marks import Open, Work, find_lost, forget_all, join, next_mark, set_mark
+from kms_schema.keyring.faults import is_busy
+from kms_schema.keyring.rollback_marks import (
+    Open,
+    Work,
+    find_lost,
+    forget_all,
+    join,
+    next_mark,
+    set_mark,
+    without_wait,
+)
 from kms_schema.keyring.waits import Waits
 
 Result = TypeVar("Result")
@@ -93,30 +103,49 @@ class OpenTransactions:
         return None if opened is None else opened.connection()
 
     def _last(self) -> Open | None:
+        still = self._still_open()
+        return still[-1] if still else None
+
+    def _still_open(self) -> tuple[Open, ...]:
         stack = self._own.get()
-        if not stack:
-            return None
         still = tuple(each for each in stack if not each.has_ended and each.connection() is not None)
         if len(still) < len(stack):
             self._own.set(still)
-        return still[-1] if still else None
+        return still
 
-    def perform(self, work: Callable[[sa.Connection], Result], again: Work) -> Result:
+    def perform(self, work: Callable[[sa.Connection], Result], again: Work) -> tuple[Result] | None:
         """Do `work` in the current transaction, and `again` if that is rolled back. False says that nothing was done.
 
+        Returns None if this thread or task has no transaction open that can write now: then nothing waits for it.
         In an event loop the transaction may end meanwhile, by another task: then `again` is done, too, since the work
         may be lost. A count is never too low.
         """
-        opened = self._last()
-        connection = None if opened is None else opened.connection()
-        assert opened is not None  # noqa: S101  (the caller has asked for it, without a wait since)
-        assert connection is not None  # noqa: S101
-        with opened.turn.held():  # else a mark would be missing that another task is about to leave
-            find_lost(connection)
-            self._missing.extend(opened.lost)
-            opened.lost.clear()
+
+        def do(opened: Open, connection: sa.Connection) -> Result:
             self._catch_up_in(opened, connection)
             return self._do(opened, connection, work, again)
+
+        return self._in_one(do)
+
+    def _in_one(self, do: Callable[[Open, sa.Connection], Result]) -> tuple[Result] | None:
+        """Return what `do` returns in the last transaction in which it is not refused, as all are but one that has
+        written, while another connection writes.
+        """
+        for opened in reversed(self._still_open()):
+            connection = opened.connection()
+            if connection is None:
+                continue
+            with opened.turn.held():  # else a mark would be missing that another task is about to leave
+                find_lost(connection)
+                self._missing.extend(opened.lost)
+                opened.lost.clear()
+                try:
+                    with without_wait(connection):  # it would wait for another one of this thread
+                        return (do(opened, connection),)
+                except sa.exc.OperationalError as error:
+                    if not is_busy(error):
+                        raise
+        return None
 
     def _do(
         self, opened: Open, connection: sa.Connection, work: Callable[[sa.Connection], Result], again: Work
@@ -152,7 +181,7 @@ class OpenTransactions:
 
     def catch_up(self) -> None:
         """Do again what a rollback has taken, if that failed before. Raises the error of the driver if it fails."""
-        if not self._missing:
+        if not self._missing or self._in_one(self._catch_up_in) is not None:
             return
         missing: list[Work] = []
         while self._missing:

@@ -21,7 +21,7 @@ from kms_schema.engine import (
 )
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
-from kms_schema.keyring.faults import is_busy, translated
+from kms_schema.keyring.faults import translated
 from kms_schema.keyring.open_transactions import OpenTransactions
 from kms_schema.keyring.states import KeyState, state_of
 from kms_schema.keyring.waits import Turn, Waits
@@ -201,15 +201,13 @@ class Storage:
 
         A second transaction would wait for that one. `again` is done after its rollback. An open transaction that has
         only read may be too old to write, and is refused at once while another writes: then nothing waits for it.
+        Of several transactions of a thread, one may have written.
         """
         self._check_open(None)
         if self.open_transactions is not None:
-            if self.open_transactions.current() is not None:
-                try:
-                    return self.open_transactions.perform(work, again)
-                except sa.exc.OperationalError as error:
-                    if not is_busy(error):
-                        raise
+            done = self.open_transactions.perform(work, again)
+            if done is not None:
+                return done[0]
             self.open_transactions.catch_up()
         return self._perform(work)
 

@@ -135,6 +135,35 @@ def test_a_thread_with_the_write_lock_waits_for_no_thread_that_waits_for_it(
 
 
 @pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("other", ["has read", "has begun", "has lost its counts"])
+def test_a_thread_with_two_transactions_does_not_wait_for_itself(
+    database: Database, roots: RootKeys, orders: str, other: str
+) -> None:
+    engine = database.engine()
+    with ring_of(engine, roots) as ring, engine.connect() as first, engine.connect() as last:
+        notes = table(first)
+        first.commit()
+        began = time.monotonic()
+        if other == "has lost its counts":
+            last.execute(notes.insert().values(note="lost"))
+            ring.key(orders).encrypt(DATA, aad=AAD)
+            last.exec_driver_sql("ROLLBACK")
+            last.exec_driver_sql("BEGIN")
+        first.execute(notes.insert().values(note="kept"))
+        if other == "has read":
+            last.execute(sa.select(notes))
+        elif other == "has begun":
+            last.exec_driver_sql("SELECT 1")
+        else:
+            last.rollback()
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        first.rollback()
+        last.rollback()
+        assert used(database, orders) == (2 if other == "has lost its counts" else 1)
+        assert time.monotonic() - began < 5  # a statement waits for 30 seconds
+
+
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("others", ["have written", "are writing"])
 def test_a_transaction_that_has_read_decrypts_while_others_write(
     database: Database, roots: RootKeys, orders: str, others: str
