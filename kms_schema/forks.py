@@ -13,7 +13,7 @@ import stat
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -38,6 +38,7 @@ _engines: "weakref.WeakSet[sa.Engine]" = weakref.WeakSet()
 _open: "weakref.WeakSet[SqliteConnection]" = weakref.WeakSet()
 _inherited: frozenset[tuple[int, int]] = frozenset()
 """Device and inode of the files that the parent of this process had open when it forked."""
+_PROCESS: Final = "kms_schema_process"
 _left: list[object] = []
 """Connections of the parent: the child neither uses nor closes them."""
 
@@ -93,15 +94,30 @@ class SqliteConnection(sqlite3.Connection):
 def follow(engine: sa.Engine) -> None:
     """Have forks close the idle connections that `engine` will open, if it is one of files of SQLite. Raises nothing.
 
-    A connection of another class, which `connect_args` may give as `factory`, is not closed: then the child refuses.
+    A connection of another class, of a `creator` or a `factory`, is not closed: then the child refuses.
     """
-    in_memory = isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool)
-    if in_memory or engine.dialect.driver not in ("pysqlite", "aiosqlite"):
-        return  # a database in memory ends with its connection, and has no locks
+    if engine.dialect.driver not in ("pysqlite", "aiosqlite"):
+        return
     _engines.add(engine)
     sa.event.listen(engine, "do_connect", _prepare)
+    sa.event.listen(engine, "connect", _check_file, insert=True)
     sa.event.listen(engine, "checkout", _take)
     sa.event.listen(engine, "checkin", _give_back)
+
+
+def _check_file(connection: Any, record: Any) -> None:
+    """Note the process of a connection of another class to a file. Raises `sqlite3.OperationalError` as its own does.
+
+    A database in memory ends with its connection, and has no locks: it is not noted.
+    """
+    if _driver(connection) is None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA database_list")
+            names = [each[2] for each in cursor.fetchall() if each[2]]
+        if _inherited and any(_is_inherited(each) for each in names):
+            connection.close()
+            raise sqlite3.OperationalError(REFUSAL)
+        record.info[_PROCESS] = os.getpid() if names else None
 
 
 def hold_too(before: Hook, in_parent: Hook, in_child: Hook) -> None:
@@ -122,13 +138,16 @@ def _driver(connection: Any) -> SqliteConnection | None:
     return connection if isinstance(connection, SqliteConnection) else None
 
 
-def _take(connection: Any, _record: Any, _fairy: Any) -> None:
+def _take(connection: Any, record: Any, _fairy: Any) -> None:
     """Note the thread that takes a connection from the pool, after a fork that is about to happen.
 
-    Raises `DisconnectionError` for one that a fork has closed: the pool opens another one.
+    Raises `DisconnectionError` for one that a fork has closed: the pool opens another one. Raises
+    `sqlite3.OperationalError` for one of another class that is the parent's.
     """
     driver = _driver(connection)
     if driver is None:
+        if record.info.get(_PROCESS) not in (None, os.getpid()):
+            raise sqlite3.OperationalError(REFUSAL)
         return
     me = threading.get_ident()
     with _changed:
@@ -157,7 +176,7 @@ def _is_inherited(database: Any) -> bool:
     name = os.fsdecode(database)
     if name.startswith("file:"):
         name = unquote(name.removeprefix("file:").partition("?")[0].partition("#")[0])
-        name = "/" + name.partition("/")[2] if name.startswith("//") else name
+        name = "/" + name[2:].partition("/")[2] if name.startswith("//") else name  # without the host
     with suppress(OSError):
         found = Path(name).stat()
         return (found.st_dev, found.st_ino) in _inherited
@@ -198,7 +217,8 @@ def _in_child() -> None:
     if _engines:
         _inherited = frozenset(_files())
     for engine in list(_engines):
-        engine.dispose(close=False)  # its locks may be held by threads that this process does not have
+        if not isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool):  # of memory, as a rule
+            engine.dispose(close=False)  # its locks may be held by threads that this process does not have
 
 
 def _files() -> set[tuple[int, int]]:

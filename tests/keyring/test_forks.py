@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -85,6 +88,34 @@ def test_a_child_of_an_open_transaction_is_refused_at_once(
                     assert REFUSAL in child(answered(work)).read_within(AT_ONCE).decode(), work
         assert child(answered(count)).read_within(AT_LAST) == b"3"
         assert len(child(answered(encrypt)).read_within(AT_LAST)) > len(DATA), "its parent's transaction has ended"
+
+
+@pytest.mark.parametrize("made_with", ["creator", "factory", "StaticPool", "SingletonThreadPool"])
+def test_a_child_of_a_connection_that_no_fork_closes_is_refused(
+    database: Database, notes: sa.Table, made_with: str
+) -> None:
+    """Its commits would be lost when the parent closes the file."""
+
+    class Connection(sqlite3.Connection):
+        pass
+
+    options: dict[str, Any] = {
+        "creator": {"creator": partial(sqlite3.connect, database.name, check_same_thread=False)},
+        "factory": {"connect_args": {"factory": Connection}},
+        "StaticPool": {"poolclass": sa.StaticPool, "connect_args": {"factory": Connection}},
+        "SingletonThreadPool": {"poolclass": sa.SingletonThreadPool, "connect_args": {"factory": Connection}},
+    }[made_with]
+    engine = create_engine(database.url, **options)
+    with engine.begin() as connection:
+        connection.execute(notes.insert().values(note=1))
+
+    def write() -> None:
+        with engine.begin() as connection:
+            connection.execute(notes.insert().values(note=2))
+
+    assert REFUSAL in child(answered(write)).read_within(AT_ONCE).decode()
+    write()
+    engine.dispose()
 
 
 def test_a_child_keeps_what_it_commits_when_its_parent_ends(

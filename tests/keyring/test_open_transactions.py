@@ -160,7 +160,7 @@ def test_a_thread_with_two_transactions_does_not_wait_for_itself(
         first.rollback()
         last.rollback()
         assert used(database, orders) == (2 if other == "has lost its counts" else 1)
-        assert time.monotonic() - began < 5  # a statement waits for 30 seconds
+        assert time.monotonic() - began < 20  # a statement waits for 30 seconds
 
 
 @pytest.mark.only_on("sqlite")
