@@ -101,7 +101,8 @@ def destroy_version(
         with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
             if not yes and not sys.stdin.isatty():
                 raise click.UsageError("there is no terminal for the question: use --yes")
-            check = {} if erase_data else {"check": partial(ciphertext_counts.refuse_data_loss, also=columns)}
+            also = [each.resolved_by(engine) for each in columns]
+            check = {} if erase_data else {"check": partial(ciphertext_counts.refuse_data_loss, also=also)}
             with orm.Session(engine) as session:  # before the question: the answer would be for nothing
                 found = crypto.destroyable(session, key_id, version, **({} if yes else check))
             if not yes:

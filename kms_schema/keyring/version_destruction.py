@@ -58,9 +58,10 @@ class VersionDestruction(ABC):
         self._check_open()
         if self._storage.joined is not None:
             raise DatabaseUnavailableError("this thread has a transaction open on the database: end it first")
-        columns = [ColumnName.parse(each) for each in check]
-        options: dict[str, Any] = {} if erase_data else {"check": partial(refuse_data_loss, also=columns)}
+        names = [ColumnName.parse(each) for each in check]
         with translated(key_id, _NEEDS):
+            columns = [each.resolved_by(self._storage.writers) for each in names]
+            options: dict[str, Any] = {} if erase_data else {"check": partial(refuse_data_loss, also=columns)}
             try:
                 destroy(
                     self._storage.writers, key_id, version, actor=actor,

@@ -216,7 +216,7 @@ def test_who_may_hand_over_and_take_over(
 def with_tag(made: Handover, tag: int, key: HandoverKey) -> Handover:
     """Return a handover file with another ciphertext tag, for the database that made it."""
     header = type(made.header)(**{**made.header.described(), "ciphertext_tag": tag})
-    return ring_methods.seal(header, Secret(bytearray(32)), key.public)
+    return ring_methods.seal(header, Secret(bytearray(range(32))), key.public)
 
 
 def test_an_interrupted_command_leaves_no_file(

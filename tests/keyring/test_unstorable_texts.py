@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ Use = Callable[..., Any]
 
 USES: dict[str, Use] = {
     "encrypt": lambda ring, name: ring.key(name).encrypt(DATA, aad=AAD),
-    "encrypt_stream": lambda ring, name: list(ring.key(name).encrypt_stream([DATA], aad=AAD)),
+    "encrypt_stream": lambda ring, name: list(ring.key(name).encrypt_stream(io.BytesIO(DATA), aad=AAD)),
     "rotate": lambda ring, name: ring.rotate(name),
     "expire": lambda ring, name: ring.expire(name),
     "archive": lambda ring, name: ring.archive(name),

@@ -85,6 +85,16 @@ class ColumnName:
             raise HostColumnError(f"there is no table {self.table!r} on the search path: name its schema")
         return ColumnName(self.table, self.column, schema)
 
+    def resolved_by(self, engine: sa.Engine) -> "ColumnName":
+        """Return the name with its schema, by the search path that the application gives its connections.
+
+        Transactions of the ring have another path. Raises as `resolved` does.
+        """
+        if self.schema is not None or engine.dialect.name != "postgresql":
+            return self
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            return self.resolved(connection)
+
 
 ELSEWHERE = ColumnName(ANYWHERE, ANYWHERE, ANYWHERE)
 """Stored with a key like a column: a process has encrypted with it for a caller, who may have put that anywhere."""
