@@ -178,3 +178,17 @@ def test_the_program_takes_checkpoints(tmp_path: Path, kept: Any, status: int, s
     )
     assert done.returncode == status, done.stderr
     assert says in done.stdout + done.stderr
+
+
+def test_the_work_does_not_grow_with_repeated_keys_and_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = TRUSTED * 5000
+    notes: list[str] = []
+    read = check_proof.read_checkpoint
+
+    def counted(text: str, trusted: list[check_proof.Key]) -> check_proof.Checkpoint:
+        notes.append(text)
+        return read(text, trusted)
+
+    monkeypatch.setattr(check_proof, "read_checkpoint", counted)
+    assert len(check_proof.with_successors(keys, [str(note(3))] * 100)) == 1
+    assert len(notes) <= 200

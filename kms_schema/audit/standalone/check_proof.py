@@ -146,15 +146,20 @@ def _refuse_crlf(text: str, what: str) -> None:
 
 def with_successors(keys: list[Key], notes: list[Any]) -> list[Key]:
     """Return the keys, and those that checkpoints of the trail of `notes[0]` announce, each signed by a key before."""
-    trusted = list(keys)
+    trusted = list(dict.fromkeys(keys))
     origin = notes[0].partition("\n")[0] if isinstance(notes[0], str) else None
-    for note in notes * len(notes):
-        try:
-            lines = read_checkpoint(note, trusted).text.split("\n")
-        except Refused:
-            continue  # it is refused where it is read
-        announced = [read_key(each[9:]) for each in lines[3:] if each.startswith("next-key ") and lines[0] == origin]
-        trusted += [key for key in announced if key not in trusted]
+    before = 0
+    while len(trusted) > before:  # the note of a key that was announced may announce another
+        before = len(trusted)
+        for note in notes:
+            try:
+                lines = read_checkpoint(note, trusted).text.split("\n")
+            except Refused:
+                continue  # it is refused where it is read
+            announced = [
+                read_key(each[9:]) for each in lines[3:] if each.startswith("next-key ") and lines[0] == origin
+            ]
+            trusted += [key for key in announced if key not in trusted]
     return trusted
 
 
