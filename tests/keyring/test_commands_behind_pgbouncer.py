@@ -15,7 +15,7 @@ from kms_schema.database_url import parse_database_url
 from kms_schema.keyring import KeyRing, notices
 from tests.keyring.due_keys import quarterly
 from tests.keyring.rings import AAD, DATA, ROOT, change
-from tests.support.engines import Database
+from tests.support.engines import Database, Engines
 from tests.support.engines.pgbouncer import pgbouncer
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
@@ -97,14 +97,17 @@ NO_SESSION = ("upgrade", "downgrade base", "stamp head")
 
 
 @pytest.fixture
-def pooled(database: Database) -> Iterator[Database]:
-    """The database, whose settings are not those that our sessions need."""
+def pooled(engines: Engines, engine_name: str) -> Iterator[Database]:
+    """A database whose settings are not those that our sessions need."""
+    engine = engines[engine_name]
+    database = engine.create(engines.migrated(engine_name, "template"))
     for setting in ("synchronous_commit = local", "\"DateStyle\" = 'German'", "\"TimeZone\" = 'Asia/Kathmandu'"):
         change(database, f'ALTER DATABASE "{database.name}" SET {setting}')
     with pgbouncer(
         database.url, "transaction", default_pool_size=SESSIONS, max_prepared_statements=0, server_round_robin=1
     ) as url:
         yield dataclasses.replace(database, url=url)
+    engine.drop(database)
 
 
 def left(pooled: Database) -> list[str]:
