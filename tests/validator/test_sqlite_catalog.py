@@ -275,6 +275,6 @@ def test_the_index_of_a_constraint_without_a_row_is_an_error(database: Database)
         write(connection, "DELETE FROM sqlite_schema WHERE name GLOB 'sqlite_autoindex_[ak]*_v*'")
     with closing(database.connect()) as connection:
         found = {(each.code, each.object): each.actual for each in validate(connection, level="data").findings}
-    assert found["KMS147", "table alembic_version"] == "index sqlite_autoindex_alembic_version_1"
+    assert found.get(("KMS147", "table alembic_version")) == "index sqlite_autoindex_alembic_version_1"
     assert found["KMS147", "table key_versions"].count("sqlite_autoindex_key_versions_") > 1
-    assert "malformed" in next(actual for (code, _), actual in found.items() if code == "KMS520")
+    assert ["malformed" in actual for (code, _), actual in found.items() if code == "KMS520"] == [True]
