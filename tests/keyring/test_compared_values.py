@@ -99,6 +99,9 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
         "order of an alias by a text": lambda: sa.select(orm.aliased(invoice).id).order_by(sa.text("iban")),
         "group by a text": lambda: sa.select(sa.func.count()).select_from(table).group_by(sa.text("iban")),
         "window by a text": lambda: sa.select(sa.func.rank().over(order_by=sa.text("iban"))).select_from(table),
+        "order by the name that a text gives": lambda: (
+            sa.select(number, sa.text("iban AS z")).select_from(table).order_by(sa.text("z"))
+        ),
         **{
             f"order by {text}": lambda text=text: sa.select(number, iban.label("x-y")).order_by(sa.text(text))
             for text in (
