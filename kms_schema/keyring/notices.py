@@ -93,7 +93,7 @@ class Stop:
     def __init__(self) -> None:
         """Begin without it."""
         self._reader, self._writer = socket.socketpair()
-        self.is_set = False
+        self.is_set: bool = False
 
     def set(self) -> None:
         """Give the sign."""

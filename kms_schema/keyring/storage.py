@@ -52,7 +52,7 @@ class Storage:
         self.schema = schema
         self._is_at_head = False
         writers = engine_of_its_own(engine)
-        self.shares_connections = writers is engine
+        self.shares_connections: bool = writers is engine
         # On SQLite a thread that reads must not wait for a connection of one that waits for the write lock of the file.
         readers = engine_of_its_own(engine) if self.dialect == "sqlite" else writers
         self._own = () if self.shares_connections else (writers, readers)
