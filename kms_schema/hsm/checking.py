@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from time import sleep
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,12 +19,17 @@ from kms_schema.models import KeyMaster, KeyVersion, acting_for
 from kms_schema.pkcs11 import ModuleError, TokenLostError, TokenNotFoundError, TokenRefusedError
 from kms_schema.vocabulary import HsmHealth
 
+if TYPE_CHECKING:
+    from kms_schema.hsm.key_objects import KeyObjects
+
 SLOW_MS = 1000
 """An HSM whose encryption and decryption take longer is DEGRADED."""
 _UNNAMED = (
     "no version in this schema of the database names the object {!r}; another schema or database may: look there before"
     " you destroy it"
 )
+_COMMIT_SECONDS = 2.0
+"""The time from an object in the token to the COMMIT of its version, as a rule much less."""
 _GONE = (ModuleError, TokenLostError, TokenNotFoundError)
 
 
@@ -69,7 +76,7 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
     done = HsmCheck(name)
     with Session(engine) as session:
         refuse_dual_auth(find_hsm(session, name))
-        versions, known = _versions(session, name), _known(session)
+        versions = _versions(session, name)
         learn_stored_pin(session, hsms, name, roots)
     objects = hsms.objects(name)
     try:
@@ -77,7 +84,7 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
         if done.response_time_ms > slow_ms:
             done.faults.append(f"an encryption and a decryption took {done.response_time_ms} ms, more than {slow_ms}")
         _read_back(hsms, done, versions)
-        done.notes = [_UNNAMED.format(label) for label in objects.others(known)]
+        done.notes = [_UNNAMED.format(label) for label in _unnamed(engine, objects)]
     except (UnfitTokenError, TokenRefusedError) as error:
         done.faults.append(str(error))
     except _GONE as error:
@@ -101,6 +108,26 @@ def _versions(session: Session, name: str) -> list[tuple[str, str]]:
         .order_by(KeyMaster.key_id, KeyVersion.version_number)
     )
     return [(f"version {row.version_number} of key {row.key_id!r}", row.hsm_key_id) for row in session.execute(query)]
+
+
+def _unnamed(engine: sa.Engine, objects: "KeyObjects") -> list[str]:
+    """Return the labels of objects that no version names, in order: an operator may destroy them.
+
+    The token is listed before the database, since keys are made meanwhile. An object exists before the COMMIT of its
+    version: so both are listed once more.
+    """
+    unnamed = _without_version(engine, objects.made())
+    if unnamed:
+        sleep(_COMMIT_SECONDS)
+        still = objects.made()
+        unnamed = _without_version(engine, {each: label for each, label in unnamed.items() if each in still})
+    return sorted(unnamed.values())
+
+
+def _without_version(engine: sa.Engine, made: dict[bytes, str]) -> dict[bytes, str]:
+    with Session(engine) as session:
+        known = _known(session)
+    return {each: label for each, label in made.items() if each not in known}
 
 
 def _known(session: Session) -> set[bytes]:

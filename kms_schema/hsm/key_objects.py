@@ -7,7 +7,7 @@ and refused. The bytes are those of AES-256-GCM in software: ciphertext, then a 
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -142,13 +142,12 @@ class KeyObjects:
         """
         return self._with(object_id, _faults)
 
-    def others(self, known: Collection[bytes]) -> list[str]:
-        """Return the labels of objects that a key ring made and whose ids are not `known`, in order."""
+    def made(self) -> dict[bytes, str]:
+        """Return the labels of the objects that a key ring made, by their ids."""
 
-        def work(session: Any) -> list[str]:
-            objects = _search(session, None)
-            labels = [(each[Attribute.LABEL], each[Attribute.ID]) for each in objects]
-            return sorted(label for label, name in labels if label.startswith(LABEL) and name not in known)
+        def work(session: Any) -> dict[bytes, str]:
+            objects = [(each[Attribute.ID], each[Attribute.LABEL]) for each in _search(session, None)]
+            return {name: label for name, label in objects if label.startswith(LABEL)}
 
         return self._token.run(work)
 

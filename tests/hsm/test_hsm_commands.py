@@ -3,10 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from kms_schema.hsm import checking
+from kms_schema.hsm.checking import check_hsm
+from kms_schema.hsm.hsms import Hsms
 from kms_schema.keyring import KeyRing
 from tests.hsm.token_objects import handles, import_key, in_token
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
@@ -159,6 +164,39 @@ def test_two_names_of_one_token_and_none_of_its_keys_is_called_unnamed(
     said = run("hsm", "check", *hsm)
     assert (said.status, said.out.count("HEALTHY"), "names the object" in said.out + said.err) == (0, 2, False), said
     assert cards
+
+
+def test_keys_that_are_made_during_a_check_are_not_called_unnamed(
+    *, ring: KeyRing, cards: str, luna: str, token: SoftHsm, sql_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is made before the token is listed, one has its object and is committed after the first look."""
+    made, may_commit = Event(), Event()
+
+    def commit(_: sa.Connection) -> None:
+        if current_thread() is rotating and len(in_token(token)) == 3:
+            made.set()
+            assert may_commit.wait(20)
+
+    def wait(_: float) -> None:
+        may_commit.set()
+        rotating.join()
+
+    class Busy(Hsms):
+        def objects(self, name: str) -> Any:
+            if not rotating.ident:
+                ring.rotate(cards)
+                rotating.start()
+                assert made.wait(20)
+            return super().objects(name)
+
+    rotating = Thread(target=lambda: ring.rotate(cards))
+    monkeypatch.setattr(checking, "sleep", wait)
+    sa.event.listen(sa.Engine, "commit", commit)
+    try:
+        assert check_hsm(sql_engine, Busy({luna: token.uri("kms")}), luna).notes == []
+    finally:
+        sa.event.remove(sa.Engine, "commit", commit)
+    assert may_commit.is_set()
 
 
 def test_a_token_of_data_keys_that_has_refused_a_pin_is_sent_another_on_demand(
