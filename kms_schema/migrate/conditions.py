@@ -117,6 +117,8 @@ def refuse_impossible_target() -> None:
         return
     complete_typed_revisions(environment.script)
     try:
-        list(revisions_of((), None))
+        steps = list(revisions_of((), None))
     except CommandError as error:
         raise MigrationUsageError(f"{error}; the command `history` lists the revisions") from None
+    if not steps:
+        raise MigrationUsageError("there is no such file, and it would be left empty: name a revision above base")

@@ -5,12 +5,15 @@ is `kms@003`, or the whole id.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 _TYPED = re.compile(r"(?P<label>[^@]+)@(?P<id>\w+?)(?P<steps>[+-]\d+)?")
+_BELOW_BASE = re.compile(r"(^|@)base-\d+$")
 _SYMBOLS = frozenset({"base", "head", "heads"})
 
 
@@ -41,11 +44,27 @@ def _complete_first_argument(script: ScriptDirectory, name: str) -> None:
     given: Any = getattr(script, name)
 
     def completed(typed: Any, *more: Any) -> Any:
-        if isinstance(typed, tuple):
-            return given(tuple(_completed(script, each) for each in typed), *more)
-        return given(_completed(script, typed), *more)
+        with within_history(typed):
+            if isinstance(typed, tuple):
+                return given(tuple(_completed(script, each) for each in typed), *more)
+            return given(_completed(script, typed), *more)
 
     setattr(script, name, completed)
+
+
+@contextmanager
+def within_history(typed: object) -> Iterator[None]:
+    """Raise `CommandError` inside the block for steps beyond an end of the history, such as `head+1` and `base-1`.
+
+    Alembic fails an assertion for them, and takes `base-1` for the newest.
+    """
+    message = f"{typed}: there is no revision so many steps away"
+    if _BELOW_BASE.search(str(typed)):
+        raise CommandError(message)
+    try:
+        yield
+    except AssertionError:
+        raise CommandError(message) from None
 
 
 def _completed(script: ScriptDirectory, typed: Any) -> Any:

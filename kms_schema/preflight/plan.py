@@ -20,6 +20,7 @@ from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.planned import PlannedStatement, recorded
 from kms_schema.migrate.program import migrations_folder
+from kms_schema.migrate.revision_ids import within_history
 from kms_schema.sql.declarations import Declaration, Lock
 
 
@@ -100,7 +101,8 @@ def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptio
 def _pending(script: ScriptDirectory, target: str, heads: Sequence[str]) -> list[Script]:
     """Return the revisions above `heads` up to `target`, oldest first."""
     try:
-        upwards = list(script.iterate_revisions(target, tuple(heads) or "base"))
+        with within_history(target):
+            upwards = list(script.iterate_revisions(target, tuple(heads) or "base"))
     except RangeNotAncestorError:
         raise MigrationUsageError(f"{target} is below {', '.join(heads)}: preflight is for upgrades") from None
     except (CommandError, RevisionError) as error:

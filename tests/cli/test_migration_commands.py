@@ -69,6 +69,13 @@ def test_relative_revisions_are_understood(database: Database) -> None:
     assert kms_schema("upgrade", f"+{steps}", url=database.url).out == at_head()
 
 
+@pytest.mark.parametrize("command", ["upgrade", "sql", "preflight"])
+def test_steps_beyond_the_history_are_wrong_usage(database: Database, command: str) -> None:
+    for typed in ("head+1", "base-1", "kms@base-1"):
+        said = kms_schema(command, typed, url=database.url)
+        assert (said.status, f"{typed}: there is no revision so many steps away" in said.error) == (2, True), said.all
+
+
 def test_current_says_where_the_database_stands_and_how_far_behind_that_is(database: Database) -> None:
     said = kms_schema("current", url=database.url)
     assert (said.status, said.out, said.err) == (0, f"{head()} (the newest)\n", "")

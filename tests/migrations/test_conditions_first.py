@@ -31,7 +31,7 @@ def test_what_stops_a_later_revision_is_asked_before_the_first(empty_database: D
 
 
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("target", ["999", "+99"])
+@pytest.mark.parametrize("target", ["999", "+99", "head+1", "004-9", "base-1", "base"])
 def test_an_unknown_revision_creates_no_file(tmp_path: Path, target: str) -> None:
     file = tmp_path / "kms.db"
     said = kms_schema("upgrade", target, url=f"sqlite:///{file}")
