@@ -1,11 +1,12 @@
 """Transactions that have begun: those of SQLite of a thread or a task, which must not wait for them itself.
 
-And the lock timeout with which those of PostgreSQL begin.
+Those that follow the transactions of an engine, and the lock timeout with which those of PostgreSQL begin.
 """
 
 import threading
 import weakref
 from contextvars import ContextVar
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -44,6 +45,91 @@ def begun(engine: sa.Engine) -> list[sa.Connection]:
             ...  # a second transaction that writes would wait for this thread
     """
     return [each for each in _begun(engine.dialect) if each.engine.pool is engine.pool]
+
+
+class Follower(Protocol):
+    """Is told each transaction of an engine, by the events of SQLAlchemy with these names."""
+
+    def begin(self, connection: sa.Connection) -> None:
+        """One begins."""
+
+    def commit(self, connection: sa.Connection) -> None:
+        """One is about to be committed."""
+
+    def rollback(self, connection: sa.Connection) -> None:
+        """One is about to be rolled back."""
+
+    def handle_error(self, context: sa.engine.ExceptionContext) -> None:
+        """A statement or a COMMIT has failed."""
+
+
+class _Followers:
+    """The followers of one engine, in a tuple that is replaced.
+
+    SQLAlchemy's own list of listeners must not change while other threads use the engine: their statements would fail.
+    """
+
+    def __init__(self) -> None:
+        self.all: tuple[Follower, ...] = ()
+
+    def begin(self, connection: sa.Connection) -> None:
+        for each in self.all:
+            each.begin(connection)
+
+    def commit(self, connection: sa.Connection) -> None:
+        for each in self.all:
+            each.commit(connection)
+
+    def rollback(self, connection: sa.Connection) -> None:
+        for each in self.all:
+            each.rollback(connection)
+
+    def handle_error(self, context: sa.engine.ExceptionContext) -> None:
+        for each in self.all:
+            each.handle_error(context)
+
+
+_followers: "weakref.WeakKeyDictionary[sa.Engine, weakref.ref[_Followers]]" = weakref.WeakKeyDictionary()
+"""Those of each engine, whose listeners keep them: they end with it."""
+_following = threading.Lock()
+
+
+def let_follow(engine: sa.Engine) -> None:
+    """Have `engine` tell those that will follow it, before other threads use it. Raises nothing."""
+    with _following:
+        _of_engine(engine)
+
+
+def follow(engine: sa.Engine, follower: Follower) -> None:
+    """Have `follower` told the transactions of `engine`. Other threads may use it meanwhile, after `let_follow`.
+
+    Raises nothing. Example::
+
+        follow(engine, follower)
+    """
+    with _following:
+        followers = _of_engine(engine)
+        followers.all = (*followers.all, follower)
+
+
+def unfollow(engine: sa.Engine, follower: Follower) -> None:
+    """End what `follow` began. Raises nothing."""
+    with _following:
+        followers = _of_engine(engine)
+        followers.all = tuple(each for each in followers.all if each is not follower)
+
+
+def _of_engine(engine: sa.Engine) -> _Followers:
+    while isinstance(engine, sa.engine.base.OptionEngine):  # of the same pool: its transactions are told here, too
+        engine = engine._proxied
+    noted = _followers.get(engine)
+    if noted is not None and (known := noted()) is not None:
+        return known
+    followers = _Followers()
+    for name in ("begin", "commit", "rollback", "handle_error"):
+        sa.event.listen(engine, name, getattr(followers, name))
+    _followers[engine] = weakref.ref(followers)
+    return followers
 
 
 LOCK_TIMEOUT = "kms_lock_timeout_ms"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from kms_schema import forks
-from kms_schema.begun_transactions import LOCK_TIMEOUT, limit_lock_waits, note_begun
+from kms_schema.begun_transactions import LOCK_TIMEOUT, let_follow, limit_lock_waits, note_begun
 from kms_schema.database_url import parse_database_url
 from kms_schema.lock_holders import durable
 
@@ -71,12 +71,19 @@ def configure(engine: sa.Engine) -> None:
 
     For an engine that has no connections yet; of an asynchronous one its `sync_engine`. Raises nothing of its own.
     """
+    _configure(engine)
+    if engine.dialect.name == "sqlite":
+        let_follow(engine)
+
+
+def _configure(engine: sa.Engine) -> None:
+    """Do it for an engine that no ring follows, such as one of a ring's own."""
     if engine.dialect.name == "sqlite":
         forks.follow(engine)
         pause = _pause_in_event_loop if engine.dialect.is_async else time.sleep
         sa.event.listen(engine, "connect", partial(_configure_sqlite, pause=pause))
         sa.event.listen(engine, "begin", _begin_sqlite)
-        sa.event.listen(engine, "handle_error", end_failed_commit)
+        sa.event.listen(engine.dialect, "handle_error", end_failed_commit)  # once for all engines of the dialect
 
 
 def end_failed_commit(context: sa.engine.ExceptionContext) -> None:
@@ -102,7 +109,7 @@ def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
     if isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool):
         return engine
     own = sa.Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
-    configure(own)
+    _configure(own)
     if engine.dialect.driver == "psycopg":  # prepares none, as those of `create_engine`
         sa.event.listen(
             own, "connect", lambda each, _: setattr(getattr(each, "driver_connection", each), "prepare_threshold", None)

@@ -99,7 +99,7 @@ def follow(engine: sa.Engine) -> None:
     if engine.dialect.driver not in ("pysqlite", "aiosqlite"):
         return
     _engines.add(engine)
-    sa.event.listen(engine, "do_connect", _prepare)
+    sa.event.listen(engine.dialect, "do_connect", _prepare)  # once for all engines of the dialect
     sa.event.listen(engine, "connect", _check_file, insert=True)
     sa.event.listen(engine, "checkout", _take)
     sa.event.listen(engine, "checkin", _give_back)

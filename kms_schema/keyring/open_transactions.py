@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from kms_schema.begun_transactions import begun
+from kms_schema.begun_transactions import begun, follow, unfollow
 from kms_schema.engine import end_failed_commit
 from kms_schema.keyring.faults import is_busy
 from kms_schema.keyring.rollback_marks import (
@@ -48,18 +48,11 @@ class OpenTransactions:
         self._waits = waits
         self._perform = perform
         self._is_closed = False
-        self._hooks: dict[str, Callable[..., None]] = {
-            "handle_error": self._error,
-            "begin": self._begin,
-            "commit": self._commit,
-            "rollback": self._rollback,
-        }
         self._begin_empty()
-        for name, hook in self._hooks.items():
-            sa.event.listen(engine, name, hook)
+        follow(engine, self)
         _FOLLOWING.add(self)
         for connection in begun(engine):  # before the ring was made: it must not wait for this thread's transaction
-            self._begin(connection)
+            self.begin(connection)
 
     def close(self) -> None:
         """Stop following, after a last attempt at what a rollback has taken.
@@ -70,8 +63,7 @@ class OpenTransactions:
         if self.current() is None:  # else it would wait for this thread's own transaction
             self._try_to_catch_up()
         if not self._missing and not any(opened.all() for opened in self._opens.values()):
-            for name, hook in self._hooks.items():
-                sa.event.remove(self._engine, name, hook)
+            unfollow(self._engine, self)
 
     def forget(self) -> None:
         """Forget what the parent process has open."""
@@ -94,7 +86,7 @@ class OpenTransactions:
             return
         for connection, opened in list(self._opens.items()):
             if opened.all() and (opened.thread is threading.current_thread() or not opened.thread.is_alive()):
-                self._rollback(connection)
+                self.rollback(connection)
         self._try_to_catch_up()
 
     def current(self) -> sa.Connection | None:
@@ -204,7 +196,8 @@ class OpenTransactions:
         opened = self._last()
         return {} if opened is None else opened.blocks
 
-    def _begin(self, connection: sa.Connection) -> None:
+    def begin(self, connection: sa.Connection) -> None:
+        """Note a transaction that begins, as of this thread or task."""
         if self._is_closed:
             return
         opened = self._opens[connection] = join(connection, self._waits.lock())
@@ -230,7 +223,8 @@ class OpenTransactions:
             opened.finalizer.detach()
         return opened if opened.all() else None
 
-    def _commit(self, connection: sa.Connection) -> None:
+    def commit(self, connection: sa.Connection) -> None:
+        """Commit now, so that what the ring still has to do waits for nothing."""
         opened = self._ended(connection)
         if opened is None:
             return
@@ -244,16 +238,18 @@ class OpenTransactions:
         try:
             connection.connection.commit()  # now: there is no event after one that fails, as for a deferred foreign key
         except self._engine.dialect.loaded_dbapi.Error:
-            self._missing.extend(opened.all())  # the COMMIT after this event raises it again: `_error`
+            self._missing.extend(opened.all())  # the COMMIT after this event raises it again: `handle_error`
         else:
             self._try_to_catch_up()
 
-    def _error(self, context: sa.engine.ExceptionContext) -> None:
+    def handle_error(self, context: sa.engine.ExceptionContext) -> None:
+        """Do again what a COMMIT that failed has taken."""
         if context.statement is None and self._missing:
             end_failed_commit(context)  # else the ring's transaction would wait for it
             self._try_to_catch_up()
 
-    def _rollback(self, connection: sa.Connection) -> None:
+    def rollback(self, connection: sa.Connection) -> None:
+        """Roll back now, and do again what that takes."""
         opened = self._ended(connection)
         if opened is None:
             return
