@@ -20,6 +20,7 @@ PRIVATE = 0o600
 FOR_OTHERS = 0o644
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
 class OutputFileError(KmsSchemaError, OSError):
@@ -64,7 +65,7 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         path: its name; a file there is replaced.
         mode: its permissions, `PRIVATE` or `FOR_OTHERS`.
 
-    Raises `OutputFileError` for a symbolic link, and other `OSError`.
+    Raises `OutputFileError` for a symbolic link and for a FIFO that no program reads, and other `OSError`.
 
     Example:
         with replaced_file(Path("report.html")) as file:
@@ -74,7 +75,7 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     if there is not None and stat.S_ISLNK(there.st_mode):
         raise OutputFileError(0, "it is a symbolic link: name the file itself, or write to standard output", str(path))
     if there is not None and not stat.S_ISREG(there.st_mode):
-        with open(path, "wb", opener=lambda name, _: os.open(name, os.O_WRONLY | _NO_LINK)) as file:
+        with open(path, "wb", opener=_open_special) as file:
             yield file
         return
     beside = _beside(path)
@@ -154,6 +155,19 @@ def named_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _open_special(name: str, _flags: int) -> int:
+    """Open a pipe or device. Without a program that reads a FIFO, opening it would wait, perhaps for ever."""
+    try:
+        handle = os.open(name, os.O_WRONLY | _NO_LINK | _NO_WAIT)
+    except OSError as error:
+        if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.lstat(name).st_mode):
+            raise
+        raise OutputFileError(0, "no program reads this FIFO: start that one first, or name a file", name) from None
+    if _NO_WAIT:
+        os.set_blocking(handle, True)
+    return handle
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
@@ -235,6 +236,11 @@ def test_an_error_leaves_no_file(write: Write, tmp_path: Path) -> None:
 def test_a_pipe_is_written_and_stays(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
+    late = threading.Timer(10, lambda: os.close(os.open(pipe, os.O_RDONLY)))  # else a command that waits would hang
+    late.start()
+    said = kms_schema("sql", "--engine", "sqlite", "003", "--output", str(pipe))
+    assert (said.status, "no program reads this FIFO" in said.error) == (2, True), said.all
+    late.cancel()
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         assert kms_schema("sql", "--engine", "sqlite", "003", "--output", str(pipe)).status == 0
