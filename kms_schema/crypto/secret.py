@@ -9,9 +9,9 @@ BytesLike = bytes | bytearray | memoryview
 
 
 def check_bytes(**given: object) -> None:
-    """Raise `TypeError` unless each argument has bytes, such as for a text, a number, or an array of larger items.
+    """Raise `TypeError` unless each argument has bytes, such as for a text, a number, or an array of other items.
 
-    The message has its name, and not its value.
+    Ciphers take unsigned bytes. The message has the name of the argument, and not its value.
 
     check_bytes(data=data, aad=aad)
     """
@@ -21,8 +21,8 @@ def check_bytes(**given: object) -> None:
         except TypeError:
             hint = f": encode it, as with {name}.encode()" if isinstance(each, str) else ""
             raise TypeError(f"{name} takes bytes, not {type(each).__name__}{hint}") from None
-        if view.format not in ("B", "b", "c") or view.ndim != 1 or not view.c_contiguous:
-            raise TypeError(f"{name} takes bytes one after the other, not larger or separate items: give bytes({name})")
+        if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
+            raise TypeError(f"{name} takes bytes one after the other, not other or separate items: give bytes({name})")
 
 
 class Secret:

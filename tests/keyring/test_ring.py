@@ -75,6 +75,9 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
         (UnsupportedKeyError, {"hsm": "luna", "under": None, "material": bytes(32)}),
         (HsmUnavailableError, {"hsm": "luna", "under": None}),
         (TypeError, {"under": None}),
+        (StatusChangeError, {"max_usage_count": 2**63}),
+        (StatusChangeError, {"material": secrets.token_bytes(32), "used": 2**63}),
+        (StatusChangeError, {"ciphertext_tag": 2**70}),
         (ValueError, {"key_type": "none"}),
         (TypeError, {"status": "revoked"}),
         (MaterialUnavailableError, {"material": b"too short"}),
@@ -85,12 +88,14 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
         (TypeError, {"material": "k" * 32}),
         (TypeError, {"material": [*range(32)]}),
         (TypeError, {"material": array.array("Q", range(4))}),
+        (TypeError, {"material": array.array("b", range(32))}),
         (ValueError, {"activated_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}),
     ],
 )
 def test_what_cannot_be_created(ring: KeyRing, kek: str, error: type[Exception], options: dict[str, Any]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(Exception) as refused:  # noqa: PT011
         ring.create(unique("odd"), **{"under": kek, **options})
+    assert isinstance(refused.value, error), refused.value
 
 
 def test_an_imported_key_has_its_times_tag_and_use(ring: KeyRing, database: Database) -> None:
@@ -184,7 +189,18 @@ def test_a_text_is_refused_before_a_use_is_counted(
         with pytest.raises(TypeError, match=rf"^{name} takes bytes, not str: encode it, as with {name}\.encode\(\)$"):
             call()
     wide, apart = memoryview(bytes(32)).cast("Q"), memoryview(bytes(range(64)))[::2]
-    for odd in (wide, apart, array.array("I", [1]), 32, True, [1, 2], None, io.StringIO()):
+    for odd in (
+        wide,
+        apart,
+        array.array("I", [1]),
+        array.array("b", [1]),
+        memoryview(DATA).cast("c"),
+        32,
+        True,
+        [1, 2],
+        None,
+        io.StringIO(),
+    ):
         for call in (lambda odd=odd: key.encrypt(odd, aad=AAD), lambda odd=odd: key.encrypt(DATA, aad=odd)):
             with pytest.raises(TypeError, match=r"^(data|aad) takes bytes"):
                 call()
