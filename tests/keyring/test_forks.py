@@ -118,6 +118,19 @@ def test_a_child_of_a_connection_that_no_fork_closes_is_refused(
     engine.dispose()
 
 
+@pytest.mark.parametrize("beginning", ["file:", "file://", "file://localhost"])
+def test_a_child_is_refused_a_file_of_its_parent_by_any_name(
+    database: Database, engine: sa.Engine, notes: sa.Table, beginning: str
+) -> None:
+    def write() -> None:
+        named = create_engine(f"sqlite:///{beginning}{database.name}?uri=true", connect_args={"timeout": 0})
+        with named.begin() as connection:
+            connection.execute(notes.insert().values(note=1))
+
+    with engine.begin():
+        assert REFUSAL in child(answered(write)).read_within(AT_ONCE).decode()
+
+
 def test_a_child_keeps_what_it_commits_when_its_parent_ends(
     database: Database, engine: sa.Engine, notes: sa.Table
 ) -> None:
