@@ -5,6 +5,7 @@ Those that follow the transactions of an engine, and the lock timeout with which
 
 import threading
 import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -149,3 +150,17 @@ def limit_lock_waits(engine: sa.Engine, milliseconds: int | None) -> None:
     engine.update_execution_options(**{LOCK_TIMEOUT: milliseconds})
     statement = f"SET LOCAL lock_timeout = {milliseconds:d}"
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(statement))
+
+
+def end_failed_commit(context: sa.engine.ExceptionContext) -> None:
+    """Roll back a transaction of SQLite whose COMMIT failed, such as for a deferred foreign key.
+
+    SQLite leaves it open, with the write lock of the file, although SQLAlchemy takes it as ended. `context` is that of
+    the event `handle_error`. Raises nothing of its own.
+    """
+    connection = context.connection
+    if connection is None or context.statement is not None or connection.invalidated:  # a COMMIT is no statement there
+        return
+    if getattr(connection.connection.driver_connection, "in_transaction", False):
+        with suppress(connection.dialect.loaded_dbapi.Error):
+            connection.connection.rollback()

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from kms_schema import forks
-from kms_schema.begun_transactions import LOCK_TIMEOUT, let_follow, limit_lock_waits, note_begun
+from kms_schema.begun_transactions import LOCK_TIMEOUT, end_failed_commit, let_follow, limit_lock_waits, note_begun
 from kms_schema.database_url import parse_database_url
 from kms_schema.lock_holders import durable
 
@@ -84,20 +84,6 @@ def _configure(engine: sa.Engine) -> None:
         sa.event.listen(engine, "connect", partial(_configure_sqlite, pause=pause))
         sa.event.listen(engine, "begin", _begin_sqlite)
         sa.event.listen(engine.dialect, "handle_error", end_failed_commit)  # once for all engines of the dialect
-
-
-def end_failed_commit(context: sa.engine.ExceptionContext) -> None:
-    """Roll back a transaction of SQLite whose COMMIT failed, such as for a deferred foreign key.
-
-    SQLite leaves it open, with the write lock of the file, although SQLAlchemy takes it as ended. `context` is that of
-    the event `handle_error`. Raises nothing of its own.
-    """
-    connection = context.connection
-    if connection is None or context.statement is not None or connection.invalidated:  # a COMMIT is no statement there
-        return
-    if getattr(connection.connection.driver_connection, "in_transaction", False):
-        with suppress(connection.dialect.loaded_dbapi.Error):
-            connection.connection.rollback()
 
 
 def engine_of_its_own(engine: sa.Engine) -> sa.Engine:

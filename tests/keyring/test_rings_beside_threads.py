@@ -1,0 +1,37 @@
+"""Rings that are made and closed while other threads use their engine."""
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys
+from kms_schema.engine import create_engine
+from kms_schema.keyring import KeyRing
+from tests.keyring.rings import AAD, DATA
+from tests.support.engines import Database
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("event", ["begin", "commit", "rollback", "handle_error"])
+def test_rings_are_made_and_closed_while_other_threads_use_the_engine(
+    database: Database, roots: RootKeys, orders: str, event: str
+) -> None:
+    """Here one does so amid the events of a transaction, where SQLAlchemy goes through its listeners."""
+    engine, options = create_engine(database.url), create_engine(database.url).execution_options()
+
+    def make_one(_: object) -> None:
+        for each in (engine, options):
+            KeyRing(each, roots).close()
+
+    sa.event.listen(engine, event, make_one)
+    with KeyRing(engine, roots) as ring:
+        ended: object = None
+        try:
+            with engine.begin() as connection:
+                ring.key(orders).encrypt(DATA, aad=AAD)
+                connection.execute(sa.text("SELECT * FROM no_such_table"))
+        except Exception as error:  # noqa: BLE001  (any other one is the failure)
+            ended = error
+        assert isinstance(ended, sa.exc.OperationalError), ended
+        with engine.begin():  # this one is committed
+            ring.key(orders).encrypt(DATA, aad=AAD)
+    engine.dispose()
