@@ -16,6 +16,10 @@ SWALLOWS = """
     UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'a'"""
 CHANGES = {
     "trigger key_masters.a": SWALLOWS,
+    "trigger key_versions.guard_key_version_bounds": (
+        "UPDATE pg_trigger SET tgdeferrable = true, tginitdeferred = true WHERE tgname = 'guard_key_version_bounds'"
+    ),
+    "table key_rotations": "UPDATE pg_class SET reltoastrelid = 0 WHERE relname = 'key_rotations'",
     "constraint key_audit_logs.fk_key_audit_logs_key_id_key_masters": (
         "UPDATE pg_constraint SET conpfeqop = ARRAY['<>(uuid,uuid)'::regoperator::oid]"
         " WHERE conname = 'fk_key_audit_logs_key_id_key_masters'"

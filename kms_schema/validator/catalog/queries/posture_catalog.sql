@@ -14,6 +14,11 @@ WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND t
                (format('RI_FKey_%%s_upd', CASE k.confupdtype WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'setnull' WHEN 'd' THEN 'setdefault' ELSE 'noaction' END), 17))
         OR k.contype IN ('p', 'u', 'x') AND t.tgrelid = k.conrelid AND (p.proname, t.tgtype) IN (('unique_key_recheck', 21))) IS NOT TRUE)
 UNION ALL
+-- The definition says so of constraint triggers alone.
+SELECT 'KMS453', 'trigger ' || c.relname || '.' || t.tgname, 'tgdeferrable or tginitdeferred, but not a constraint trigger: it can fire at COMMIT', NULL
+FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal AND t.tgconstraint = 0 AND (t.tgdeferrable OR t.tginitdeferred)
+UNION ALL
 SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, format('enforced by %%s of the 4 triggers of a foreign key', count(t.oid)), NULL
 FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' LEFT JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
@@ -37,6 +42,10 @@ FROM pg_class c CROSS JOIN LATERAL (VALUES
      c.relchecks = (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c')),
     ('relnatts is not the number of its columns', c.relnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)),
     ('relispartition is true', NOT c.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)),
+    -- A column that is stored out of line, of a length without a limit.
+    ('reltoastrelid is not its TOAST table: larger values are refused', c.relkind <> 'r' OR EXISTS (SELECT FROM pg_class t WHERE t.oid = c.reltoastrelid AND t.relkind = 't')
+     OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
+                      AND a.atttypmod = -1 AND a.attstorage <> 'p' AND a.attgenerated <> 'v')),
     ('relrewrite is set', c.relrewrite = 0), ('relisshared is true', NOT c.relisshared)
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
