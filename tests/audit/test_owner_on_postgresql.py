@@ -157,6 +157,18 @@ def test_a_view_is_not_taken_for_the_trail(database: Database) -> None:
         assert trail.codes()
 
 
+def test_a_table_with_the_rule_of_a_view_is_not_taken_for_the_trail(database: Database) -> None:
+    """A superuser can give a table the rule of a view in the catalog; every reader then sees what the rule selects."""
+    with owned(database) as trail:
+        of_the_view, table = "ev_class = 'shown'::regclass", "'key_audit_logs'::regclass"
+        execute(trail.connection, "CREATE TABLE hidden AS SELECT * FROM key_audit_logs")
+        execute(trail.connection, "CREATE VIEW shown AS SELECT * FROM hidden")
+        execute(trail.connection, f"UPDATE pg_rewrite SET ev_class = {table} WHERE {of_the_view}")
+        execute(trail.connection, f"UPDATE pg_class SET relhasrules = true WHERE oid = {table}")
+        with pytest.raises(TrailError, match="key_audit_logs is not a plain table"):
+            trail.verified()
+
+
 def test_a_type_with_a_cast_of_its_own_is_not_taken_for_the_trail(database: Database) -> None:
     """Every reader sees the label; entries are sealed and verified as text, which the cast makes of it."""
     with owned(database) as trail:

@@ -44,13 +44,14 @@ class Session:
     def _require(self, *tables: str) -> None:
         """Require plain tables: a view could show this program other rows than everybody else.
 
-        So could a generated column, and a type that is not the server's: entries are read as text, and its owner
-        defines the cast.
+        So could a table to which a superuser gave the rule of a view in the catalog, and a generated column. So could
+        a type that is not the server's: entries are read as text, and its owner defines the cast.
         """
         kinds = self.cursor.execute(
-            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false) AND NOT EXISTS ("
-            "SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = to_regclass(name)"
-            " AND attnum > 0 AND NOT attisdropped"
+            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
+            " AND NOT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = to_regclass(name) AND ev_type = '1')"
+            " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
+            " WHERE attrelid = to_regclass(name) AND attnum > 0 AND NOT attisdropped"
             " AND (attgenerated <> '' OR typnamespace <> 'pg_catalog'::regnamespace))"
             " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
             " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
