@@ -109,10 +109,14 @@ def project_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
     used than the file names. Tables in it are those of commands, which the program checks. No value is shown.
     """
     tools = document.get("tool", {})
+    if isinstance(misspelled := document.get("tools"), Mapping) and "kms-schema" in misspelled:
+        raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [tools.kms-schema]")
     if "kms-schema" in document:
         raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [kms-schema]")
     if not isinstance(tools, Mapping) or not isinstance(table := tools.get("kms-schema", {}), Mapping):
         raise DatabaseUrlError("pyproject.toml: tool.kms-schema is no table")
+    if isinstance(parent := tools.get("kms"), Mapping) and "schema" in parent:
+        raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [tool.kms.schema]")
     for name in tools:
         if name != "kms-schema" and similar(name.replace("_", "-"), ["kms-schema"], 0.85):
             raise DatabaseUrlError(f"pyproject.toml: write [tool.kms-schema] in place of [tool.{name}]")

@@ -43,7 +43,7 @@ NOT_IN_FILE = TYPED_ONLY | {"hsm"}
 AS_BYTES = frozenset({"aad", "database-url", "hsm", "new", "old", "pin-source", "publish", "root-key", "uri"})
 """Options and arguments that are data or may name files, which need not be valid UTF-8. Others are for the database."""
 
-_MAY_HAVE_TABLE = re.compile(r"""tool\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE)
+_MAY_HAVE_TABLE = re.compile(r"""tools?\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE)
 """Any spelling of `tool.kms-schema` in TOML, and similar names, which are errors. A project that only depends on this
 package does not need the parser."""
 

@@ -72,6 +72,8 @@ def test_the_command_line_goes_before_variables_and_these_before_the_file() -> N
         ('[tool.kms_schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms_schema]"),
         ('[tool.kms-shema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms-shema]"),
         ('[kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [kms-schema]"),
+        ('[tools.kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tools.kms-schema]"),
+        ('[tool.kms.schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms.schema]"),
         ("[tool.kms-schema.audt]", "the table audt in [tool.kms-schema] is no command: did you mean audit?"),
         ('[tool.kms-schema.sql]\ndatabase-url = "x"', "database-url stands in [tool.kms-schema], not in"),
         ("[tool.kms-schema]\nschema = true", "schema takes a text or a number"),
