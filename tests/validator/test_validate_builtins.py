@@ -149,10 +149,40 @@ def test_operators_and_functions_on_a_search_path_are_found(connection: Connecti
 
 
 @on_postgresql
+@pytest.mark.versions("oldest and newest")
+def test_relations_that_are_found_before_ours_are_found(connection: Connection) -> None:
+    name, login = f'"{connection.info.dbname}"', f'"{connection.info.user}"'
+    for schema in ("here", "after", "elsewhere", login):
+        run(connection, f"CREATE SCHEMA {schema}")
+    for relation in ("here.key_versions", "after.key_versions", "elsewhere.key_versions", "here.alembic_version"):
+        run(connection, f"CREATE VIEW {relation} AS SELECT 'active' AS status")
+    run(connection, f"CREATE TABLE {login}.key_masters (status text)")
+    run(connection, "SET allow_system_table_mods = on")
+    run(connection, "CREATE TABLE pg_catalog.key_audit_logs (action text)")
+    found = [each.object.replace('"', "") for each in validate(connection).findings if each.code == "KMS457"]
+    assert sorted(found) == ["table pg_catalog.key_audit_logs", f"table {connection.info.user}.key_masters"]
+    run(connection, f"ALTER DATABASE {name} SET search_path = here, public, after")
+    found = [each.object for each in validate(connection).findings if each.code == "KMS457"]
+    assert "view here.key_versions" in found
+    assert not {"view after.key_versions", "view elsewhere.key_versions", "view here.alembic_version"} & set(found)
+
+
+@on_postgresql
 def test_a_cast_that_fails_is_named(connection: Connection) -> None:
     run(connection, "CREATE FUNCTION fails(text) RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no'; END$$")
     run(connection, "CREATE CAST (text AS int) WITH FUNCTION fails(text)")
     with pytest.raises(ValidationError, match=r"no: .* what is not PostgreSQL's \(cast from text to integer\)"):
+        validate(connection)
+
+
+@on_postgresql
+@pytest.mark.parametrize("function", ["unnest(anyarray)", "current_database()", "pg_get_userbyid(oid)"])
+def test_a_missing_built_in_function_is_named(connection: Connection, function: str) -> None:
+    name = function.partition("(")[0]
+    run(connection, f"ALTER FUNCTION pg_catalog.{function} RENAME TO {name}_away")
+    with pytest.raises(
+        (ValidationError, psycopg.Error), match=rf"function {name}\(.* a built-in function of PostgreSQL is missing"
+    ):
         validate(connection)
 
 

@@ -12,6 +12,8 @@ Row: TypeAlias = tuple[str, str, bool, str, str | None]
 _CATALOG = "pg_catalog"
 _CODES = {"operator": "KMS451", "function": "KMS452"}
 _PATH = "search_path="
+_UNDEFINED_FUNCTION = "42883"
+"""Every function that the validator calls is one of pg_catalog."""
 
 
 def observed(rows: Iterable[Row], ours: str) -> Iterator[Observed]:
@@ -30,6 +32,15 @@ def observed(rows: Iterable[Row], ours: str) -> Iterator[Observed]:
             yield "KMS445", about, "has the name of a built-in one", removal
         elif schema in path or (of_role and "$user" in path):
             yield _CODES[kind], f"{kind}s of schema {quoted(schema)}", about, removal
+
+
+def cause(misleading: Iterable[Observed], sqlstate: str | None) -> str | None:
+    """Return what is wrong with built-in objects, if a statement of the validator failed with `sqlstate` for it."""
+    if named := [about for code, about, *_ in misleading if code == "KMS445"]:
+        return f"this server has what is not PostgreSQL's ({', '.join(named)})"
+    if sqlstate == _UNDEFINED_FUNCTION:
+        return "a built-in function of PostgreSQL is missing; if it was renamed, give it back its name"
+    return None
 
 
 def _names(settings: Iterable[str]) -> Iterator[str]:

@@ -45,7 +45,7 @@ _OBJECT_QUERIES = (
 )  # fmt: skip
 _POSTURE_QUERIES = (
     "posture_settings", "posture_roles", "posture_objects", "posture_distributed", "posture_hardening",
-    "posture_builtins", "posture_catalog", "posture_parameters",
+    "posture_builtins", "posture_catalog", "posture_names", "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_PRIVILEGES = 150000
 # Attributes that the server renders from a parsed expression, and that are normalized.
@@ -62,7 +62,7 @@ SET LOCAL extra_float_digits = 1; SET LOCAL client_min_messages = error; SET LOC
 _FIRST_WITH_TRANSACTION_TIMEOUT = 170000
 # Errors of objects that were dropped or altered during the read: the server renders the current state, not that of the
 # snapshot. 40001 is a standby that removed a row of the snapshot.
-_MOVED = frozenset({"XX000", "42P01", "42703", "42704", "42883", "40001"})
+_MOVED = frozenset({"XX000", "42P01", "42703", "42704", "40001"})
 _OURS = """WITH ours AS MATERIALIZED (
     SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
@@ -222,19 +222,18 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
             "the connection is in a transaction; pass an idle one: the validator opens its own snapshot"
         )
     with rolled_back(connection, _begin(connection.info)) as cursor:
-        # First: a cast that calls a function runs its code in the statements that use it.
-        cursor.execute(_sql("name_resolution"), {"builtins": builtins.numbers()})
-        misleading = list(name_resolution.observed(cursor.fetchall(), schema))
+        misleading: list[Observed] = []
         try:
+            # First: a cast that calls a function runs its code in the statements that use it.
+            cursor.execute(_sql("name_resolution"), {"builtins": builtins.numbers()})
+            misleading = list(name_resolution.observed(cursor.fetchall(), schema))
             yield PostgresqlReader(cursor, schema, misleading)
         except psycopg.Error as error:
-            if named := [about for code, about, *_ in misleading if code == "KMS445"]:
-                first = str(error).strip().splitlines()[0]
-                raise ValidationError(
-                    f"{first}: this server has what is not PostgreSQL's ({', '.join(named)})"
-                ) from error
+            first = str(error).strip().partition("\n")[0]
+            if cause := name_resolution.cause(misleading, error.sqlstate):
+                raise ValidationError(f"{first}: {cause}") from error
             if error.sqlstate in _MOVED and not connection.closed:
-                raise ChangedMeanwhileError(str(error).strip().splitlines()[0]) from error
+                raise ChangedMeanwhileError(first) from error
             raise
 
 

@@ -208,6 +208,13 @@ POSTURE = (
         help="remove it from the server's configuration, and reload",
         page="recorded",
     ),
+    rule("KMS457", "a relation of our name is found first", WARNING, MANUAL,
+        "sessions that name no schema read and write it in place of ours: keys that are revoked can look active. "
+        "The commands of kms-schema and key rings name the schema",
+        expected="no relation of that name in pg_catalog, or in a schema before ours on a search_path",
+        help="see who created it, then drop or rename it, or put the schema first on the path",
+        page="threat-model",
+    ),
     rule("KMS447", "the file is in UTF-16", ERROR, MANUAL,
         "entries are hashed in UTF-8: rules on bytes and characters do not hold, and entries may not be sealed",
         scope=Scope.CATALOG,
