@@ -116,11 +116,11 @@ def test_a_proof_that_is_changed_anywhere_is_refused(proof: str, data: st.DataOb
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(EXAMPLES), st.data())
 def test_a_file_that_is_damaged_anywhere_is_refused(proof: str, data: st.DataObject) -> None:
-    """Unless it says the same: JSON has more than one way to write a space."""
+    """Unless it says the same: JSON has more than one way to write a space, of which CR is refused."""
     raw = bytearray(proof.encode())
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     try:
-        same = json.loads(raw.decode()) == json.loads(proof)
+        same = b"\r" not in raw and json.loads(raw.decode()) == json.loads(proof)
     except ValueError:
         same = False
     try:

@@ -15,10 +15,8 @@ from kms_schema.audit.formats.keys import read_signing_key, read_verifier_keys
 from kms_schema.audit.formats.notes import sign
 from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_proof
-from kms_schema.cli.handover.files import read_file
 from kms_schema.database_sources import find_source
 from kms_schema.database_url import DatabaseUrlError
-from kms_schema.keyring.handover.receiver_keys import HandoverPublicKey
 from kms_schema.validator.waivers import read_waivers
 from tests.audit.proofs import KEY, inclusion
 
@@ -125,8 +123,6 @@ READERS: dict[str, Callable[[Path], object]] = {
     "a signing key": read_signing_key,
     "an archive": sha256_of,
     "verifier keys": read_verifier_keys,
-    "a handover": read_file,
-    "a public key": HandoverPublicKey.read,
     "waivers": read_waivers,
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import pickle
 import secrets
 import sys
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from kms_schema.cli.handover.files import read_file
 from kms_schema.crypto import Secret
 from kms_schema.keyring import HandoverError, HandoverKeyError, UnsupportedKeyError
 from kms_schema.keyring.handover import handover_files, receiver_keys
@@ -226,3 +228,11 @@ def test_a_library_without_the_algorithm_is_named(monkeypatch: pytest.MonkeyPatc
     ):
         with pytest.raises(HandoverKeyError, match="has no ML-KEM-768"):
             use()
+
+
+@pytest.mark.parametrize("read", [read_file, HandoverPublicKey.read], ids=["handover", "public key"])
+def test_no_reader_waits_for_a_file_without_an_end(read: Callable[[Path], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for name in (tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(Exception, match="not a regular file"):
+            read(name)

@@ -165,7 +165,7 @@ def test_a_revision_that_fails_leaves_nothing_behind(empty_database: Database, c
         with pytest.raises(CommandError, match=f"{obstacle} already exists"):
             empty_database.alembic("upgrade", revision)
         assert differences(before, catalog(connection)) == {}
-        execute(connection, f"DROP TYPE {obstacle}")
+        execute(connection, f"DROP VIEW {obstacle}")
         empty_database.alembic("upgrade", revision)
 
 
