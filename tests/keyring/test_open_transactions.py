@@ -248,6 +248,7 @@ def test_a_ring_that_is_made_within_a_transaction_counts_in_it(
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE key_masters SET status_reason = status_reason")  # writes
         with ring_of(engine, roots) as ring:
+            assert ring._storage.joined is connection
             begun = time.monotonic()
             ring.key(orders).encrypt(DATA, aad=AAD)
             with ring_of(create_engine(database.url), roots) as other, engine.connect() as second:
