@@ -187,6 +187,7 @@ def test_an_owner_that_may_make_roles_hands_everything_over_and_keeps_no_right(d
                 "KMS412",
                 "KMS423",
                 "KMS428",
+                "KMS455",
             }
         finally:
             execute(connection, f"ALTER DATABASE {database.name} OWNER TO {connection.info.user}")

@@ -24,7 +24,7 @@ def test_two_drifts_that_share_a_dependency_are_fixed(
     with closing(template.connect()) as connection:
         version = validate(connection).version
     every = list(pairs(every_mutation(template, kinds_on(engine_name)), engine_name.partition("-")[0], version))
-    chosen = every[part::PARTS] if pytestconfig.getoption("--full") else every[:: len(every) // DEFAULT]
+    chosen = every[part::PARTS] if pytestconfig.getoption("--full") else every[1 :: len(every) // DEFAULT]
     faults = [
         f"{one.kind.name}, {one.names} and {other.kind.name}, {other.names}: {said}"
         for (one, other), said in tried(engines[engine_name], template, chosen)
