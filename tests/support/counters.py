@@ -14,6 +14,7 @@ def set_counters(connection: Connection, **counters: int) -> None:
         (made,) = execute(connection, query, {"name": _TRIGGER}).fetchone()
         execute(connection, f"DROP TRIGGER {_TRIGGER}")
     else:
+        execute(connection, "SET CONSTRAINTS ALL IMMEDIATE")  # notices that wait for COMMIT refuse ALTER TABLE
         execute(connection, f"ALTER TABLE key_versions DISABLE TRIGGER {_TRIGGER}")
     execute(connection, f"UPDATE key_versions SET {', '.join(f'{name} = :{name}' for name in counters)}", counters)  # noqa: S608
     execute(connection, made if on_sqlite else f"ALTER TABLE key_versions ENABLE ALWAYS TRIGGER {_TRIGGER}")
