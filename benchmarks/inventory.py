@@ -60,7 +60,7 @@ def measure(places: Places) -> list[Measured]:
 def _write(database: Database, output: Path, form: Form, used: dict[str, tuple[float, float]]) -> None:
     style, _, version = form.partition("-")
     given = ["--cyclonedx-version", version] if version else []
-    words = ["inventory", "--no-record", "--quiet", "--format", style, *given, "--output", str(output)]
+    words = ["inventory", "--no-record", "--quiet", "--force", "--format", style, *given, "--output", str(output)]
     environment = {**os.environ, "KMS_DATABASE_URL": database.url}
     command = [sys.executable, "-c", PROGRAM, *words]
     said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)  # noqa: S603  (our own)
