@@ -24,8 +24,8 @@ def test_two_drifts_that_share_a_dependency_are_fixed(
     with closing(template.connect()) as connection:
         version = validate(connection).version
     every = list(pairs(every_mutation(template, kinds_on(engine_name)), engine_name.partition("-")[0], version))
-    # The sample from the first one has a known fault on PostgreSQL 13, which --full shows: the fix of rotations_due, with
-    # its rule off, is refused while a renamed key_health_monitor depends on it.
+    # The sample from the first one has a known fault on PostgreSQL 13, which --full shows: the fix of rotations_due
+    # with its rule off is refused while a renamed key_health_monitor depends on it.
     chosen = every[part::PARTS] if pytestconfig.getoption("--full") else every[1 :: len(every) // DEFAULT]
     faults = [
         f"{one.kind.name}, {one.names} and {other.kind.name}, {other.names}: {said}"
