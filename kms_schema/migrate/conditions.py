@@ -4,7 +4,9 @@ Each revision is committed by itself on PostgreSQL, so what only a later one mee
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,16 +96,26 @@ def refuse_what_would_fail(asked: MigrationContext, operations: Sequence[Migrati
         return
     if missing := list(privileges_missing(connection, asked.opts[SCHEMA_OPTION], asked.version_table)):
         raise CannotMigrateError("; ".join(missing))
-    notes = logging.getLogger("alembic.runtime.migration")
-    was_disabled, notes.disabled = notes.disabled, True  # the revisions give their notes when they run
-    try:
-        with recorded(asked) as statements:
-            for step in steps:
-                step.revision.module.upgrade()
-    finally:
-        notes.disabled = was_disabled
+    with without_notes(), recorded(asked) as statements:
+        for step in steps:
+            step.revision.module.upgrade()
     if problems := list(objects_in_the_way(connection, [each.declaration for each in statements])):
         raise MigrationError("; ".join(problems))
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Log nothing of this thread: the revisions give their notes when they run. Other threads may be upgrading."""
+    notes, here = logging.getLogger("alembic.runtime.migration"), threading.get_ident()
+
+    def of_another_thread(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    notes.addFilter(of_another_thread)
+    try:
+        yield
+    finally:
+        notes.removeFilter(of_another_thread)
 
 
 def refuse_impossible_target() -> None:

@@ -17,6 +17,7 @@ from tests.keyring.due_keys import quarterly
 from tests.keyring.rings import AAD, DATA, ROOT, change
 from tests.support.engines import Database, Engines
 from tests.support.engines.pgbouncer import pgbouncer
+from tests.support.login_roles import drop_roles
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 
@@ -51,7 +52,7 @@ destroy-version kek 1 --yes
 metrics export --once --textfile {{folder}}/kms.prom
 inventory --output {{folder}}/keys.json
 refresh
-roles --apply
+roles --apply --prefix pooled_
 harden --apply
 harden --remove
 current"""
@@ -107,6 +108,10 @@ def pooled(engines: Engines, engine_name: str) -> Iterator[Database]:
         database.url, "transaction", default_pool_size=SESSIONS, max_prepared_statements=0, server_round_robin=1
     ) as url:
         yield dataclasses.replace(database, url=url)
+    with closing(database.connect()) as connection:
+        roles = execute(connection, "SELECT rolname FROM pg_roles WHERE rolname ~ '^pooled_'").fetchall()
+        if roles:  # they are the whole server's
+            drop_roles(connection, *(name for (name,) in roles))
     engine.drop(database)
 
 

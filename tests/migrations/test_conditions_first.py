@@ -1,10 +1,14 @@
 """Everything that stops an upgrade is asked before it changes anything."""
 
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from kms_schema.migrate.conditions import without_notes
 from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
@@ -37,3 +41,24 @@ def test_an_unknown_revision_creates_no_file(tmp_path: Path, target: str) -> Non
     said = kms_schema("upgrade", target, url=f"sqlite:///{file}")
     assert (said.status, file.exists()) == (2, False), said.all
     assert kms_schema("upgrade", "004", url=f"sqlite:///{file}").status == 0
+
+
+def test_upgrades_in_two_threads_keep_the_notes_of_each_other(caplog: pytest.LogCaptureFixture) -> None:
+    notes, first_has_ended = logging.getLogger("alembic.runtime.migration"), threading.Event()
+    caplog.set_level(logging.INFO, notes.name)
+
+    def second() -> None:
+        with without_notes():
+            notes.info("of the second, before")
+            assert first_has_ended.wait(10)
+        notes.info("of the second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with without_notes():
+            ended = pool.submit(second)
+            notes.info("of the first, before")
+        first_has_ended.set()
+        notes.info("of the first")
+        ended.result(10)
+    notes.info("later")
+    assert sorted(caplog.messages) == ["later", "of the first", "of the second"]

@@ -48,6 +48,7 @@ class PostgresqlEngine:
         major = self._major = int(name.removeprefix("postgresql-"))
         self._server = contextlib.ExitStack()
         given = url or (None if programs else os.environ.get(f"KMS_TEST_POSTGRESQL_{major}"))
+        self._is_shared = given is not None  # by several workers
         try:
             address = sa.make_url(given) if given else self._start(programs or find_programs(major))
             self.url = address.set(drivername="postgresql+psycopg")
@@ -55,7 +56,6 @@ class PostgresqlEngine:
         except BaseException:
             self._server.close()
             raise
-        # Several workers may share a server that was given by URL.
         self._names = (f"{prefix}_{os.getpid()}_{number}" for number in count())
         self._kept: psycopg.Connection[tuple[object, ...]] | None = None
 
@@ -128,6 +128,16 @@ class PostgresqlEngine:
         name = sa.make_url(database.url).database
         assert name is not None
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def roles_left(self) -> list[str]:
+        """Return the group roles that a test has made and not dropped: they are there for all other tests."""
+        if self._is_shared:
+            return []
+        with self.administer() as connection:
+            rows = connection.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname ~ 'kms_(owner|app|auditor)$'"
+            ).fetchall()
+        return [str(name) for (name,) in rows]
 
     def close(self) -> None:
         """Stop the server, if it was started here."""

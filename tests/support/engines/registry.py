@@ -45,6 +45,9 @@ class Engine(Protocol):
     def drop(self, database: Database) -> None:
         """Remove a database."""
 
+    def roles_left(self) -> list[str]:
+        """Return the group roles that a test has made and not dropped."""
+
     def close(self) -> None:
         """Release what the engine holds."""
 
@@ -117,5 +120,7 @@ class Engines:
         """Remove what the session kept, and close all engines."""
         for (name, _), database in self._migrated.items():
             self[name].drop(database)
+        left = [role for engine in self._opened.values() for role in engine.roles_left()]
         for engine in self._opened.values():
             engine.close()
+        assert not left, f"a test left roles to all others of its server: {left}"

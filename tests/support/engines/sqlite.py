@@ -45,6 +45,10 @@ class SqliteEngine:
         for path in _path(database).parent.glob(f"{_path(database).name}*"):
             path.unlink()
 
+    def roles_left(self) -> list[str]:
+        """Return nothing: SQLite has no roles."""
+        return []
+
     def close(self) -> None:
         """Remove all that is left."""
         self._folder.cleanup()
