@@ -23,7 +23,7 @@ from benchmarks.scales import SCALES
 from benchmarks.servers import open_engine, settings
 from benchmarks.targets import TARGETS, Curve, Target
 from kms_schema.cli.progress import clear
-from kms_schema.database_url import redact
+from kms_schema.database.url import redact
 
 INTERRUPTED = 130
 

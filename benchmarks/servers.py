@@ -9,7 +9,7 @@ from psycopg import sql
 
 from kms_schema.cli.connections import connected
 from kms_schema.cli.targets import CannotConnect
-from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact
+from kms_schema.database.url import DatabaseUrlError, parse_database_url, redact
 from tests.support.engines import Engine, EngineUnavailableError
 from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.engines.programs import find_programs

@@ -12,10 +12,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
-from kms_schema import forks
-from kms_schema.begun_transactions import LOCK_TIMEOUT, end_failed_commit, let_follow, limit_lock_waits, note_begun
-from kms_schema.database_url import parse_database_url
-from kms_schema.lock_holders import durable
+from kms_schema.database import forks
+from kms_schema.database.begun_transactions import (
+    LOCK_TIMEOUT,
+    end_failed_commit,
+    let_follow,
+    limit_lock_waits,
+    note_begun,
+)
+from kms_schema.database.lock_holders import durable
+from kms_schema.database.url import parse_database_url
 
 BUSY_TIMEOUT_MS = 30_000
 """Milliseconds that a SQLite connection waits for the write transaction of another."""

@@ -52,7 +52,7 @@ def kms_schema_connection(request: pytest.FixtureRequest) -> "Iterator[DatabaseC
     from click import ClickException
 
     from kms_schema.cli.connections import connected
-    from kms_schema.database_url import DatabaseUrlError
+    from kms_schema.database.url import DatabaseUrlError
     from kms_schema.validator import ValidationError
 
     reason = ""

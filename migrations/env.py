@@ -8,17 +8,17 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.config import Config
 
-from kms_schema.database_sources import ENVIRONMENT_VARIABLE, resolve_database_url
-from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.sources import ENVIRONMENT_VARIABLE, resolve_database_url
+from kms_schema.database.url import DatabaseUrl, DatabaseUrlError, parse_database_url
 from kms_schema.engine import create_engine
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.files.outputs import new_file
 from kms_schema.migrate.conditions import refuse_impossible_target
 from kms_schema.migrate.environment import migrate, write_sql
 from kms_schema.migrate.faults import MigrationUsageError, described
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_own
-from kms_schema.output_files import new_file
 
 config: Config = context.config
 if config.attributes.get("configure_logger", True) and config.file_config.has_section("formatters"):

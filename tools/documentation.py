@@ -15,13 +15,13 @@ from alembic.util import CommandError
 
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
-from kms_schema.durations import duration_of
 from kms_schema.inventory.states import STATES
 from kms_schema.monitoring.alerting.rules import alerts as all_alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.conditions import CONDITIONS, Condition
 from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
+from kms_schema.text.durations import duration_of
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, KeyStatus, RecordedEvent
 from tools.entity_diagram import entity_diagram

@@ -28,7 +28,7 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from kms_schema import snapshots
-from kms_schema.database_url import parse_database_url
+from kms_schema.database.url import parse_database_url
 from kms_schema.snapshots import Objects
 from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
 from tools.snapshot_files import SUPPORTED_POSTGRESQL, bodies_in, differing, snapshot_files, symbolic

@@ -16,7 +16,7 @@ from benchmarks.moonshot.journey import MOVED_TIMES, HarnessError, Journey
 from benchmarks.places import Options, Places
 from benchmarks.scales import SCALES
 from benchmarks.servers import open_engine
-from kms_schema.database_url import redact
+from kms_schema.database.url import redact
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -10,7 +10,7 @@ from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import Value, columns
 from kms_schema.audit.storage.append import insert_entry
 from kms_schema.audit.storage.transactions import OpenTrail
-from kms_schema.storable_text import check_texts
+from kms_schema.text.storable import check_texts
 from kms_schema.vocabulary import DocumentEvent
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

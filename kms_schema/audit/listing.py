@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kms_schema.audit.storage.errors import no_such_key
 from kms_schema.models import KeyAuditLog, KeyMaster
 from kms_schema.models.base import check_is_aware
-from kms_schema.storable_text import check_texts
+from kms_schema.text.storable import check_texts
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.streams import CannotUseFile
-from kms_schema.printable import LIKE_A_KEY
+from kms_schema.text.printable import LIKE_A_KEY
 
 if TYPE_CHECKING:
     import difflib

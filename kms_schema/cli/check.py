@@ -10,12 +10,12 @@ import click
 
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.options import where
-from kms_schema.durations import seconds_of
 from kms_schema.monitoring.collecting import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.samples import Snapshot
-from kms_schema.printable import counted, in_a_line
+from kms_schema.text.durations import seconds_of
+from kms_schema.text.printable import counted, in_a_line
 
 _OFF = "off"
 _OF_TABLES = frozenset(Part) - {Part.DATABASE, Part.STATEMENTS}

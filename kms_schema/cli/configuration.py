@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli.on_use import on_use
-from kms_schema.database_sources import PROJECT_OPTIONS, project_table, similar
-from kms_schema.database_url import DatabaseUrlError
-from kms_schema.input_files import read_whole
-from kms_schema.printable import in_a_line
-from kms_schema.storable_text import fault_of
+from kms_schema.database.sources import PROJECT_OPTIONS, project_table, similar
+from kms_schema.database.url import DatabaseUrlError
+from kms_schema.files.inputs import read_whole
+from kms_schema.text.printable import in_a_line
+from kms_schema.text.storable import fault_of
 
 if TYPE_CHECKING:
     import tomllib

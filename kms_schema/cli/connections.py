@@ -15,10 +15,10 @@ from kms_schema.cli import messages
 from kms_schema.cli.error_hints import at, with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database_sources import ENVIRONMENT_VARIABLE, find_source, similar
-from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
-from kms_schema.printable import in_a_line
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
+from kms_schema.database.sources import ENVIRONMENT_VARIABLE, find_source, similar
+from kms_schema.database.url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg
@@ -103,8 +103,8 @@ def engine_at(
     """
     import sqlalchemy as sa  # few commands need it
 
+    from kms_schema.database.pinned_path import with_pinned_path
     from kms_schema.engine import committed_durably, create_engine
-    from kms_schema.pinned_path import with_pinned_path
 
     target = parse_database_url(url)
     options: dict[str, Any] = {} if pooled else {"poolclass": sa.NullPool}
@@ -164,7 +164,7 @@ def _limit_waits_of(engine: "sa.Engine") -> None:
     """Limit the waits for locks, also of the engines of its own that a key ring makes."""
     import sqlalchemy as sa
 
-    from kms_schema.begun_transactions import limit_lock_waits
+    from kms_schema.database.begun_transactions import limit_lock_waits
 
     milliseconds = round(LOCK_WAIT_SECONDS * 1000)
     if engine.dialect.name == "postgresql":

@@ -13,7 +13,7 @@ from kms_schema.cli import connections, messages
 from kms_schema.cli.hsm_options import hsm_option, hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from sqlalchemy import orm

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import click
 
-from kms_schema.connection_hints import connection_hint
+from kms_schema.database.connection_hints import connection_hint
 
 _AGAIN = "run this again"
 _BESIDE = (

@@ -10,11 +10,11 @@ from kms_schema.cli import connections
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
-from kms_schema.database_url import parse_database_url
+from kms_schema.database.url import parse_database_url
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED
 from kms_schema.hardening.statements import removal, script
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator import ValidationError
 from kms_schema.validator.protections import Protections, protections
 

@@ -17,8 +17,8 @@ from kms_schema.cli.options import OutputFile, actor_option, force_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write
 from kms_schema.errors import KmsSchemaError
-from kms_schema.output_files import recorded_file
-from kms_schema.printable import counted, in_a_line
+from kms_schema.files.outputs import recorded_file
+from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     import sqlite3

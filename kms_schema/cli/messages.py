@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from kms_schema.cli import streams
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 _SOURCES = {ParameterSource.ENVIRONMENT: "a variable", ParameterSource.DEFAULT_MAP: "pyproject.toml"}
 

@@ -19,8 +19,8 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
-from kms_schema.database_url import parse_database_url
-from kms_schema.output_files import FOR_OTHERS, replaced_file
+from kms_schema.database.url import parse_database_url
+from kms_schema.files.outputs import FOR_OTHERS, replaced_file
 from kms_schema.validator import ValidationError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from kms_schema.durations import seconds_of
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.text.durations import seconds_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli.on_use import on_use
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
 
 if TYPE_CHECKING:

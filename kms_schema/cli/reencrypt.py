@@ -12,7 +12,7 @@ from kms_schema.cli.keys.open_ring import key_id_option, opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -10,8 +10,8 @@ from kms_schema.cli import messages
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
-from kms_schema.printable import in_a_line
-from kms_schema.refresh import Refreshed, RefreshError, refresh
+from kms_schema.rotations.refresh import Refreshed, RefreshError, refresh
+from kms_schema.text.printable import in_a_line
 
 
 @click.command(

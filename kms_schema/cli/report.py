@@ -13,11 +13,11 @@ from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, force_option, wh
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.waivers import waivers_option
-from kms_schema.printable import in_a_line
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
 from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator import ValidationError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from kms_schema.cli import connections
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
-from kms_schema.printable import counted, in_a_line
+from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto.rewrapping import Outcome

@@ -9,7 +9,7 @@ from kms_schema.cli import connections, messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import schema_option, style_option
 from kms_schema.cli.streams import print_unchanged
-from kms_schema.database_url import parse_database_url
+from kms_schema.database.url import parse_database_url
 from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import script
 

@@ -12,7 +12,7 @@ from kms_schema.cli import streams
 from kms_schema.cli.arguments import name_given
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto import KeyWrapping, RootKeys

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 NOT_WRITTEN = 3
 """The exit status."""

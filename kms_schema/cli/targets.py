@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kms_schema.database_url import DatabaseUrl
+from kms_schema.database.url import DatabaseUrl
 
 _IN_MEMORY = "a database in memory is new and empty; name a file: sqlite:///path/to/file.db"
 

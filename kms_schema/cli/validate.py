@@ -19,8 +19,8 @@ from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write
 from kms_schema.cli.terminal import width
 from kms_schema.cli.waivers import waivers_option
-from kms_schema.output_files import replaced_file
-from kms_schema.printable import in_a_line
+from kms_schema.files.outputs import replaced_file
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
 from kms_schema.vocabulary import RecordedOperation

@@ -7,7 +7,7 @@ import click
 
 from kms_schema.cli.options import Decorator
 from kms_schema.cli.streams import CannotUseFile, cannot_read
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator import WaiverError, on_demand
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.crypto.wrappers import find_version
+from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for, current_time
-from kms_schema.pinned_path import with_pinned_path
 
 _NAMED = 10
 """How many dependents a message names."""

@@ -18,9 +18,9 @@ from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.same_root import require_same_root_for_rewrap
 from kms_schema.crypto.wrappers import Move, find_move
+from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for
-from kms_schema.pinned_path import with_pinned_path
 
 DEFAULT_BATCH = 100
 """Rows of a transaction; other writers of those rows wait for it, about a tenth of a second."""

@@ -14,8 +14,8 @@ from typing import Protocol, Self
 from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, hmac_sha256
 from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
 from kms_schema.crypto.secret import Secret
-from kms_schema.printable import LIKE_A_KEY
-from kms_schema.secret_files import SecretFileError, read_secret_file
+from kms_schema.files.secret import SecretFileError, read_secret_file
+from kms_schema.text.printable import LIKE_A_KEY
 
 HEALTH_MESSAGE = b"kms-schema/health"
 """Message of `health`; messages for rows begin with another byte."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 from kms_schema.crypto.errors import WrapperError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.models import KeyMaster, KeyVersion
-from kms_schema.storable_text import fault_of
+from kms_schema.text.storable import fault_of
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 _VERSION = re.compile(r"(?P<key_id>.+):(?P<number>[1-9][0-9]{0,8})", re.DOTALL)

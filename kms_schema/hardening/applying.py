@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.database.lock_holders import durable
 from kms_schema.hardening.statements import removal, script
-from kms_schema.lock_holders import durable
 
 if TYPE_CHECKING:
     import psycopg

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.hardening.definition import LONGEST_SCHEMA, EventTrigger, event_triggers, hardening_schema
-from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.snapshots import chain, load
 
 LOCK_TIMEOUT = "500ms"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.hsm.errors import HsmDisabledError, HsmExistsError, HsmRefusedError, UnknownHsmError
 from kms_schema.models import HsmConfiguration, current_time
-from kms_schema.storable_text import check_texts, fault_of
+from kms_schema.text.storable import check_texts, fault_of
 from kms_schema.vocabulary import HsmHealth, HsmProvider
 
 _LONGEST = 100

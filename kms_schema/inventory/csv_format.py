@@ -9,7 +9,7 @@ from kms_schema.inventory.document import Described, Inventory
 from kms_schema.inventory.output import Output
 from kms_schema.inventory.rows import Head, Key
 from kms_schema.inventory.strengths import Algorithm
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 COLUMNS = (
     "record", "id", "name", "version", "type", "algorithm", "key_size_bits", "strength_bits", "chain_strength_bits",

@@ -15,7 +15,7 @@ from kms_schema.keyring.errors import (
     UnknownKeyError,
     WrapperEndedError,
 )
-from kms_schema.storable_text import fault_of
+from kms_schema.text.storable import fault_of
 
 _ATTEMPTS = 5
 _INSUFFICIENT_PRIVILEGE = "42501"

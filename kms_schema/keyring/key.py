@@ -8,7 +8,7 @@ from kms_schema.keyring.formats.messages import too_long
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
-from kms_schema.storable_text import check_is_text
+from kms_schema.text.storable import check_is_text
 
 
 class UsesKeys(Protocol):

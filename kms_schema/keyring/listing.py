@@ -11,7 +11,7 @@ from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import UnknownKeyError
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.models.keys import ANYWHERE
-from kms_schema.storable_text import fault_of
+from kms_schema.text.storable import fault_of
 
 PAGE = 500
 """Rows that are read at once."""

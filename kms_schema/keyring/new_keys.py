@@ -15,7 +15,7 @@ from kms_schema.keyring.key_rows import find_key
 from kms_schema.keyring.states import AES, ALGORITHMS, XAES
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.models.base import check_is_aware
-from kms_schema.storable_text import check_is_text, check_texts
+from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 _COLUMNS = frozenset(

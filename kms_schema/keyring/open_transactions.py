@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from kms_schema.begun_transactions import begun, end_failed_commit, follow, unfollow
+from kms_schema.database.begun_transactions import begun, end_failed_commit, follow, unfollow
 from kms_schema.keyring.faults import is_busy
 from kms_schema.keyring.rollback_marks import (
     Open,

@@ -24,7 +24,7 @@ from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.states import Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion
-from kms_schema.storable_text import check_is_text, check_texts
+from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, UseEvent
 
 _ROTATOR = "kms_rotator"

@@ -6,7 +6,7 @@ from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.versions import Versions
-from kms_schema.storable_text import check_is_text, check_texts
+from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus
 
 _REVOKE_NOW = (

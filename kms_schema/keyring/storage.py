@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import (
     BEGIN_OPTION,
     BELOW_HEAD,
@@ -19,15 +20,14 @@ from kms_schema.engine import (
     open_at_read_committed,
     sync_fully,
 )
-from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
 from kms_schema.keyring.faults import translated
 from kms_schema.keyring.open_transactions import OpenTransactions
 from kms_schema.keyring.states import KeyState, state_of
 from kms_schema.keyring.waits import Turn, Waits
 from kms_schema.models import KeyAuditLog, acting_for
-from kms_schema.pinned_path import with_pinned_path
 from kms_schema.sql import fill, query_beside
+from kms_schema.text.identifiers import quoted
 
 Result = TypeVar("Result")
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from kms_schema.connection_hints import CONNECTION_HINTS
-from kms_schema.database_url import redact, without_secrets
+from kms_schema.database.connection_hints import CONNECTION_HINTS
+from kms_schema.database.url import redact, without_secrets
 from kms_schema.errors import KmsSchemaError
 
 

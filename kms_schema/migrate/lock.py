@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kms_schema.database.lock_holders import TABLES, UPGRADE, described
+from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.engine import BEGIN_OPTION
-from kms_schema.lock_holders import TABLES, UPGRADE, described
-from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, UpgradeLockError, sqlstate_of
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession

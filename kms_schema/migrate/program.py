@@ -1,6 +1,6 @@
 """Alembic's commands on the migrations of this package, without an `alembic.ini`.
 
-Each function takes a database URL, as `kms_schema.database_url` describes it, and options; it raises `MigrationError`
+Each function takes a database URL, as `kms_schema.database.url` describes it, and options; it raises `MigrationError`
 where Alembic would print its message.
 
     from kms_schema.migrate import program

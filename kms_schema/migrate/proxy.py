@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.database_url import redact
+from kms_schema.database.url import redact
 from kms_schema.migrate.faults import GO_DIRECTLY, CannotMigrateError, connection_lost, sqlstate_of
 from kms_schema.migrate.session import OF_PSYCOPG, PostgresqlSession
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
-from kms_schema.storable_text import check_is_text, check_texts
+from kms_schema.text.storable import check_is_text, check_texts
 
 MOST_CHARACTERS = 100
 """The length of `key_audit_logs.user_id`, which stores the actor."""

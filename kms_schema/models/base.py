@@ -14,7 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from kms_schema.models.envelopes import EnvelopeBytes
-from kms_schema.naming import NAMING_CONVENTION
+from kms_schema.models.naming import NAMING_CONVENTION
 
 
 class Base(DeclarativeBase):

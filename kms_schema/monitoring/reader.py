@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.errors import KmsSchemaError
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 
 if TYPE_CHECKING:
     import psycopg

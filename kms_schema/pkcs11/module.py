@@ -14,7 +14,7 @@ from typing import Any
 
 import pkcs11
 
-from kms_schema import forks
+from kms_schema.database import forks
 from kms_schema.pkcs11.errors import ModuleError
 
 _modules: dict[str, "Module"] = {}

@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kms_schema.crypto.secret import Secret
+from kms_schema.files.secret import SecretFileError, read_secret_file
 from kms_schema.pkcs11.errors import PinError
-from kms_schema.secret_files import SecretFileError, read_secret_file
 
 _LONGEST = 255
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.database_url import DatabaseUrl, parse_database_url, redact
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.url import DatabaseUrl, parse_database_url, redact
 from kms_schema.engine import create_engine
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.migrate.environment import search_path_of
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, described
 from kms_schema.migrate.lock import locked
@@ -31,7 +31,7 @@ def preflight(url: str, revision: str = "head", options: MigrationOptions | None
     Everything is read in one read-only transaction.
 
     Args:
-        url: a database URL, as `kms_schema.database_url` describes it.
+        url: a database URL, as `kms_schema.database.url` describes it.
         revision: the target, as Alembic accepts it.
         options: those that the upgrade would have; the defaults if None.
 

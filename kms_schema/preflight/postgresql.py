@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from kms_schema.lock_holders import UPGRADE, described
+from kms_schema.database.lock_holders import UPGRADE, described
 from kms_schema.migrate.conditions import SERVER, existing, objects_in_the_way, privileges_missing
 from kms_schema.migrate.distributed import distributed_tables
 from kms_schema.migrate.hardened import hardened_hint, is_hardened

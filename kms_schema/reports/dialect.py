@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kms_schema.identifiers import quoted
 from kms_schema.reports.periods import Period
+from kms_schema.text.identifiers import quoted
 
 
 @dataclass(frozen=True)

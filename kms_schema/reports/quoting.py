@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kms_schema.audit.proofs.many import Prover
-from kms_schema.output_files import recorded_file
+from kms_schema.files.outputs import recorded_file
 from kms_schema.reports import queries
 from kms_schema.reports.claims import Claim, Selection
 from kms_schema.reports.outcomes import LISTED, Quoted

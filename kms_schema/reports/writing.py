@@ -14,7 +14,7 @@ from kms_schema import audit
 from kms_schema.audit.formats.base64_text import from_base64
 from kms_schema.audit.formats.encoding import Value
 from kms_schema.audit.storage.open import snapshot_within
-from kms_schema.output_files import FOR_OTHERS, recorded_file
+from kms_schema.files.outputs import FOR_OTHERS, recorded_file
 from kms_schema.reports.claims import CLAIMS
 from kms_schema.reports.dialect import Dialect
 from kms_schema.reports.document import Document, document_of

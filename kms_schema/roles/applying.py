@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from kms_schema.lock_holders import durable
+from kms_schema.database.lock_holders import durable
 from kms_schema.roles.statements import script
 
 ATTEMPTS = 20

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.hardening.definition import event_triggers
-from kms_schema.identifiers import quoted
-from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.definition import (
     CALLED_BY_ROLES,
     GRANTEES,
@@ -22,6 +21,7 @@ from kms_schema.roles.definition import (
     Role,
 )
 from kms_schema.snapshots import chain, load
+from kms_schema.text.identifiers import quoted
 
 LOCK_TIMEOUT = "500ms"
 """The maximum wait for a lock. Other sessions wait behind it, and after a second (`deadlock_timeout`) the server would

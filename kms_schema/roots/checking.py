@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import KeyWrapping, NoMaterialError, OpeningRefusedError, RootKeys
 from kms_schema.crypto.dependents import Dependents, dependents_of, pages
 from kms_schema.crypto.wrappers import Move
+from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION
 from kms_schema.models import HsmConfiguration, KeyVersion
-from kms_schema.pinned_path import with_pinned_path
 
 _BATCH = 100
 

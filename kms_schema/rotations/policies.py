@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.models import RotationPolicy
 from kms_schema.rotations.claims import RotationError
-from kms_schema.storable_text import check_texts, fault_of
+from kms_schema.text.storable import check_texts, fault_of
 
 CHANGEABLE = (
     "rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb",

@@ -10,11 +10,11 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
-from kms_schema.identifiers import SEARCH_PATH, quoted
-from kms_schema.lock_holders import durable
+from kms_schema.database.lock_holders import durable
 from kms_schema.rotations.next_due import NEXT_ON_POSTGRESQL
 from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LISTED, LIVE, OF_POLICY, PENDING, TRIGGER_OF_REASON
+from kms_schema.text.identifiers import SEARCH_PATH, quoted
 
 _LIVE_VERSION = (
     f"(SELECT live.version_number FROM {{schema}}.key_versions AS live WHERE live.key_id = {{key}} AND {LIVE})"

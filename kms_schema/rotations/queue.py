@@ -13,7 +13,7 @@ from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
 from kms_schema.rotations.listing import ListedRotation, NextDue, Pending, sentences_of
 from kms_schema.rotations.windows import Window
-from kms_schema.storable_text import check_is_text, check_texts, storable
+from kms_schema.text.storable import check_is_text, check_texts, storable
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
 LONGEST_LEASE = dt.timedelta(days=7)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator import DatabaseConnection, Report, ValidationError, validate
 from kms_schema.validator.checks.hardening import is_in_force
 

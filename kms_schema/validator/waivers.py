@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from kms_schema.input_files import read_whole
+from kms_schema.files.inputs import read_whole
 from kms_schema.validator.diff.findings import Finding, finding_of
 from kms_schema.validator.report import Report, Waived, WaiverError
 from kms_schema.validator.rules import RULES, Scope

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.query_plans import SCAN, settings
+from kms_schema.database.query_plans import SCAN, settings
 from kms_schema.validator import validate
 from tests.audit.owners import Owned, owned
 from tests.audit.totals import assert_exact

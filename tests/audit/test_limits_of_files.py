@@ -15,8 +15,8 @@ from kms_schema.audit.formats.keys import read_signing_key, read_verifier_keys
 from kms_schema.audit.formats.notes import sign
 from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_proof
-from kms_schema.database_sources import find_source
-from kms_schema.database_url import DatabaseUrlError
+from kms_schema.database.sources import find_source
+from kms_schema.database.url import DatabaseUrlError
 from kms_schema.validator.waivers import read_waivers
 from tests.audit.proofs import KEY, inclusion
 

@@ -8,8 +8,8 @@ import pytest
 
 from kms_schema.cli import program
 from kms_schema.cli.configuration import AS_BYTES, TYPED_ONLY, name_of
-from kms_schema.database_sources import find_source
-from kms_schema.database_url import DatabaseUrlError
+from kms_schema.database.sources import find_source
+from kms_schema.database.url import DatabaseUrlError
 from tests.support.programs.commands import Said, kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")

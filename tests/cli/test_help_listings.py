@@ -123,13 +123,13 @@ def test_a_listing_imports_no_command() -> None:
     }
     assert set(done.stderr.split()) == {
         "kms_schema._version",
-        "kms_schema.database_sources",
-        "kms_schema.database_url",
+        "kms_schema.database.sources",
+        "kms_schema.database.url",
         "kms_schema.errors",
-        "kms_schema.input_files",
-        "kms_schema.printable",
-        "kms_schema.storable_text",
-        "kms_schema.url_parameters",
+        "kms_schema.files.inputs",
+        "kms_schema.text.printable",
+        "kms_schema.text.storable",
+        "kms_schema.database.url_parameters",
         "kms_schema.cli",
         *own,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.database_url import redact
+from kms_schema.database.url import redact
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python

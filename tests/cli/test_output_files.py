@@ -16,7 +16,7 @@ from typing import BinaryIO
 import click
 import pytest
 
-from kms_schema.output_files import FOR_OTHERS, PRIVATE, named_file, new_file, replaced_file
+from kms_schema.files.outputs import FOR_OTHERS, PRIVATE, named_file, new_file, replaced_file
 from tests.cli.audit_trails import Trail
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import Said, kms_schema
@@ -268,4 +268,4 @@ def test_all_files_are_written_in_one_place() -> None:
         for file in (REPOSITORY / "kms_schema").rglob("*.py")
         if any(creates_a_file(node) for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     }
-    assert {name for name in writers if not name.endswith("vectors.py")} == {"kms_schema/output_files.py"}
+    assert {name for name in writers if not name.endswith("vectors.py")} == {"kms_schema/files/outputs.py"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kms_schema.cli import program
 from kms_schema.cli.lazy_group import LazyGroup
-from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact, without_secrets
+from kms_schema.database.url import DatabaseUrlError, parse_database_url, redact, without_secrets
 from kms_schema.engine import create_engine
 from tests.support.engines import Database
 from tests.support.programs.commands import Said, kms_schema

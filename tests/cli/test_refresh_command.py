@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.refresh import Refreshed
+from kms_schema.rotations.refresh import Refreshed
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.login_roles import login

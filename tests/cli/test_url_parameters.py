@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from kms_schema.database_url import parse_database_url
+from kms_schema.database.url import parse_database_url
 from kms_schema.engine import create_engine
 from tests.cli.audit_trails import Trail
 from tests.support.programs.commands import kms_schema

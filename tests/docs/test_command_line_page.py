@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.cli.configuration import TYPED_ONLY
-from kms_schema.database_sources import PROJECT_OPTIONS
+from kms_schema.database.sources import PROJECT_OPTIONS
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import kms_schema
 

@@ -7,8 +7,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
-from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
 from tests.support.engines import Database

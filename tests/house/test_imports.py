@@ -13,15 +13,12 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.import_graph import ROOT, all_imports, in_circles, modules, read
 
 ORDER = (
-    "_version", "errors", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "durations",
-    "storable_text", "lock_keys", "lock_holders", "forks", "begun_transactions", "query_plans", "connection_hints",
-    "output_files", "input_files", "secret_files", "url_parameters", "database_url", "database_sources",
-    "sql", "snapshots", "models",
-    "engine", "pinned_path",
+    "_version", "errors", "vocabulary", "envelope_format", "text", "files", "database",
+    "sql", "snapshots", "models", "engine",
     "crypto", "pkcs11", "roots", "testing", "hardening",
     "roles",
     "migrate",
-    "rotations", "refresh", "hsm",
+    "rotations", "hsm",
     "audit",
     "validator",
     "preflight",
@@ -44,7 +41,7 @@ GATES = {
     "kms_schema.cli.connections",
     "kms_schema.cli.on_use",
     "kms_schema.crypto",
-    "kms_schema.database_sources",
+    "kms_schema.database.sources",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
     "kms_schema.validator.formats",

@@ -11,7 +11,7 @@ import pytest
 
 from kms_schema.cli.connections import connected
 from kms_schema.crypto import RootKeys
-from kms_schema.database_url import parse_database_url
+from kms_schema.database.url import parse_database_url
 from kms_schema.keyring import KeyRing, notices
 from tests.keyring.due_keys import quarterly
 from tests.keyring.rings import AAD, DATA, ROOT, change

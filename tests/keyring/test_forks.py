@@ -16,8 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
+from kms_schema.database.forks import REFUSAL
 from kms_schema.engine import create_engine
-from kms_schema.forks import REFUSAL
 from kms_schema.keyring import AsyncKeyRing, KeyRing
 from tests.keyring.async_rings import async_engine
 from tests.keyring.processes import child

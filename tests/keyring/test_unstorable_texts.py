@@ -18,7 +18,7 @@ from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, Status
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
 from kms_schema.rotations.policies import UnknownPolicyError, create_policy, find_policy
-from kms_schema.storable_text import check_texts
+from kms_schema.text.storable import check_texts
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import AAD, DATA, ROOT, value
 from tests.support.engines import Database

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.refresh import refresh
+from kms_schema.rotations.refresh import refresh
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation
 from tests.support.engines.database import Connection
 from tests.support.rows import smallest

@@ -12,7 +12,7 @@ from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.parts import keys
 from kms_schema.monitoring.reader import Reader
 from kms_schema.monitoring.samples import Read, Sample
-from kms_schema.refresh import refresh
+from kms_schema.rotations.refresh import refresh
 from tests.cli.audit_trails import trail_of
 from tests.monitoring.states import fill
 from tests.rotations.setups import DAY, a_rotation

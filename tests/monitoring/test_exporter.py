@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kms_schema.files.outputs import replaced_file
 from kms_schema.monitoring.names import METRICS, Part
-from kms_schema.output_files import replaced_file
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.monitoring.exporters import exporter, parsed, value

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from kms_schema import validate
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.formats import FORMATS
 from tests.cli.test_validate_command import kms_schema
 from tests.resilience.names import HOSTILE, in_quotes

@@ -16,8 +16,8 @@ import pytest
 
 from kms_schema.audit.formats.keys import write_signing_key
 from kms_schema.audit.storage.open import open_trail
-from kms_schema.lock_keys import LOCK_KEY
-from kms_schema.refresh import refresh
+from kms_schema.database.lock_keys import LOCK_KEY
+from kms_schema.rotations.refresh import refresh
 from kms_schema.validator.catalog import postgresql_reader
 from tests.audit.retaining import retaining
 from tests.audit.trails import KEY, write

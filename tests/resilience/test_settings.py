@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from kms_schema import validate
-from kms_schema.database_url import redact
+from kms_schema.database.url import redact
 from tests.audit.trails import seal_all
 from tests.cli.test_validate_command import kms_schema
 from tests.resilience.names import in_quotes

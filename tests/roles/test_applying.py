@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.lock_keys import LOCK_KEY
+from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.roles import applying
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.refresh import Refreshed, RefreshError, refresh
+from kms_schema.rotations.refresh import Refreshed, RefreshError, refresh
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.login_roles import login

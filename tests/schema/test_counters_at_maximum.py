@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.refresh import refresh
+from kms_schema.rotations.refresh import refresh
 from tests.support.counters import set_counters
 from tests.support.engines import Database
 from tests.support.engines.database import Connection

@@ -5,7 +5,7 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.database_url import DatabaseUrlError
+from kms_schema.database.url import DatabaseUrlError
 from kms_schema.engine import create_engine
 from tests.support.engines import Database
 

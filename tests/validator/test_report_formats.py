@@ -13,7 +13,7 @@ from lxml import etree
 
 from kms_schema import render
 from kms_schema.cli.on_use import on_use
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator import RULES, Report, Severity
 from kms_schema.validator.formats import FORMATS, Layout
 from tests.support.engines.programs import REPOSITORY

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_schema.printable import in_a_line, in_lines
+from kms_schema.text.printable import in_a_line, in_lines
 from tests.support.sample_reports import HIDDEN
 
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}

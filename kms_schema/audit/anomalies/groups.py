@@ -10,7 +10,7 @@ from kms_schema.audit.anomalies.anomaly import Anomaly, Evidence
 from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.rules import RuleName
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 DAY = dt.timedelta(days=1)
 

@@ -18,7 +18,7 @@ from kms_schema.audit.anomalies.groups import (
 from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.policy_windows import PolicyChange, PolicyWindows
 from kms_schema.audit.anomalies.rules import RuleName
-from kms_schema.printable import counted
+from kms_schema.text.printable import counted
 
 
 def new_actors(log: LogReader, period: Period) -> list[Anomaly]:

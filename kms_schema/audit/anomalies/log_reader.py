@@ -13,9 +13,9 @@ from kms_schema.audit.anomalies.dialects import POSTGRESQL, SQLITE, Dialect
 from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.sqlite_texts import text_as_stored
-from kms_schema.identifiers import quoted
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, limits
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.sql import fill, query_beside
+from kms_schema.text.identifiers import quoted
 
 if TYPE_CHECKING:
     import psycopg

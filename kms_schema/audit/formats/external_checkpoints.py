@@ -7,7 +7,7 @@ from pathlib import Path
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.notes import Note, NoteError, check_text
-from kms_schema.input_files import read_whole
+from kms_schema.files.inputs import read_whole
 
 
 @dataclass(frozen=True)

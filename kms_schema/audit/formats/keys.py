@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.errors import KmsSchemaError
-from kms_schema.input_files import read_whole
-from kms_schema.output_files import new_file
-from kms_schema.secret_files import SecretFileError, read_secret_file
+from kms_schema.files.inputs import read_whole
+from kms_schema.files.outputs import new_file
+from kms_schema.files.secret import SecretFileError, read_secret_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

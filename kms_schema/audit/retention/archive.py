@@ -22,7 +22,7 @@ from kms_schema.audit.storage.protocols import EntryReader
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
-from kms_schema.input_files import open_regular
+from kms_schema.files.inputs import open_regular
 
 FORMAT = "kms-schema/audit-archive/v1"
 PAGES = 256

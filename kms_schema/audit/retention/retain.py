@@ -26,7 +26,7 @@ from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
-from kms_schema.output_files import named_file
+from kms_schema.files.outputs import named_file
 
 Progress = Callable[[str, int, int], None]
 """Receives `exported` or `removed`, how many entries are done, and how many there are."""

@@ -9,7 +9,7 @@ from kms_schema.audit.formats.encoding import Value, columns
 from kms_schema.audit.storage.errors import EntryRefusedError, no_such_key
 from kms_schema.audit.storage.protocols import EntryWriter
 from kms_schema.audit.storage.transactions import OpenTrail
-from kms_schema.storable_text import check_texts
+from kms_schema.text.storable import check_texts
 
 
 def append(  # noqa: PLR0913  (each is a column, by its name)

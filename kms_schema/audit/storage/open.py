@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 
 if TYPE_CHECKING:
     import psycopg

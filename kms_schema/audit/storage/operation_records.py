@@ -5,8 +5,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.errors import TrailError, missing_table, write_discarded
-from kms_schema.identifiers import quoted
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, limits
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
+from kms_schema.text.identifiers import quoted
 from kms_schema.vocabulary import RecordedOperation
 
 if TYPE_CHECKING:

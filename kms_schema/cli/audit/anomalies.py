@@ -12,7 +12,7 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, time_since, where
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.audit.anomalies import finding

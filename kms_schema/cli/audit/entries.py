@@ -8,8 +8,8 @@ import click
 from kms_schema.audit.storage.append import append
 from kms_schema.cli.audit.open import opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.printable import in_a_line
-from kms_schema.storable_text import check_texts
+from kms_schema.text.printable import in_a_line
+from kms_schema.text.storable import check_texts
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
 

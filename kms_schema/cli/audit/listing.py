@@ -13,7 +13,7 @@ from kms_schema.cli.connections import engine_at, url_of
 from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, time_since, where
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
 
 if TYPE_CHECKING:

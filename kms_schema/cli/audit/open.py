@@ -17,9 +17,9 @@ from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
-from kms_schema.database_url import parse_database_url
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
-from kms_schema.printable import in_a_line
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.url import parse_database_url
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg

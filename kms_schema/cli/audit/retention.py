@@ -19,8 +19,8 @@ from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_k
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
-from kms_schema.output_files import new_file
-from kms_schema.printable import counted
+from kms_schema.files.outputs import new_file
+from kms_schema.text.printable import counted
 
 if TYPE_CHECKING:
     from kms_schema.audit.retention import archive, expiring, retain

@@ -20,7 +20,7 @@ from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key,
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
 from kms_schema.cli.streams import print_unchanged
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from kms_schema.audit.formats.keys import (
 from kms_schema.cli import messages
 from kms_schema.cli.options import OutputFile, style_option
 from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write
-from kms_schema.output_files import FOR_OTHERS, new_file
+from kms_schema.files.outputs import FOR_OTHERS, new_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
 

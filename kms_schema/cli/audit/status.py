@@ -10,7 +10,7 @@ from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli.audit.open import opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 
 @click.command(

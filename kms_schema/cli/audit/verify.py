@@ -19,7 +19,7 @@ from kms_schema.cli.audit.open import opened
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_read
-from kms_schema.printable import counted, in_a_line
+from kms_schema.text.printable import counted, in_a_line
 
 _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items() for key in keys]
 

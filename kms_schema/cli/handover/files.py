@@ -9,8 +9,8 @@ import click
 
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.streams import CannotUseFile, kind_of
-from kms_schema.input_files import open_regular
-from kms_schema.printable import in_a_line
+from kms_schema.files.inputs import open_regular
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import keyring

@@ -10,8 +10,8 @@ from kms_schema.cli import messages
 from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, style_option
-from kms_schema.output_files import FOR_OTHERS, new_file
-from kms_schema.printable import in_a_line
+from kms_schema.files.outputs import FOR_OTHERS, new_file
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.keyring.handover import handover_files, receiver_keys

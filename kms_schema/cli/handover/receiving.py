@@ -13,8 +13,8 @@ from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.output_files import named_file
-from kms_schema.printable import in_a_line
+from kms_schema.files.outputs import named_file
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import keyring

@@ -10,8 +10,8 @@ from kms_schema.cli.handover.files import read_public_key, usage_errors
 from kms_schema.cli.keys.open_ring import named_key, opened
 from kms_schema.cli.options import OutputFile, actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.output_files import named_file
-from kms_schema.printable import in_a_line
+from kms_schema.files.outputs import named_file
+from kms_schema.text.printable import in_a_line
 
 _WITH_VERSION = re.compile(r"(.+):([1-9][0-9]{0,8})", re.DOTALL)
 

@@ -11,7 +11,7 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.pkcs11.errors import PinError
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from kms_schema.cli.hsm_options import hsm_option, hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
-from kms_schema.printable import counted, in_a_line
+from kms_schema.text.printable import counted, in_a_line
 from kms_schema.vocabulary import HsmHealth
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
 from kms_schema.crypto.errors import CryptoError
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

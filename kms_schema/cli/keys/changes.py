@@ -9,7 +9,7 @@ from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyType
 
 _AFTER_KEK = (

@@ -13,7 +13,7 @@ from kms_schema.cli.keys.open_ring import key_id_argument, opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, actor_option, together, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.output_files import replaced_file
+from kms_schema.files.outputs import replaced_file
 
 if TYPE_CHECKING:
     from kms_schema import keyring

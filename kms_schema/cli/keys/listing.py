@@ -15,7 +15,7 @@ from kms_schema.cli import connections, messages, terminal
 from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 if TYPE_CHECKING:

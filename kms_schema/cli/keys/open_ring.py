@@ -17,8 +17,8 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
-from kms_schema.database_url import parse_database_url
-from kms_schema.printable import in_a_line
+from kms_schema.database.url import parse_database_url
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, where
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
-from kms_schema.output_files import FOR_OTHERS, replaced_file
+from kms_schema.files.outputs import FOR_OTHERS, replaced_file
 
 if TYPE_CHECKING:
     import prometheus_client

@@ -12,7 +12,7 @@ from kms_schema.cli.metrics.anomaly_counts import AnomalyCounts
 from kms_schema.monitoring.collecting import nothing_read, take_snapshot
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.samples import Snapshot
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg

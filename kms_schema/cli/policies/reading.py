@@ -9,7 +9,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.models import RotationPolicy

@@ -12,8 +12,8 @@ from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
-from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from sqlalchemy import orm

@@ -12,7 +12,7 @@ from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
-from kms_schema.printable import counted, in_a_line
+from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import roots as roots_of_trust

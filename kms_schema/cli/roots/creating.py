@@ -10,7 +10,7 @@ import click
 from kms_schema import crypto
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.roots import opening as roots_of_trust

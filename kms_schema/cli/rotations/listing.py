@@ -10,8 +10,8 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.rotations.open_queue import opened, timestamp
-from kms_schema.printable import in_a_line
 from kms_schema.rotations import ListedRotation
+from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RotationStatus
 
 

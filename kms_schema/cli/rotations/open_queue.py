@@ -11,9 +11,9 @@ import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli.connections import connected, url_of
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
-from kms_schema.printable import in_a_line
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
+from kms_schema.text.printable import in_a_line
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from kms_schema.cli.keys.open_ring import opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.printable import counted, in_a_line
 from kms_schema.rotations import RotationError
+from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import keyring

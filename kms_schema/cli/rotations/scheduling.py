@@ -10,8 +10,8 @@ import click
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
-from kms_schema.printable import counted, in_a_line
 from kms_schema.rotations.queue import DEFAULT_ROUND
+from kms_schema.text.printable import counted, in_a_line
 
 _LISTS = ("reasons",)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.identifiers import quoted
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.keyring.columns.host_columns import RANGES, ColumnName, RawType, prefix_range
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.text.identifiers import quoted
 
 _SHOW_ALL_ROWS = sa.text(
     "SELECT pg_catalog.set_config('row_security', 'off', true),"

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 from kms_schema.keyring.columns.bound_values import INSTALL, BoundValue, RowCiphertext
 from kms_schema.keyring.columns.places import NO_BYTES, Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
-from kms_schema.storable_text import check_is_text
+from kms_schema.text.storable import check_is_text
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form, write_prefix
 from kms_schema.models.keys import ANYWHERE
+from kms_schema.text.identifiers import quoted
 
 RowKey = tuple[Any, ...]
 """The values of a row's primary key, as the driver returns them."""

@@ -13,10 +13,10 @@ from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.input_files import open_regular
+from kms_schema.files.inputs import open_regular
+from kms_schema.files.outputs import new_file
+from kms_schema.files.secret import SecretFileError, read_secret_file
 from kms_schema.keyring.errors import HandoverError, HandoverKeyError
-from kms_schema.output_files import new_file
-from kms_schema.secret_files import SecretFileError, read_secret_file
 
 try:
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey

@@ -26,7 +26,7 @@ from kms_schema.keyring.registry import Registry, require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
 from kms_schema.models import KeyVersion
-from kms_schema.storable_text import check_texts
+from kms_schema.text.storable import check_texts
 from kms_schema.vocabulary import KeyStatus, KeyType, UseEvent
 
 if TYPE_CHECKING:

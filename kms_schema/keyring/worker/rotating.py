@@ -22,8 +22,8 @@ from kms_schema.keyring.key_rows import live_version, locked_key
 from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
 from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
-from kms_schema.printable import counted
 from kms_schema.rotations import Claim
+from kms_schema.text.printable import counted
 from kms_schema.vocabulary import KeyType
 
 COMMITTED_WITHIN = 1.0

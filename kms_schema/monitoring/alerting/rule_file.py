@@ -2,13 +2,13 @@
 
 import re
 
-from kms_schema.durations import duration_of
 from kms_schema.monitoring.alerting.alerts import Alert
 from kms_schema.monitoring.alerting.last_known import last_known, last_known_rules
 from kms_schema.monitoring.alerting.rules import alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.alerting.yaml_text import Value, yaml_text
 from kms_schema.monitoring.names import METRICS
+from kms_schema.text.durations import duration_of
 
 PAGE = "alerts.html"
 """The page of the documentation with a section for each alert."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
-from kms_schema.printable import counted, in_a_line, in_lines
 from kms_schema.reports.document import Document, has_one_value, titled
 from kms_schema.reports.outcomes import NOT_PROVABLE
+from kms_schema.text.printable import counted, in_a_line, in_lines
 
 # Nothing is loaded or run, whatever text is in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.identifiers import quoted, unquoted
 from kms_schema.roles.definition import GRANTS, POLICIES, PROTECTED, REMOVAL, Grant, Policy, Role
+from kms_schema.text.identifiers import quoted, unquoted
 from kms_schema.validator.catalog.attributes import Attributes, Objects, kind_and_name
 from kms_schema.validator.catalog.grants import role_and_privileges
 

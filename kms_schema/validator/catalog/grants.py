@@ -7,7 +7,7 @@ https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviati
 import re
 from collections.abc import Iterable, Mapping
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 
 _PRIVILEGES = {
     "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "D": "TRUNCATE", "x": "REFERENCES",

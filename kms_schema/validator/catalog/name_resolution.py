@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.checks.posture import Observed
 
 Row: TypeAlias = tuple[str, str, bool, str, str | None]

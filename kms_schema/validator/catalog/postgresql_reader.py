@@ -15,9 +15,9 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
+from kms_schema.database.lock_keys import LOCK_KEY
+from kms_schema.database.query_plans import SCAN, settings
 from kms_schema.hardening.definition import event_triggers, hardening_schema
-from kms_schema.lock_keys import LOCK_KEY
-from kms_schema.query_plans import SCAN, settings
 from kms_schema.validator.catalog import builtins, name_resolution
 from kms_schema.validator.catalog.attributes import (
     STAMPS,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from kms_schema.printable import end_of_words
+from kms_schema.text.printable import end_of_words
 from kms_schema.validator.catalog.sqlite_ddl import folded, tokens, unquoted
 
 # An expression has no declared type, for which an application may have registered a converter.

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from kms_schema.identifiers import quoted
 from kms_schema.snapshots import Attributes, Objects
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Revisions, ValidationError
 
 DEFAULT = "alembic_version"

@@ -8,7 +8,7 @@ Findings name rows, never bytes. `kms-schema rewrap --dry-run --verify` opens th
 from collections.abc import Iterator
 
 from kms_schema.envelope_format import EnvelopeFormat
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 
 LEAST_JUDGED = 24
 """The least number of bytes of ciphertext that are checked for text.

@@ -10,7 +10,7 @@ from functools import partial
 
 from kms_schema.audit.storage.sqlite_times import AGAINST_TIME, TOLERATED_SECONDS
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.checks.row_reader import RowReader
 from kms_schema.validator.diff.findings import Finding, finding_of
 

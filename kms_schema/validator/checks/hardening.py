@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kms_schema.hardening.definition import LEFT_OPEN, LONGEST_SCHEMA, REFUSED, event_triggers, hardening_schema
 from kms_schema.hardening.statements import body, event_trigger_statement, function_statement
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Attributes
 from kms_schema.validator.checks.posture import Observed
 from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding, finding_of, worded

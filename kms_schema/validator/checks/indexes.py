@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.identifiers import quoted
-from kms_schema.query_plans import BY_BITMAP, IN_ORDER_OF_INDEX, SCAN
+from kms_schema.database.query_plans import BY_BITMAP, IN_ORDER_OF_INDEX, SCAN
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Objects, UnreadableError
 from kms_schema.validator.checks.row_reader import NEEDS, RowReader
 from kms_schema.validator.diff.findings import Finding, finding_of

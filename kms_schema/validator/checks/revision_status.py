@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Revisions
 from kms_schema.validator.diff.findings import Finding, finding_of
 

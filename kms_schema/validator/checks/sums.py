@@ -7,7 +7,7 @@ the entries in one pass.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 
 TOTALS, CAUSES, LOGS, UNSEALED = (
     "key_audit_daily_totals", "key_rotation_causes", "key_audit_logs", "key_audit_unsealed",

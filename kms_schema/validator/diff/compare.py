@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Attributes, Objects, kind_and_name
 
 

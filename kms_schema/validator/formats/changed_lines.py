@@ -2,7 +2,7 @@
 
 import difflib
 
-from kms_schema.printable import in_lines
+from kms_schema.text.printable import in_lines
 from kms_schema.validator.diff.findings import Finding
 
 

@@ -1,6 +1,6 @@
 """The report as GitHub Actions' workflow commands, which are shown as annotations."""
 
-from kms_schema.printable import in_a_line
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import Severity

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 from kms_schema._version import __version__
-from kms_schema.printable import in_a_line, in_lines
+from kms_schema.text.printable import in_a_line, in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import MANUAL_ACTION, SEVERITIES, Finding
 from kms_schema.validator.formats.changed_lines import changed_lines

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from kms_schema.printable import in_a_line, in_lines
+from kms_schema.text.printable import in_a_line, in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.formats.layout import Layout

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from kms_schema._version import __version__
-from kms_schema.printable import in_lines
+from kms_schema.text.printable import in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.formats.layout import Layout

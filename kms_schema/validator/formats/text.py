@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from kms_schema.printable import end_of_words, in_a_line, in_lines
+from kms_schema.text.printable import end_of_words, in_a_line, in_lines
 from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding
 from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.on_demand import changed_lines

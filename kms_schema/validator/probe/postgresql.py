@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import ValidationError
 from kms_schema.validator.catalog.postgresql_reader import rolled_back
 from kms_schema.validator.probe.attempt import Engine, Statement

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, kind_and_name, own_name
 
 # The quoted name of a column, at the beginning of `name: comment`.

@@ -1,6 +1,6 @@
 """CREATE statements for objects that PostgreSQL's catalog has in parts, not as one definition."""
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Attributes
 from kms_schema.validator.remediation.altering import sequence_words
 

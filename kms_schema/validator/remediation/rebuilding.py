@@ -5,7 +5,7 @@ The steps are those of https://www.sqlite.org/lang_altertable.html, "Making Othe
 
 from collections.abc import Mapping
 
-from kms_schema.identifiers import quoted
+from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name
 
 _NEW = "kms_made_anew"

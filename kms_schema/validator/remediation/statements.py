@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kms_schema.identifiers import quoted as _quoted
+from kms_schema.text.identifiers import quoted as _quoted
 from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, Attributes, Objects, kind_and_name, own_name
 from kms_schema.validator.catalog.grants import grants_and_revokes
 from kms_schema.validator.diff.compare import Difference, Kind, changed_attributes

@@ -8,7 +8,7 @@ from kms_schema.audit.storage.postgresql.session import Session
 from kms_schema.audit.storage.postgresql.tombstones import tombstone_query
 from kms_schema.audit.storage.records import CHANGES_OF_KEY, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.lock_holders import described, sealing
+from kms_schema.database.lock_holders import described, sealing
 
 # In a database of the encoding SQL_ASCII a text can be any bytes: the server refuses to send them as UTF-8.
 _TEXT = "convert_to({0}, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)"

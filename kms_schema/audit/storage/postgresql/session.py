@@ -8,7 +8,7 @@ from kms_schema.audit.formats.encoding import Bytes
 from kms_schema.audit.storage.errors import missing_table, not_a_table
 from kms_schema.audit.storage.postgresql.copy_stream import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
-from kms_schema.query_plans import settings
+from kms_schema.database.query_plans import settings
 
 if TYPE_CHECKING:
     import psycopg

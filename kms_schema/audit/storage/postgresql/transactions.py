@@ -21,8 +21,8 @@ from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.transactions import OpenElsewhere
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, durable, limits
-from kms_schema.query_plans import LOOK_UP, SCAN
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, durable, limits
+from kms_schema.database.query_plans import LOOK_UP, SCAN
 
 # A role or database may have limits for clients: an archive is checked while its snapshot is idle. PostgreSQL has
 # transaction_timeout from version 17 on. Without standard_conforming_strings, psycopg writes too many backslashes in

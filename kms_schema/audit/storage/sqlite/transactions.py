@@ -18,7 +18,7 @@ from kms_schema.audit.storage.sqlite.tree import SqliteTree
 from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from kms_schema.audit.storage.sqlite_times import AGAINST_TIME
 from kms_schema.audit.storage.transactions import OpenElsewhere
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 
 _ATTEMPTS = 20
 """How often several processes try to open the same state of the file."""

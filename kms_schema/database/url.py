@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-from kms_schema import url_parameters
+from kms_schema.database import url_parameters
 from kms_schema.errors import KmsSchemaError
 
 EXAMPLES = "postgresql://user@host:5432/database or sqlite:///path/to/file.db"

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, durable, limits, refreshing
 from kms_schema.errors import KmsSchemaError
-from kms_schema.identifiers import quoted
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, durable, limits, refreshing
+from kms_schema.text.identifiers import quoted
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,7 +49,7 @@ _USE = """(
     SELECT min(CAST(total(usage_count) AS INTEGER), 1000000000000000)
     FROM main.key_versions AS version WHERE version.key_id = key_masters.id
 )"""
-_COUNT_USE = f"UPDATE main.key_masters SET usage_count = {_USE} WHERE usage_count < {_USE}"  # noqa: S608  (constant)
+_COUNT_USE = f"UPDATE main.key_masters SET usage_count = {_USE} WHERE usage_count < {_USE}"
 
 
 def refresh(
@@ -81,7 +81,7 @@ def refresh(
         raise RefreshError(
             f"there is no {function}: upgrade the database (kms-schema upgrade), or name its schema (--schema)"
         )
-    query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"  # noqa: S608  (quoted)
+    query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"
     deadline, first = time.monotonic() + lock_wait, None
     while not (rows := _rows(connection, query, lock_wait)):
         if first is None:
@@ -112,7 +112,7 @@ def _latest(connection: "psycopg.Connection[Any]", schema: str) -> str:
     allowed = "SELECT pg_catalog.has_table_privilege(%s, 'SELECT')"
     if connection.execute(allowed, (table,)).fetchone() != (True,):
         return ""
-    [(latest,)] = _rows(connection, f"SELECT max(refreshed_at)::text FROM {table}", LOCK_WAIT_SECONDS)  # noqa: S608
+    [(latest,)] = _rows(connection, f"SELECT max(refreshed_at)::text FROM {table}", LOCK_WAIT_SECONDS)
     return str(latest)
 
 

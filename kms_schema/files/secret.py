@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 from kms_schema.errors import KmsSchemaError
-from kms_schema.input_files import open_regular
+from kms_schema.files.inputs import open_regular
 
 LONGEST = 4096
 """The bytes of the longest file. A key or a PIN has far fewer."""

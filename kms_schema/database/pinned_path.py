@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from kms_schema.identifiers import SEARCH_PATH
+from kms_schema.text.identifiers import SEARCH_PATH
 
 _IS_PINNED = "kms_search_path_is_pinned"
 PIN: Final = f"SELECT pg_catalog.set_config('search_path', '{SEARCH_PATH}', true)"

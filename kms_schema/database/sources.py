@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kms_schema.database_url import EXAMPLES, DatabaseUrlError, parse_database_url
-from kms_schema.input_files import read_whole
+from kms_schema.database.url import EXAMPLES, DatabaseUrlError, parse_database_url
+from kms_schema.files.inputs import read_whole
 
 DEFAULT_FILE = "kms.db"
 ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"

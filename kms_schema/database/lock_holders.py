@@ -6,7 +6,7 @@ This module imports no driver.
 import re
 from collections.abc import Sequence
 
-from kms_schema.lock_keys import LOCK_KEY
+from kms_schema.database.lock_keys import LOCK_KEY
 
 LOCK_WAIT_SECONDS = 10.0
 """How long a command waits for a lock, unless it has the option --lock-wait: on a SQLite file, too."""

@@ -1,0 +1,1 @@
+"""The database as a connection: its URL, locks, transactions, forks and plans."""

@@ -1,0 +1,1 @@
+"""Texts: identifiers, what a terminal can show, durations, what both engines can store."""
