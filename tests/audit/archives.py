@@ -18,7 +18,9 @@ from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal, Tombstone
 from tests.audit.proofs import ENTRIES as GOLDEN
 from tests.audit.proofs import KEY
 from tests.audit.trees import mth, proof
+from tests.support.engines.programs import REPOSITORY
 
+AUDIT = REPOSITORY / "kms_schema" / "audit" / "standalone"
 FOLDER = Path(__file__).parent / "golden"
 FILE = FOLDER / "audit-000000000002-000000000005.jsonl.gz"
 SIGNED = dt.datetime(2039, 1, 1, tzinfo=dt.UTC)

@@ -12,8 +12,12 @@ import psycopg
 from kms_schema.audit.retention.retain import retain
 from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
 from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
-from tests.audit.sealers import KEY
+from tests.audit.retaining import Retaining
+from tests.audit.sealers import KEY, plain
 from tests.migrations.interruption.program import CACHE_PAGES
+
+SECONDS = 30
+NEVER = 10**9
 
 FILE_STEPS = ("fsync", "link", "fsync of the folder")
 """Between these the archive gets its name."""
@@ -67,3 +71,15 @@ def retain_and_die_at_a_file(url: str, folder: str, step: str, after: bool) -> N
 def _die_if(now: bool) -> None:
     if now:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def retaining_process(place: Retaining) -> object:
+    return retain_on_sqlite if place.database.dialect == "sqlite" else retain_on_postgresql
+
+
+def where(place: Retaining) -> str:
+    return place.database.name if place.database.dialect == "sqlite" else plain(place.retention.url)
+
+
+def rest(place: Retaining) -> tuple[int, ...]:
+    return (NEVER,) if place.database.dialect == "sqlite" else ()

@@ -7,6 +7,7 @@ from contextlib import closing
 from multiprocessing.context import ForkServerProcess
 
 import psycopg
+import sqlalchemy as sa
 
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.sealing.sealer import seal
@@ -42,3 +43,7 @@ def start(target: object, *arguments: object) -> ForkServerProcess:
     process = context.Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
     process.start()
     return process
+
+
+def plain(url: str) -> str:
+    return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

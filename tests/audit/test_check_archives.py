@@ -14,9 +14,8 @@ from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_archives import check
 from kms_schema.audit.standalone.check_proof import Refused, read_key
-from tests.audit.archives import ENTRIES, SIGNED, compressed, lines, note
+from tests.audit.archives import AUDIT, ENTRIES, SIGNED, compressed, lines, note
 from tests.audit.proofs import KEY
-from tests.audit.test_retention import AUDIT
 
 TRUSTED = [read_key(str(KEY.verifier))]
 CUTS = (0, 2, 5, 6)

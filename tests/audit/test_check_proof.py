@@ -16,10 +16,10 @@ from kms_schema.audit.formats.notes import Note, Signature, sign
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
 from kms_schema.audit.standalone import check_proof
 from kms_schema.audit.standalone.check_proof import Refused, check, read_key
+from tests.audit.entries import ANY_ENTRY
 from tests.audit.examples import EXAMPLES as EXAMPLES_OF_PAGE
 from tests.audit.examples import PAGE, examples_of
 from tests.audit.proofs import ENTRIES, KEY, consistency, inclusion, node, sealed
-from tests.audit.test_encoding import ANY_ENTRY
 from tests.audit.vectors import VECTORS
 
 TRUSTED = [read_key(str(KEY.verifier))]

@@ -14,9 +14,9 @@ from kms_schema.audit.retention.archive import sha256_of, write_archive
 from kms_schema.audit.sealing.sealer import SealRefusedError
 from kms_schema.audit.storage.errors import TrailError
 from tests.audit.aged import age
+from tests.audit.retainers import SECONDS, rest, retaining_process, where
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.sealers import start
-from tests.audit.test_interrupted_retention import SECONDS, rest, retaining_process, where
 from tests.audit.trails import FORGER, faults, open_trail, seal_all, verified, write, written_sequences
 from tests.support.engines import Database
 

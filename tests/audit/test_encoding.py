@@ -12,7 +12,6 @@ from kms_schema.audit.formats.encoding import (
     COLUMNS,
     PREFIX,
     EncodingError,
-    Kind,
     Value,
     columns,
     entry_from_columns,
@@ -22,27 +21,14 @@ from kms_schema.audit.formats.encoding import (
     leaf_hash,
     sequence_of,
 )
-from kms_schema.audit.formats.timestamps import text_of_microseconds
 from kms_schema.audit.storage.postgresql.copy_stream import SIGNATURE, entries
 from kms_schema.audit.vectors import FILE, text
+from tests.audit.entries import ANY_ENTRY
 from tests.audit.vectors import VECTORS
 
 ENTRIES = [bytes.fromhex(vector["entry"]) for vector in VECTORS]
 HEADER = SIGNATURE + bytes(8)
 STREAM = HEADER + b"".join(ENTRIES) + b"\xff\xff"
-
-ANY_ENTRY = st.fixed_dictionaries(
-    {
-        column: {
-            Kind.UUID: st.none() | st.uuids().map(str),
-            Kind.INT4: st.none() | st.integers(-(2**31), 2**31 - 1),
-            Kind.INT8: st.none() | st.integers(-(2**63), 2**63 - 1),
-            Kind.TEXT: st.none() | st.text(),
-            Kind.TIME: st.none() | st.integers(-(2**63), 2**63 - 1).map(lambda n: text_of_microseconds(n) or n),
-        }[kind]
-        for column, kind in COLUMNS.items()
-    }
-)
 
 
 def example(name: str) -> dict[str, Value]:

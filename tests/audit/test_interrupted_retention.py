@@ -18,20 +18,26 @@ from kms_schema.audit.standalone.check_archive import check
 from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.applying import apply
-from tests.audit.retainers import FILE_STEPS, retain_and_die_at_a_file, retain_on_postgresql, retain_on_sqlite
+from tests.audit.retainers import (
+    FILE_STEPS,
+    SECONDS,
+    rest,
+    retain_and_die_at_a_file,
+    retain_on_postgresql,
+    retain_on_sqlite,
+    retaining_process,
+    where,
+)
 from tests.audit.retaining import Retaining, retaining
-from tests.audit.sealers import start
-from tests.audit.test_interrupted_sealing import plain
+from tests.audit.sealers import plain, start
 from tests.audit.trails import FORGER, KEY, open_trail, seal_all, verified, write
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.wire import Moment, Wire
 from tests.support.engines import Database, Engine, Engines
 from tests.support.statements import execute
 
-SECONDS = 30
 KEPT = 3
 ENDS = ("killed", "terminated", "lost")
-NEVER = 10**9
 SLICE = 12
 """Without --full, one in so many statements is one at which it ends."""
 
@@ -75,18 +81,6 @@ def folder_of(path: Path, name: str) -> Path:
     made = path / name
     made.mkdir()
     return made
-
-
-def retaining_process(place: Retaining) -> object:
-    return retain_on_sqlite if place.database.dialect == "sqlite" else retain_on_postgresql
-
-
-def where(place: Retaining) -> str:
-    return place.database.name if place.database.dialect == "sqlite" else plain(place.retention.url)
-
-
-def rest(place: Retaining) -> tuple[int, ...]:
-    return (NEVER,) if place.database.dialect == "sqlite" else ()
 
 
 def sqlite_statements(place: Retaining, folder: Path) -> int:

@@ -8,9 +8,8 @@ from itertools import product
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 
-from tests.audit.sealers import seal_on_postgresql, seal_on_sqlite, start
+from tests.audit.sealers import plain, seal_on_postgresql, seal_on_sqlite, start
 from tests.audit.trails import is_whole, seal_all, sealed_sequences
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.wire import Moment, Wire
@@ -58,10 +57,6 @@ def moments(url: str) -> Iterator[tuple[Wire, Moment, str]]:
         finally:
             process.kill()
             process.join(SECONDS)
-
-
-def plain(url: str) -> str:
-    return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @pytest.mark.only_on("postgresql")

@@ -19,8 +19,8 @@ from kms_schema.audit.retention.retain import Retained
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.validator import validate
 from tests.audit.aged import age
+from tests.audit.archives import AUDIT
 from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
-from tests.audit.test_retention import AUDIT
 from tests.audit.trails import (
     KEY,
     checkpoint_of,

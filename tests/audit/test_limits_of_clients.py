@@ -14,7 +14,7 @@ from kms_schema.audit.standalone import check_archive
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, seal_all, verified, write
-from tests.resilience.test_settings import RENDERING
+from tests.support.client_settings import RENDERING
 from tests.support.engines import Database
 from tests.support.statements import execute
 

@@ -14,6 +14,7 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 CHECKER = REPOSITORY / "kms_schema" / "audit" / "standalone" / "check_proof.py"
 ORIGIN = "kms.example/audit"
@@ -84,3 +85,9 @@ def trail_of(database: Database, folder: Path) -> Trail:
     write_signing_key(trail.key_file, trail.key)
     trail.trusted.write_text(f"{trail.key.verifier}\n", encoding="utf-8")
     return trail
+
+
+def tamper(trail: Trail, statement: str) -> None:
+    """Change something as whoever owns the database can."""
+    with closing(trail.database.connect()) as connection, triggers_disabled(connection):
+        execute(connection, statement)

@@ -13,7 +13,7 @@ from kms_schema.audit.proofs.prover import CannotProveError, Nodes
 from kms_schema.audit.storage.records import Page, Subtree
 from kms_schema.audit.storage.transactions import Snapshot
 from tests.cli import audit_trails
-from tests.cli.test_audit_commands_verify import tamper
+from tests.cli.audit_trails import tamper
 from tests.support.engines import Database
 from tests.support.statements import execute
 

@@ -5,16 +5,9 @@ from contextlib import closing
 import pytest
 
 from kms_schema.audit import open_trail, seal
-from tests.cli.audit_trails import MANY, Trail
+from tests.cli.audit_trails import MANY, Trail, tamper
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
-
-
-def tamper(trail: Trail, statement: str) -> None:
-    """Change something as whoever owns the database can."""
-    with closing(trail.database.connect()) as connection, triggers_disabled(connection):
-        execute(connection, statement)
 
 
 @pytest.fixture

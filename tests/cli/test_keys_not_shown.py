@@ -10,7 +10,7 @@ import pytest
 from kms_schema.crypto import RootKeyError, RootKeys
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.pkcs11.pins import read_pin
-from tests.cli.test_passwords_not_shown import COMMANDS, words_of
+from tests.cli.every_command import COMMANDS, words_of
 from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.cli.test_validate_command import kms_schema
 from tests.support.concurrency.statements import kek, reparenting
 from tests.support.engines import Database
+from tests.support.programs.installed import kms_schema
 from tests.support.revisions import revisions
 from tests.support.statements import execute
 

@@ -1,7 +1,6 @@
 """The real executable: exit statuses, where what is written, and that neither tracebacks nor passwords are shown."""
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import closing
@@ -12,23 +11,9 @@ import pytest
 from kms_schema.validator import RULES
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
+from tests.support.programs.installed import SCRIPT, kms_schema
 
-SCRIPT = REPOSITORY / "scripts" / "validate_key_management_schema.py"
 DRIFT = "CREATE INDEX extra ON key_audit_logs (user_id)"
-
-
-def kms_schema(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m kms_schema`, or the script if the first argument is its path."""
-    program = [] if arguments[0] == str(SCRIPT) else ["-m", "kms_schema"]
-    cleaned = {name: value for name, value in os.environ.items() if name != "KMS_DATABASE_URL"}
-    done = python.run(
-        [sys.executable, *program, *arguments],
-        cwd=cwd,
-        env={**cleaned, "PYTHONPATH": "" if not program else str(REPOSITORY), **environment},
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def drift(database: Database) -> None:

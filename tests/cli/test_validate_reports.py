@@ -13,13 +13,13 @@ import pytest
 from lxml import etree
 
 from kms_schema.validator.formats import FORMATS
-from tests.cli.test_validate_command import kms_schema
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
+from tests.support.programs.installed import kms_schema
 from tests.support.reports import run
 from tests.support.revisions import revisions
-from tests.validator.test_report_formats import junit_schema, sarif_validator
+from tests.validator.report_schemas import junit_schema, sarif_validator
 
 TODAY = datetime.now(UTC).date()
 NAME = "</pre><script>\"&'\x1b[2J\x9b31m\u202e\u200b\ufffe\r\n::error::a"

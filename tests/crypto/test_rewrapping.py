@@ -10,7 +10,7 @@ from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperE
 from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, spoil
 from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
 from tests.support.engines import Database
 
@@ -86,11 +86,6 @@ def some_dependent(session: Session) -> Any:
     found = session.scalars(query).one()
     session.commit()
     return found
-
-
-def spoil(database: Database, version: Any) -> None:
-    identity = version.hex if database.dialect == "sqlite" else version
-    with_triggers_disabled(database, "key_versions", identity, encrypted_key_data=b"\x01" + bytes(60))
 
 
 def test_a_row_that_does_not_open_is_named_and_stays_and_the_others_move(

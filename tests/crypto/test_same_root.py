@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys, Secret, plan, rewrap
 from kms_schema.models import KeyVersion
-from tests.crypto.test_rewrapping import spoil
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, spoil
 from tests.crypto.wrapped_trees import CREDENTIALS, wrappers
 from tests.support.engines import Database
 

@@ -59,3 +59,8 @@ def formats(version: KeyVersion) -> tuple[int, EnvelopeFormat]:
     assert version.encrypted_key_data is not None
     assert version.encryption_metadata is not None
     return version.encrypted_key_data[0], EnvelopeFormat(version.encryption_metadata["format"])
+
+
+def spoil(database: Database, version: Any) -> None:
+    identity = version.hex if database.dialect == "sqlite" else version
+    with_triggers_disabled(database, "key_versions", identity, encrypted_key_data=b"\x01" + bytes(60))

@@ -1,28 +1,22 @@
 """docs/operations.md: each block of commands, run by a shell as it is written."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 
 from tests.deploying.servers import server
 from tests.docs.readers import Block, Reader, addresses, forget, section
+from tests.docs.shell_blocks import deploy, run, url_of
 from tests.support.engines import Database
 from tests.support.engines.postgresql import psycopg_url
-from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
-from tests.support.engines.sqlite_shell import install_sqlite_shell
-from tests.support.programs import python
+from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR
 from tests.support.revisions import revisions
 from tests.support.rows.population import populate
-from tests.support.rows.smallest import audit_entry, insert
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -30,36 +24,10 @@ PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 IN_KMS = "-c search_path=kms"
 """The first deployment has a schema of its own."""
-PREFLIGHT = "(kms-schema preflight --database-url postgresql://kms_migrator@db.example.com/kms 2>&1 || true)"
 
 
 def blocks(section: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", SECTIONS[section], re.DOTALL | re.MULTILINE)
-
-
-def run(script: str, folder: Path, **environment: str) -> str:
-    """Run commands in `folder` and return what they said; any that fails, fails the test."""
-    ours = python.programs(folder / "programs")
-    install_sqlite_shell(ours)
-    programs = [ours, Path(sys.executable).parent, find_programs(WHEEL_MAJOR).folder]
-    inherited = {name: os.environ[name] for name in ("HOME", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
-    path = os.pathsep.join([*map(str, programs), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env={**inherited, "PATH": path, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def url_of(server: Database, **over: str) -> str:
-    return psycopg_url(sa.make_url(server.url).set(**over))
 
 
 @pytest.fixture
@@ -78,26 +46,6 @@ def test_no_block_of_the_page_is_left_out() -> None:
 @pytest.mark.only_on("postgresql-13")  # on the newest, test_readers_order.py deploys
 def test_first_deployment(roles: Database, tmp_path: Path) -> None:
     deploy(Reader(tmp_path, addresses(roles)), url_of(roles, username="shop", database="kms"))
-
-
-def deploy(administrator: Reader, shop: str) -> None:
-    """Have an administrator type the section, then try what the login of the application may do, by its URL."""
-    for block in section("operations.md", "First deployment"):
-        said = administrator.types([block])
-        assert ("preflight" in block.text) == ("\nGO\n" in said)
-        assert ("check_proof" in block.text) == said.endswith("\nthe proof holds\n")
-        assert ("decrypt" in block.text) == said.endswith("\nDE89 3704\n")
-    assert "no drift: 2 info" in said
-    refused = administrator.types([Block("sh", f"{PREFLIGHT} | grep -c 'GRANT kms_owner TO kms_migrator'\n")])
-    assert refused.strip().endswith("1")
-    with psycopg.connect(shop, autocommit=True) as application:
-        application.execute("SET search_path = kms")
-        application.execute("SELECT * FROM key_masters, key_versions")
-        insert(application, "key_audit_logs", **audit_entry())
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            application.execute("DELETE FROM key_audit_logs")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="temporary tables"):
-            application.execute("CREATE TEMPORARY TABLE t (k uuid REFERENCES key_masters)")
 
 
 @pytest.mark.only_on("postgresql")

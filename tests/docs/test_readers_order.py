@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.readers import Block, Reader, addresses, alike, blocks_of, commands, forget, section
-from tests.docs.test_operations_page import deploy
-from tests.docs.test_verifying_page import BLOCKS, LET_IN
+from tests.docs.shell_blocks import deploy
+from tests.docs.verifying_page import BLOCKS, LET_IN
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 

@@ -5,8 +5,8 @@ import tomllib
 
 from kms_schema import __version__
 from kms_schema.preflight.sqlite import OLDEST
-from tests.house.test_matrix import matrix
 from tests.support.engines.programs import REPOSITORY
+from tests.support.matrix import matrix
 from tests.support.pages import Page
 from tools.snapshot_files import SUPPORTED_POSTGRESQL
 

@@ -12,7 +12,7 @@ from kms_schema.audit.formats.keys import write_signing_key
 from kms_schema.models import KeyAuditRetentionPolicy
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.trails import KEY, open_trail
-from tests.docs.test_operations_page import run, url_of
+from tests.docs.shell_blocks import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.postgresql import psycopg_url
 from tests.support.engines.programs import REPOSITORY

@@ -11,7 +11,8 @@ import pytest
 from kms_schema.roles.definition import Role
 from tests.cli.audit_trails import CHECKER, Trail, trail_of
 from tests.docs.readers import alike
-from tests.docs.test_operations_page import run, url_of
+from tests.docs.shell_blocks import run, url_of
+from tests.docs.verifying_page import BLOCKS, LET_IN, PAGE
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.login_roles import drop_roles
@@ -19,11 +20,8 @@ from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
-PAGE = (REPOSITORY / "docs" / "verifying.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n((?:(?!```)[^\n]*\n)*)```\n\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 (CHANGED,) = re.findall(r"^<!-- measured: changed -->\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 (ROLE,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-LET_IN = 'export KMS_DATABASE_URL="$AUDIT_URL"'
 
 
 @pytest.fixture

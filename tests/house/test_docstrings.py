@@ -22,39 +22,16 @@ from types import FunctionType
 
 import pytest
 
-from tests.support.engines.programs import REPOSITORY
 from tests.support.import_graph import ROOT, modules
+from tests.support.public_api import exported, imported_in_texts
 
 FEWEST_PARAMETERS = 3
 CALLERS = (f"{ROOT}.cli", f"{ROOT}.pytest_plugin")
-TEXTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
-IMPORT = re.compile(rf"^\s*from ({ROOT}[.\w]*) import ((?:\([^)]*\))|.*)$", re.MULTILINE)
-DOTTED = re.compile(rf"\b({ROOT}(?:\.\w+)+)\b")
 
 
 def is_caller(module: str) -> bool:
     """Return whether a module is a command or the plugin, which call the API and are no part of it."""
     return any(module == caller or module.startswith(caller + ".") for caller in CALLERS)
-
-
-def exported() -> Iterator[tuple[str, str]]:
-    """Yield module and name of everything in an `__all__`."""
-    for name, file in modules().items():
-        for node in ast.parse(file.read_text("utf-8")).body:
-            if isinstance(node, ast.Assign) and any(getattr(each, "id", None) == "__all__" for each in node.targets):
-                yield from ((name, each.value) for each in ast.walk(node.value) if isinstance(each, ast.Constant))
-
-
-def imported_in_texts() -> Iterator[tuple[str, str]]:
-    """Yield module and name of everything that a page or the example application imports or names in full."""
-    application = sorted((REPOSITORY / "tests" / "example_application").rglob("*.py"))
-    for text in (file.read_text("utf-8") for file in (*TEXTS, *application)):
-        for match in IMPORT.finditer(text):
-            for name in re.findall(r"\w+(?= as |,|\)|\s*$|\s*#)", match[2].strip("() ")):
-                yield match[1], name
-        for match in DOTTED.finditer(text):
-            module, _, name = match[1].rpartition(".")
-            yield module, name
 
 
 def imported_by_callers() -> Iterator[tuple[str, str]]:

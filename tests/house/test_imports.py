@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -213,6 +214,14 @@ def test_there_are_at_most_twelve_gates_and_each_is_used() -> None:
 def test_no_module_replaces_a_public_name() -> None:
     """After every module is imported, each name in an `__all__` is the same object, and callable in kms_schema."""
     assert fresh()[1] == []
+
+
+def test_no_module_imports_a_module_of_tests() -> None:
+    """Helpers stand in modules of their own, where a reader finds them by name: beside the tests, or in support."""
+    imports = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_", re.MULTILINE)
+    folders = ("tests", "tools", "benchmarks", "scripts", "kms_schema")
+    files = [file for folder in folders for file in sorted((REPOSITORY / folder).rglob("*.py"))]
+    assert [str(file) for file in files if imports.search(file.read_text("utf-8"))] == []
 
 
 SAMPLE = """

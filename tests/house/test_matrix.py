@@ -4,28 +4,14 @@ import itertools
 import re
 import tomllib
 from argparse import Namespace
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from types import ModuleType
 
 import pytest
 
 from tests.support.engines import parse_names
 from tests.support.engines.install import SQLITE_PACKAGES
 from tests.support.engines.programs import NPM_VERSIONS, REPOSITORY
+from tests.support.matrix import matrix
 
-
-def load(path: str) -> ModuleType:
-    """Return a program of the repository, whose name need not end in `.py`, as a module."""
-    loader = SourceFileLoader("matrix", str(REPOSITORY / path))
-    spec = spec_from_loader("matrix", loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-matrix = load(".ci/matrix")
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 

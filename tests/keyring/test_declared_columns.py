@@ -17,9 +17,9 @@ from kms_schema.keyring.listing import stored_columns
 from kms_schema.roles.definition import Role
 from tests.keyring.async_rings import opened, statements
 from tests.keyring.conftest import Keys, MakeRing
+from tests.keyring.invoices import invoices
+from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import another_writes, change, rows
-from tests.keyring.test_reencrypting import invoices
-from tests.keyring.test_ring_roles import ring_as
 from tests.roles.granted import Granted
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique

@@ -15,8 +15,8 @@ from kms_schema.keyring.worker import destroying, open_since
 from kms_schema.models import KeyMaster
 from kms_schema.roles.definition import Role
 from tests.keyring.due_keys import OLD
+from tests.keyring.invoices import invoices
 from tests.keyring.rings import ROOT, change, rows
-from tests.keyring.test_reencrypting import invoices
 from tests.roles.granted import Granted
 from tests.rotations.setups import DAY
 from tests.support.engines import Database

@@ -15,9 +15,9 @@ from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, 
 from kms_schema.keyring.worker import ciphertext_counts
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
+from tests.keyring.invoices import invoices
+from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import change, rows
-from tests.keyring.test_reencrypting import invoices
-from tests.keyring.test_ring_roles import ring_as
 from tests.roles.granted import Granted
 from tests.support.engines import Database
 from tests.support.programs.commands import Said, kms_schema

@@ -31,8 +31,8 @@ from kms_schema.keyring.handover.handover_files import Handover
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.roles.definition import Role
 from tests.keyring.async_rings import opened
+from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import AAD, DATA, ROOT, change, entries, rows
-from tests.keyring.test_ring_roles import ring_as
 from tests.roles.granted import Granted
 from tests.support.engines import Database, Engines
 from tests.support.programs.commands import Said, kms_schema

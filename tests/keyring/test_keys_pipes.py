@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.keyring.formats.streams import SEGMENT_BYTES, stream_bytes
-from tests.keyring.test_keys_files import NOT_OPEN, TEXT
+from tests.keyring.key_files import NOT_OPEN, TEXT
 from tests.support.engines import Database
 from tests.support.programs import python
 

@@ -5,7 +5,7 @@ import io
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -15,26 +15,12 @@ from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyNotPermitted
 from kms_schema.keyring.columns.reencrypting import Job
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.roles.definition import Role
-from tests.keyring.rings import change, rows
-from tests.keyring.test_ring_roles import ring_as
+from tests.keyring.invoices import NOT_A_CIPHERTEXT, invoices, reencrypt, stored
+from tests.keyring.ring_roles import ring_as
+from tests.keyring.rings import change
 from tests.roles.granted import Granted
 from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import unique
-
-NOT_A_CIPHERTEXT = b"plaintext of an application, long enough"
-
-
-@contextmanager
-def invoices(ring: KeyRing, engine: sa.Engine, *columns: Any) -> Iterator[sa.Table]:
-    """A table of the application, whose column `iban` has this ring."""
-    table = sa.Table(unique("invoices").replace("-", "_"), sa.MetaData(), *columns)
-    ring.attach(table.metadata)
-    table.create(engine)
-    try:
-        yield table
-    finally:
-        table.drop(engine)
+from tests.support.programs.commands import kms_schema
 
 
 @pytest.fixture
@@ -54,18 +40,10 @@ def table(ring: KeyRing, sql_engine: sa.Engine, orders: str) -> Iterator[sa.Tabl
         yield made
 
 
-def stored(database: Database, table: sa.Table) -> dict[Any, bytes]:
-    return dict(rows(database, f"SELECT id, iban FROM {table.name}"))  # noqa: S608
-
-
 def old(ring: KeyRing, blobs: dict[Any, bytes]) -> list[Any]:
     """Return the ids of rows that a full scan finds under an old version."""
     found = [key for key, blob in blobs.items() if blob and blob[:1] == b"\1" and not ring.inspect(blob).is_live]
     return sorted(found)
-
-
-def reencrypt(database: Database, table: sa.Table, key: str, *words: str) -> Said:
-    return kms_schema("reencrypt", f"{table.name}.iban", "--key", key, *words, url=database.url)
 
 
 def test_the_command_replaces_what_opens_and_names_what_does_not(

@@ -9,8 +9,8 @@ import pytest
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyExistsError, KeyNotPermittedError, KeyRing
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
+from tests.keyring.ring_roles import ADMIN, BOTH, ROTATOR, ring_as
 from tests.keyring.rings import AAD, DATA, change, value
-from tests.keyring.test_ring_roles import ADMIN, BOTH, ROTATOR, ring_as
 from tests.roles.granted import Granted
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique

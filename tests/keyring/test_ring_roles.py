@@ -1,30 +1,18 @@
 """Each method of the ring as each role: allowed or refused, on PostgreSQL."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyNotPermittedError, KeyRing
 from kms_schema.roles.definition import Role
+from tests.keyring.ring_roles import ADMIN, APP, BOTH, ROTATOR, ring_as
 from tests.keyring.rings import AAD, DATA, ROOT, entries, rows
 from tests.roles.granted import Granted
 from tests.support.rows.smallest import unique
 
 pytestmark = pytest.mark.only_on("postgresql")
-
-APP, ROTATOR, ADMIN = (Role.APP,), (Role.ROTATOR,), (Role.ADMIN,)
-BOTH = (Role.ADMIN, Role.ROTATOR)
-
-
-@contextmanager
-def ring_as(granted: Granted, roots: RootKeys, roles: tuple[Role, ...]) -> Iterator[KeyRing]:
-    with granted.member(*roles) as seen:
-        engine = seen.engine()
-        with KeyRing(engine, roots) as ring:
-            yield ring
-        engine.dispose()
 
 
 USES: dict[str, Callable[[KeyRing, str, bytes], object]] = {

@@ -1,30 +1,18 @@
 """Material is in no message, repr, log or traceback with its variables, and not in the entries of the audit log."""
 
-import base64
 import copy
 import logging
 import pickle
 import secrets
-import traceback
 
 import pytest
 
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.keyring import KeyRing, KeyRingError
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows
+from tests.keyring.shown_secrets import forms, shown
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
-
-
-def forms(secret: bytes) -> tuple[str, ...]:
-    """Return how the secret, or its beginning, could be spelled."""
-    part = secret[3:15]
-    return (part.hex(), repr(part)[2:-1], base64.b64encode(secret).decode()[4:20], str(list(part))[1:-1])
-
-
-def shown(error: BaseException) -> str:
-    """Return an error with its causes, and the variables of each frame."""
-    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()) + repr(error)
 
 
 def test_nothing_shows_material(

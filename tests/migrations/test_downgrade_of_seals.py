@@ -8,7 +8,7 @@ from alembic.util import CommandError
 
 from tests.audit.totals import assert_exact, kept
 from tests.audit.trails import seal_all, write
-from tests.migrations.test_offline_sql import ScriptFailedError, run
+from tests.migrations.scripts import ScriptFailedError, run
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.database import Connection

@@ -5,18 +5,13 @@ from contextlib import closing
 import pytest
 from alembic.util import CommandError
 
+from tests.migrations.host_indexes import WANTED, indexed
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from tests.support.statements import execute
 
 WHOLE = ("action_type", "user_id", "status", "timestamp")
-WANTED = {
-    ("timestamp",),
-    ("action_type", "timestamp"),
-    ("user_id", "timestamp"),
-    ("status", "timestamp"),
-}
 OWN_INDEX = ("user_id",)
 
 
@@ -24,26 +19,6 @@ def make_host_table(connection: Connection, columns: tuple[str, ...]) -> None:
     listed = ", ".join(f'"{column}" varchar(40)' for column in columns)
     execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {listed})")
     execute(connection, f"CREATE INDEX ix_own ON audit_logs ({', '.join(OWN_INDEX)})")
-
-
-def indexed(connection: Connection) -> set[tuple[str, ...]]:
-    """Return the columns of each index of `audit_logs` other than its primary key."""
-    if dialect_of(connection) == "sqlite":
-        rows = execute(
-            connection,
-            """SELECT i.name, c.name FROM pragma_index_list('audit_logs') AS i, pragma_index_info(i.name) AS c
-            WHERE i.origin = 'c' ORDER BY c.seqno""",
-        )
-    else:
-        rows = execute(
-            connection,
-            """SELECT indexrelid, attname FROM pg_index JOIN pg_attribute ON attrelid = indexrelid
-            WHERE indrelid = 'audit_logs'::regclass AND NOT indisprimary AND indisvalid ORDER BY attnum""",
-        )
-    columns: dict[object, tuple[str, ...]] = {}
-    for index, column in rows:
-        columns[index] = (*columns.get(index, ()), column)
-    return set(columns.values())
 
 
 @pytest.mark.parametrize("missing", [None, "action_type", "status", "timestamp"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.migrations.test_host_audit_logs import WANTED, indexed
+from tests.migrations.host_indexes import WANTED, indexed
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema

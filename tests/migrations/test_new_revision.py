@@ -14,8 +14,7 @@ import pytest
 
 from kms_schema.snapshots import chain
 from kms_schema.sql import paths
-from tests.migrations.later.copies import copy_repository, run_in
-from tests.migrations.later.test_later_revisions import run_tests
+from tests.migrations.later.copies import copy_repository, run_in, run_tests
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database, Engine
 from tests.support.engines.postgresql import PostgresqlEngine

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import KeyMaster
-from tests.migrations.test_host_audit_logs import WANTED
-from tests.migrations.test_offline_sql import run
+from tests.migrations.host_indexes import WANTED
+from tests.migrations.scripts import run
 from tests.support.catalog import Catalog, catalog, differences
 from tests.support.engines import Database, Engine, Engines
 from tests.support.engines.database import Connection

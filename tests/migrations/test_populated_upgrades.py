@@ -14,7 +14,7 @@ from alembic.util import CommandError
 
 from kms_schema.preflight import preflight
 from kms_schema.sql.violations import LISTED, find_violations, script_checks
-from tests.migrations.test_offline_sql import ScriptFailedError, run
+from tests.migrations.scripts import ScriptFailedError, run
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.statements import kek, master, reparenting
 from tests.support.engines import Database, Engine, Engines

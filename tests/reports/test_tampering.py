@@ -11,8 +11,7 @@ from kms_schema.audit.formats.encoding import leaf_hash
 from kms_schema.reports import outcomes, reading
 from tests.audit.trails import open_trail
 from tests.reports.populated import write
-from tests.reports.test_violations import check_each
-from tests.reports.wrongs import ENTRY, Undo, Wrong, updated
+from tests.reports.wrongs import ENTRY, Undo, Wrong, check_each, updated
 from tests.support.engines.database import Connection
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled

@@ -1,8 +1,7 @@
 """What is wrong with a database turns the claims about it to "not satisfied", and no others."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,31 +11,13 @@ from kms_schema.reports.claims import CLAIMS
 from tests.audit.aged import age
 from tests.audit.trails import seal_all
 from tests.reports.populated import not_satisfied, now, write
-from tests.reports.wrongs import BY_CLIENTS, BY_OWNER, Wrong
+from tests.reports.wrongs import BY_CLIENTS, BY_OWNER, check_each
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.versions("newest")
-
-
-@contextmanager
-def undone(wrong: Wrong, connection: Connection) -> Iterator[None]:
-    undo = wrong.change(connection)
-    try:
-        yield
-    finally:
-        undo()
-
-
-def check_each(connection: Connection, folder: Path, *wrongs: Wrong) -> None:
-    before = not_satisfied(connection, folder)
-    for wrong in wrongs:
-        with undone(wrong, connection):
-            found = not_satisfied(connection, folder)
-        assert found - before == wrong.claims, wrong.name
-        assert before <= found, wrong.name
 
 
 def test_what_clients_and_owners_can_do(changed: Connection, tmp_path: Path) -> None:

@@ -4,12 +4,20 @@
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.reports.populated import now
+from tests.reports.populated import not_satisfied, now
 from tests.support.engines.database import Connection
-from tests.support.rows.smallest import active_key_master, insert, key_master, key_rotation, live_key_version
+from tests.support.rows.smallest import (
+    active_key_master,
+    insert,
+    key_master,
+    key_rotation,
+    live_key_version,
+)
 from tests.support.statements import execute
 
 Undo = Callable[[], object]
@@ -226,3 +234,21 @@ BY_OWNER = (
         updated(f"key_audit_logs SET recorded_by = '' {ENTRY}", f"key_audit_logs SET recorded_by = 'x' {ENTRY}"),
     ),
 )  # fmt: skip
+
+
+@contextmanager
+def undone(wrong: Wrong, connection: Connection) -> Iterator[None]:
+    undo = wrong.change(connection)
+    try:
+        yield
+    finally:
+        undo()
+
+
+def check_each(connection: Connection, folder: Path, *wrongs: Wrong) -> None:
+    before = not_satisfied(connection, folder)
+    for wrong in wrongs:
+        with undone(wrong, connection):
+            found = not_satisfied(connection, folder)
+        assert found - before == wrong.claims, wrong.name
+        assert before <= found, wrong.name

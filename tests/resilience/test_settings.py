@@ -10,23 +10,16 @@ from psycopg import sql
 from kms_schema import validate
 from kms_schema.database.url import redact
 from tests.audit.trails import seal_all
-from tests.cli.test_validate_command import kms_schema
 from tests.resilience.names import in_quotes
+from tests.support.client_settings import RENDERING
 from tests.support.engines import Database, Engine
+from tests.support.programs.installed import kms_schema
 from tests.support.reports import found, run
 from tests.support.rows.smallest import active_key_master, insert
 from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
-RENDERING = {
-    "DateStyle": "SQL, DMY", "IntervalStyle": "iso_8601", "TimeZone": "Asia/Kathmandu", "extra_float_digits": "-15",
-    "bytea_output": "escape", "quote_all_identifiers": "on", "standard_conforming_strings": "off",
-    "backslash_quote": "on", "transform_null_equals": "on", "array_nulls": "off", "xmloption": "document",
-    "client_min_messages": "debug5", "search_path": "pg_temp, nowhere, public", "row_security": "off",
-    "default_transaction_isolation": "serializable", "default_transaction_read_only": "on",
-    "default_transaction_deferrable": "on", "client_encoding": "LATIN1", "jit_above_cost": "0",
-}  # fmt: skip
 SHORT_TIMEOUTS = {
     "lock_timeout": "1ms", "idle_in_transaction_session_timeout": "1ms", "statement_timeout": "20ms",
     "transaction_timeout": "20ms",

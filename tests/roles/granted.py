@@ -32,3 +32,12 @@ class Granted:
         with self.member(*roles) as seen, closing(seen.connect()) as connection:
             assert isinstance(connection, psycopg.Connection)
             yield connection
+
+
+HAND_OVER = """DO $$ DECLARE made record; BEGIN
+    FOR made IN SELECT CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind,
+                       oid::regclass::text AS name
+                FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm')
+                UNION ALL
+                SELECT 'FUNCTION', oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    LOOP EXECUTE format('ALTER %s %s OWNER TO {owner}', made.kind, made.name); END LOOP; END $$"""

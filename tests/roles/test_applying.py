@@ -12,7 +12,7 @@ from kms_schema.roles import applying
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import LOCK_TIMEOUT, script
-from tests.roles.granted import Granted
+from tests.roles.granted import HAND_OVER, Granted
 from tests.roles.material import live_key
 from tests.support.engines import Database
 from tests.support.login_roles import drop_roles, login
@@ -20,7 +20,6 @@ from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
 from tests.support.revisions import revisions
 from tests.support.statements import execute
-from tests.validator.test_validate_roles import HAND_OVER
 
 pytestmark = pytest.mark.only_on("postgresql")
 

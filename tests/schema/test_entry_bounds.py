@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.schema.encodings import ENCODINGS, NO_UTF8
 from tests.support.engines import Database, Engines
 from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.rows.smallest import Row, audit_entry, hsm_configuration, insert, key_master, rotation_policy
@@ -169,9 +170,6 @@ def test_a_number_of_a_row_has_not_thousands_of_digits(shared: SharedDatabase, t
     refused(shared.connection, changed, {"document": document % ("9" * 3000)}, rule=rule)
 
 
-NO_UTF8 = (
-    "61ff", "80", "c3", "e282", "f09f98", "c0af", "e08080", "eda080", "f0808080", "f4908080", "fe", "c3a9a9", "80c3a9",
-)  # fmt: skip
 TEXTS = ("event_description", "user_id", "session_id", "client_ip", "user_agent")
 DOCUMENTS = {"compliance_tags": ("5b22", "225d"), "additional_metadata": ("7b2261223a22", "227d")}
 
@@ -184,9 +182,6 @@ def test_a_text_that_is_not_utf8_is_refused(shared: SharedDatabase, checks: str)
         for wrong in NO_UTF8 if column == "event_description" else NO_UTF8[:3]:
             row = {"event_description": "'b'", column: f"CAST(x'{before}{wrong}{after}' AS TEXT)"}
             refused(shared.connection, SAID.format(", ".join(row), ", ".join(row.values())), rule=RULE)
-
-
-ENCODINGS = {"SQL_ASCII": r"E'a\xff'", "WIN1252": r"E'a\x81'"}
 
 
 @pytest.mark.only_on("postgresql")

@@ -8,10 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, versions
 from kms_schema.vocabulary import KeyStatus, RotationStatus, RotationTrigger
-from tests.schema.test_models import session, sessions
 from tests.support.rows.model_rows import MOMENT, a_key, a_version, write_everything
-
-__all__ = ["session", "sessions"]
 
 pytestmark = pytest.mark.versions("all")
 

@@ -29,24 +29,11 @@ from kms_schema.vocabulary import (
     RotationStatus,
     RotationTrigger,
 )
-from tests.support.engines import Database, Engines
+from tests.support.engines import Engines
 from tests.support.rows.model_rows import MOMENT, a_key, a_policy, a_version, an_entry, write_everything
 from tests.support.rows.smallest import now
 
 pytestmark = pytest.mark.versions("all")
-
-
-@pytest.fixture
-def sessions(database: Database) -> Iterator[sessionmaker[Session]]:
-    engine = database.engine()
-    yield sessionmaker(engine)
-    engine.dispose()
-
-
-@pytest.fixture
-def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
-    with sessions() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.schema.test_entry_bounds import ENCODINGS, NO_UTF8
+from tests.schema.encodings import ENCODINGS, NO_UTF8
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
 from tests.support.engines.postgresql import PostgresqlEngine

@@ -3,8 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -12,11 +11,9 @@ from hypothesis import given, settings
 from lxml import etree
 
 from kms_schema import render
-from kms_schema.cli.on_use import on_use
 from kms_schema.text.printable import in_a_line
 from kms_schema.validator import RULES, Report, Severity
 from kms_schema.validator.formats import FORMATS, Layout
-from tests.support.engines.programs import REPOSITORY
 from tests.support.sample_reports import (
     COLUMN,
     DISABLED,
@@ -31,14 +28,9 @@ from tests.support.sample_reports import (
     hostile,
     report,
 )
-from tests.validator.test_visible import ANY_TEXT
+from tests.validator.report_schemas import junit_schema, sarif_validator
+from tests.validator.texts import ANY_TEXT
 
-if TYPE_CHECKING:
-    import jsonschema
-else:
-    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
-
-SCHEMAS = REPOSITORY / "tests" / "validator" / "schemas"
 UNKNOWN = finding("KMS901", "revision of the database", actual="unknown: no privilege to read it")
 GONE = finding("KMS101", "table key_rotations", also=("column key_rotations.id",))
 REPORTS = {
@@ -51,17 +43,6 @@ REPORTS = {
     "without a time": report(checked_at=None, database=""),
 }
 EVERY_REPORT = pytest.mark.parametrize("made", REPORTS.values(), ids=list(REPORTS))
-
-
-@cache
-def junit_schema() -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd"))
-
-
-@cache
-def sarif_validator() -> Any:
-    schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
 
 
 def junit(made: Report, fail_on: Severity = Severity.ERROR) -> Any:

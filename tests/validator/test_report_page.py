@@ -23,7 +23,7 @@ from tests.support.sample_reports import (
     report,
     waived,
 )
-from tests.validator.test_visible import ANY_TEXT
+from tests.validator.texts import ANY_TEXT
 
 
 class Page(HTMLParser):

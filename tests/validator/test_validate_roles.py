@@ -11,6 +11,7 @@ from kms_schema.validator.catalog.attributes import Objects, names_of
 from kms_schema.validator.catalog.postgresql_reader import reading
 from kms_schema.validator.checks.posture import Observed
 from kms_schema.validator.diff.compare import usual_owner
+from tests.roles.granted import HAND_OVER
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.login_roles import drop_roles, login
@@ -86,15 +87,6 @@ def test_explicit_default_privileges_are_no_drift(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(connection, "GRANT SELECT ON key_audit_logs TO pg_monitor; REVOKE SELECT ON key_audit_logs FROM pg_monitor")
         assert found(validate(connection)) == []
-
-
-HAND_OVER = """DO $$ DECLARE made record; BEGIN
-    FOR made IN SELECT CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind,
-                       oid::regclass::text AS name
-                FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm')
-                UNION ALL
-                SELECT 'FUNCTION', oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    LOOP EXECUTE format('ALTER %s %s OWNER TO {owner}', made.kind, made.name); END LOOP; END $$"""
 
 
 @pytest.mark.only_on("postgresql")

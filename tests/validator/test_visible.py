@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kms_schema.text.printable import in_a_line, in_lines
 from tests.support.sample_reports import HIDDEN
+from tests.validator.texts import ANY_TEXT
 
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-ANY_TEXT = st.text(st.characters(categories=None, exclude_categories=()))
 
 
 @pytest.mark.parametrize("text", ["", "key_masters", "schlüssel_größe", "鍵", "a'b\"c\\d<e>&", "🔑"])

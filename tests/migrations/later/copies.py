@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.engines import Engine
+from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.engines.programs import REPOSITORY
 
 PACKAGE = Path(__file__).parent / "package"
@@ -60,3 +62,14 @@ def run_in(folder: Path, *words: str, **environment: str) -> str:
     )
     assert ended.returncode == 0, ended.stdout
     return ended.stdout
+
+
+def run_tests(copy: Path, engine: Engine, *words: str) -> None:
+    """Run tests of a copy on the server of this session; raises `AssertionError` where one fails."""
+    environment = {}
+    if isinstance(engine, PostgresqlEngine):
+        major = engine.name.removeprefix("postgresql-")
+        environment[f"KMS_TEST_POSTGRESQL_{major}"] = engine.url.render_as_string(hide_password=False)
+    quietly = ("-n", "0", "-q", "-p", "no:cacheprovider", "--tb=short")
+    said = run_in(copy, "-m", "pytest", *quietly, f"--engines={engine.name}", *words, **environment)
+    assert " passed" in said

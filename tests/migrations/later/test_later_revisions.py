@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from kms_schema.snapshots import chain
-from tests.migrations.later.copies import lay_over, run_in
+from tests.migrations.later.copies import lay_over, run_in, run_tests
 from tests.support.engines import Engine
-from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.once import once
 
 STEPS = ("up-to-901", "up-to-902", "down-from-902", "down-from-901")
@@ -48,17 +47,6 @@ FULL = (
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "later", lambda folder: lay_over(folder / "copy"))
-
-
-def run_tests(copy: Path, engine: Engine, *words: str) -> None:
-    """Run tests of a copy on the server of this session; raises `AssertionError` where one fails."""
-    environment = {}
-    if isinstance(engine, PostgresqlEngine):
-        major = engine.name.removeprefix("postgresql-")
-        environment[f"KMS_TEST_POSTGRESQL_{major}"] = engine.url.render_as_string(hide_password=False)
-    quietly = ("-n", "0", "-q", "-p", "no:cacheprovider", "--tb=short")
-    said = run_in(copy, "-m", "pytest", *quietly, f"--engines={engine.name}", *words, **environment)
-    assert " passed" in said
 
 
 def test_they_are_held_to_the_same(copy: Path, engine: Engine, pytestconfig: pytest.Config) -> None:
