@@ -1,7 +1,7 @@
 """Audit entries that are written during measurements: the same each time, except for values that the database sets."""
 
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 KEYS = 1_000
 _NUMBERS = {

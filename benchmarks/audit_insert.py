@@ -11,9 +11,9 @@ from benchmarks.audit_history import KEYS, add_keys, entries
 from benchmarks.places import Places
 from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 
 CLIENTS = 8
 BARE = (

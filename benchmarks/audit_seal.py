@@ -8,9 +8,9 @@ from benchmarks.places import Places
 from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from kms_schema.audit import open_trail, seal
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 ENTRIES, TRANSACTIONS, ROLLED_BACK = 1_000, 10, 5
 

@@ -7,7 +7,7 @@ import sys
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import Times
-from tests.support.engines import Database
+from support.engines import Database
 
 
 def measure(places: Places) -> list[Measured]:

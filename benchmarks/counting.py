@@ -8,9 +8,9 @@ from functools import partial
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 
 CLIENTS = 8
 VERSION = """SELECT version.id FROM key_versions AS version JOIN key_masters AS master ON master.id = version.key_id

@@ -16,8 +16,8 @@ from benchmarks.data.size import Ages
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import Times
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines.database import Connection
+from support.statements import execute
 
 KEYS_A_KEK = 1_000
 AT_ONCE = 100_000

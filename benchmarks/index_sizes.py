@@ -7,8 +7,8 @@ from contextlib import closing
 
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured, Sizes
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines.database import Connection
+from support.statements import execute
 
 PARTIAL = """SELECT class.relname, owner.relname, pg_get_indexdef(class.oid), pg_get_expr(indpred, indrelid)
 FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid

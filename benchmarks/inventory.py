@@ -13,7 +13,7 @@ from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
 from kms_schema.inventory import FORMS, Form
-from tests.support.engines import Database
+from support.engines import Database
 
 PROGRAM = """
 import sys, time

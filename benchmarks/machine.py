@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.statements import execute
 
 SETTINGS = (
     "shared_buffers", "fsync", "synchronous_commit", "full_page_writes", "wal_level", "max_wal_size",

@@ -16,8 +16,8 @@ from benchmarks.scales import Scale
 from kms_schema.audit import open_trail, seal
 from kms_schema.cli.progress import clear, show_count
 from kms_schema.rotations import open_queue
-from tests.support.engines import Database, Engine
-from tests.support.statements import execute
+from support.engines import Database, Engine
+from support.statements import execute
 
 AT_004 = "004"
 HEAD = "head"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.engines.database import Connection
-from tests.support.statements import TEXT_OR_PARAMETER, dialect_of, execute
+from support.engines.database import Connection
+from support.statements import TEXT_OR_PARAMETER, dialect_of, execute
 
 _SQLITE_INDEX = re.compile(r"USING (?:COVERING )?INDEX (\w+)")
 _SQLITE_SORTS = "FOR ORDER BY"

@@ -11,9 +11,9 @@ from benchmarks.plans import Plan, plans_of
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
 from benchmarks.workload import ASKED, Sampler
-from tests.schema.workload.queries import QUERIES, Query
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
+from support.workload.queries import QUERIES, Query
 
 FASTER = Limit(3, at_least=True)
 """The limit if the index came later than 004."""

@@ -22,8 +22,8 @@ from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import Times
 from kms_schema.keyring.formats.prefix import Form, write_prefix
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
+from support.engines import Database
+from support.engines.database import Connection
 
 KILLS = 3
 ROUNDS = 2

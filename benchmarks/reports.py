@@ -15,7 +15,7 @@ from benchmarks.timing import Times, in_turn
 from kms_schema.audit import append, open_trail, seal
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.reports import Written, write_report
-from tests.support.engines import Database
+from support.engines import Database
 
 SECONDS = 60
 """The most for ten million entries; shorter histories have the same limit."""

@@ -19,7 +19,7 @@ from kms_schema.crypto import RootKeys, Secret
 from kms_schema.engine import configure
 from kms_schema.keyring import AsyncKeyRing, KeyRing
 from kms_schema.keyring.counting import FIRST_BYTES, MOST_USES_A_BLOCK
-from tests.support.engines import Database
+from support.engines import Database
 
 ROOT = "kms://root"
 DATA, AAD = secrets.token_bytes(100), b"invoice/17/iban"

@@ -12,7 +12,7 @@ from kms_schema.crypto import EnvelopeFormat, Root, RootKeys, Secret, SecretRoot
 from kms_schema.crypto.ciphers import derivation_message
 from kms_schema.keyring import KeyRing
 from kms_schema.roots import create_root
-from tests.support.engines.softhsm import softhsm
+from support.engines.softhsm import softhsm
 
 ROOT = "kms://root"
 DERIVATIONS, KEYS, MESSAGES = 1000, 10, 500

@@ -26,10 +26,10 @@ from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.models import KeyMaster
 from kms_schema.rotations import RotationQueue, open_queue
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.programs import REPOSITORY
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.programs import REPOSITORY
+from support.statements import execute
 
 WORKERS = 4
 MOST_KEYS = 10_000

@@ -6,8 +6,8 @@ from functools import partial
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines.database import Connection
+from support.statements import execute
 
 READS_EACH = 5
 """Reads for each repetition: a 95th percentile needs several."""

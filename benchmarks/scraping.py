@@ -8,7 +8,7 @@ from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
 from kms_schema.monitoring import Part, PartResult, take_snapshot
 from kms_schema.monitoring.exposition import text_of
-from tests.support.engines.database import Connection
+from support.engines.database import Connection
 
 SCRAPES_EACH = 10
 """Scrapes for each repetition: a 95th percentile needs several."""

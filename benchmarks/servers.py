@@ -10,10 +10,10 @@ from psycopg import sql
 from kms_schema.cli.connections import connected
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.url import DatabaseUrlError, parse_database_url, redact
-from tests.support.engines import Engine, EngineUnavailableError
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.engines.sqlite import SqliteEngine
+from support.engines import Engine, EngineUnavailableError
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.engines.sqlite import SqliteEngine
 
 PREFIX = "kms_benchmark"
 SETTINGS = {

@@ -7,8 +7,8 @@ import click
 from benchmarks.places import AT_004, Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import Times
-from tests.support.concurrency.clients import ROUNDS, Clients, Timed
-from tests.support.programs.alembic_processes import start_alembic
+from support.concurrency.clients import ROUNDS, Clients, Timed
+from support.programs.alembic_processes import start_alembic
 
 BEFORE_SECONDS = 3.0
 """Seconds for which clients are observed before the upgrade, to measure their usual waits."""

@@ -6,9 +6,9 @@ import sys
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import alternately
-from tests.support.engines import Database
-from tests.support.engines.database import ALEMBIC_INI
-from tests.support.unmanaged_objects import add_foreign_tables
+from support.engines import Database
+from support.engines.database import ALEMBIC_INI
+from support.unmanaged_objects import add_foreign_tables
 
 
 def measure(places: Places) -> list[Measured]:

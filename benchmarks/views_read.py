@@ -7,8 +7,8 @@ from functools import partial
 from benchmarks.places import Places
 from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 READS_EACH = 10
 """Reads of materialized views for each repetition: a 95th percentile needs several."""

@@ -7,8 +7,8 @@ from benchmarks.places import Places
 from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import Times, in_turn
 from kms_schema.audit import open_trail, seal
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines.database import Connection
+from support.statements import execute
 
 ENTRIES = 1_000
 REFRESH = "SELECT view_name, refreshed_at, duration_ms FROM refresh_key_views()"

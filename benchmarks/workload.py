@@ -1,6 +1,6 @@
 """Values for the hot queries: keys in proportion to their use, and times of the data.
 
-The queries and their indexes are those of `tests/schema/workload`; tests check their plans.
+The queries and their indexes are those of `support/workload`; tests check their plans.
 """
 
 import datetime as dt
@@ -12,8 +12,8 @@ from random import Random
 from typing import Any
 
 from benchmarks.data.events import popularity
-from tests.support.engines import Database
-from tests.support.statements import execute
+from support.engines import Database
+from support.statements import execute
 
 FEW, MANY = 3, 40
 """Executions of a query with different values: of queries that read much, and of queries for one key."""

@@ -12,14 +12,14 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.costs import Costs
-from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
-from tests.support.engines.database import Connection
-from tests.support.engines.softhsm import SoftHsm, softhsm
-from tests.support.rows.volume import SQLITE_SHARE, fill
-from tests.support.shared import SharedDatabase
-from tests.support.start_up import StartUp, write_bytecode
-from tests.support.views.view_fixture import ViewFixture
+from support.costs import Costs
+from support.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
+from support.engines.database import Connection
+from support.engines.softhsm import SoftHsm, softhsm
+from support.rows.volume import SQLITE_SHARE, fill
+from support.shared import SharedDatabase
+from support.start_up import StartUp, write_bytecode
+from support.views.view_fixture import ViewFixture
 
 # A loaded machine is slow at making examples, too, which is no fault of the tests.
 settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,7 +12,7 @@ class Reason:
     """The queries, foreign keys and rule of an index."""
 
     queries: tuple[str, ...] = ()
-    """Names of queries in `tests/schema/workload/queries.py`."""
+    """Names of queries in `support/workload/queries.py`."""
     foreign_keys: tuple[str, ...] = ()
     """Names of constraints; both engines look for references to a deleted row."""
     rule: str = ""

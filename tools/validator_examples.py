@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from kms_schema import render
 from kms_schema.validator.rules import RULES, Scope
-from tests.support.engines.programs import REPOSITORY
-from tests.support.sample_reports import TRIGGER, USUAL
+from support.engines.programs import REPOSITORY
+from support.sample_reports import TRIGGER, USUAL
 from tools import documentation
 
 PAGE = REPOSITORY / "docs" / "validator.md"

@@ -20,7 +20,7 @@ from benchmarks.data.keys import MASTER_COLUMNS, VERSION_COLUMNS, Registry
 from benchmarks.data.rotations import POLICY_COLUMNS, ROTATION_COLUMNS
 from benchmarks.data.size import Ages, Size
 from kms_schema.cli.progress import clear, on_terminal, show_count
-from tests.support.engines.database import Connection
+from support.engines.database import Connection
 
 KEYS_AT_ONCE = 2_000
 EVENTS_AT_ONCE = 20_000

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import CachePolicy, EncryptedColumn, KeyRing
-from tests.support.engines import Database
-from tests.support.statements import execute
+from support.engines import Database
+from support.statements import execute
 
 ROOT = "kms://root"
 KEK = "kek"

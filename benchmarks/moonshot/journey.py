@@ -21,8 +21,8 @@ from benchmarks.moonshot.clients import Load, clients
 from benchmarks.moonshot.outcome import Outcome
 from benchmarks.moonshot.processes import Ended, Watch, at_commit, at_statement, counting, run
 from kms_schema.keyring.formats.prefix import Form, write_prefix
-from tests.support.engines import Database
-from tests.support.statements import execute
+from support.engines import Database
+from support.statements import execute
 
 MOVED = dt.timedelta(hours=25)
 MOVED_TIMES = (

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from kms_schema import cli
-from tests.keyring.interrupted import Statements
+from support.interrupted import Statements
 
 _READY = b"!"
 for _command in ("destroy_version", "reencrypt", "rotations.running"):

@@ -3,8 +3,8 @@
 import sqlite3
 from contextlib import closing
 
-from tests.support.engines import Database
-from tests.support.statements import execute
+from support.engines import Database
+from support.statements import execute
 
 GUARD = "prevent_key_audit_log_update"
 _NOT_SEALED = "sequence > (SELECT coalesce(max(last_sequence), 0) FROM key_audit_seals)"

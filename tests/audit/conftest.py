@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
+from support.engines import Engines
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.tampered import BATCH, ENTRIES, Scene, rules_off
 from tests.audit.trails import faults, seal_all, write
-from tests.support.engines import Engines
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 @pytest.fixture(scope="module")

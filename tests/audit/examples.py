@@ -2,8 +2,8 @@
 
 import re
 
+from support.engines.programs import REPOSITORY
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
-from tests.support.engines.programs import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "audit.md"
 EXAMPLE = re.compile(r"(<!-- example: (\w+) -->\n```\w*\n)(.*?)(```\n)", re.DOTALL)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from kms_schema import validate
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from support.engines import Database
+from support.engines.database import Connection
 from tests.audit.trails import checkpoint_of, seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
 
 ENTRIES = 6
 """Entries that say who did it, beside those that the migration and triggers write."""

@@ -11,10 +11,10 @@ import psycopg
 from kms_schema.audit.retention.retain import Retained, retain
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.login_roles import drop_roles, login
 from tests.audit.aged import age
 from tests.audit.trails import KEY, open_trail, seal_all, write
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles, login
 
 EXPIRED, KEPT = 30, 5
 YEARS = 8 * 365

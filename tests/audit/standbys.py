@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine, psycopg_url
+from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.statements import execute
 
 SECONDS = 30
 WITHOUT_REST = ("--set", "dynamic_shared_memory_type=mmap")

@@ -14,9 +14,9 @@ from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import COLUMNS
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.verification.result import Fault
+from support.engines.database import Connection
+from support.statements import execute
 from tests.audit.trails import faults
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
 
 LOGS, SEALS, LEAVES, SUBTREES = "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
 KEYS = {LOGS: "sequence", SEALS: "seal_number", LEAVES: "first_leaf", SUBTREES: "position"}

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 import kms_schema.audit
 from kms_schema.audit import TrailError, append, open_trail, seal, sealing_status, verify
 from kms_schema.models import KeyAuditLog
-from tests.support.engines import Database
-from tests.support.statements import execute
+from support.engines import Database
+from support.statements import execute
 
 
 def test_every_name_is_there_and_documented() -> None:

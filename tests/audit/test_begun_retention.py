@@ -13,9 +13,9 @@ from kms_schema.audit.standalone.check_archives import Refused, check
 from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.transactions import Snapshot
+from support.engines import Database
 from tests.audit.retaining import KEPT, Retaining, retaining
 from tests.audit.trails import KEY, verified, written_sequences
-from tests.support.engines import Database
 
 FIRST, SECOND = 30, 20
 

@@ -25,10 +25,10 @@ from kms_schema.audit.retention.archive import sha256_of, write_archive
 from kms_schema.audit.standalone import check_archive, check_proof
 from kms_schema.audit.standalone.check_archive import Archive, check
 from kms_schema.audit.standalone.check_proof import Refused, read_key
+from support.engines import Database
 from tests.audit.archives import ENTRIES, FILE, LEAVES, SIGNED, compressed, head, lines, note, written
 from tests.audit.proofs import KEY
 from tests.audit.trails import open_trail, seal_all, write
-from tests.support.engines import Database
 
 TRUSTED = [read_key(str(KEY.verifier))]
 STRANGER = SigningKey("kms.example/audit", bytes(32))

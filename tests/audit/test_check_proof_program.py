@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit.standalone import check_proof
+from support.engines.programs import REPOSITORY
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
-from tests.support.engines.programs import REPOSITORY
 
 SECONDS = 60
 

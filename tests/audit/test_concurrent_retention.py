@@ -13,12 +13,12 @@ from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.archive import sha256_of, write_archive
 from kms_schema.audit.sealing.sealer import SealRefusedError
 from kms_schema.audit.storage.errors import TrailError
+from support.engines import Database
 from tests.audit.aged import age
 from tests.audit.retainers import SECONDS, rest, retaining_process, where
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.sealers import start
 from tests.audit.trails import FORGER, faults, open_trail, seal_all, verified, write, written_sequences
-from tests.support.engines import Database
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit.storage.stored_seals import StoredSeal
+from support.engines import Database
+from support.engines.sqlite_shell import install_sqlite_shell
+from support.programs.commands import Said, kms_schema
+from support.reports import found, report_on
+from support.rows.population import populate
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.engines.sqlite_shell import install_sqlite_shell
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.reports import found, report_on
-from tests.support.rows.population import populate
 
 pytestmark = pytest.mark.only_on("sqlite")
 

@@ -9,8 +9,8 @@ import pytest
 from kms_schema.audit import Document, open_trail, record_document, verify
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from support.engines import Database
 from tests.audit.trails import seal_all
-from tests.support.engines import Database
 
 HASH = "0f" * 32
 

@@ -9,10 +9,10 @@ from kms_schema.audit.formats.encoding import COLUMNS, EncodingError, columns, i
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from kms_schema.audit.storage.sqlite_texts import text_as_stored
+from support.rows.smallest import audit_entry, insert, key_master
+from support.shared import SharedDatabase
+from support.statements import execute
 from tests.audit.vectors import NEWEST_FIRST, copied, hold_key, newest, numbered, on_engine, restore, restoring
-from tests.support.rows.smallest import audit_entry, insert, key_master
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -8,14 +8,14 @@ import pytest
 
 from kms_schema.validator import Finding, Report, validate
 from kms_schema.validator.checks.rows import LISTED
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import active_key_master, insert
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.tampered import ENTRIES, Scene, copy_of_an_entry
 from tests.audit.totals import assert_exact
 from tests.audit.trails import seal_all, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import active_key_master, insert
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),

@@ -15,6 +15,13 @@ import pytest
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.programs.commands import kms_schema
+from support.reports import found, report_on
+from support.statements import execute
 from tests.audit.standbys import (
     SECONDS,
     WITHOUT_REST,
@@ -28,13 +35,6 @@ from tests.audit.standbys import (
     wait_for,
 )
 from tests.audit.trails import KEY, checkpoint_of, is_whole, open_trail, seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found, report_on
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from support.engines import Database
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.statements import execute
 from tests.audit.owners import Owned, owned
-from tests.support.engines import Database
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

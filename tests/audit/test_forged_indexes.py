@@ -11,13 +11,13 @@ import pytest
 
 from kms_schema.database.query_plans import SCAN, settings
 from kms_schema.validator import validate
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.owners import Owned, owned
 from tests.audit.totals import assert_exact
 from tests.audit.trails import seal_all, some, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 SEQUENCES = "uq_key_audit_logs_sequence"
 INDEXES = {

@@ -10,11 +10,11 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
 from kms_schema.audit.retention.retain import expired
 from kms_schema.validator import validate
+from support.engines import Database
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.trails import KEY, faults, open_trail, verified, written_sequences
-from tests.support.engines import Database
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 ORPHAN = "key_audit_tombstones has rows with invalid numbers, which no read finds: 1"
 COVERED = """INSERT INTO key_audit_tombstones (seal_number, leaf_count, last_sequence, archive_sha256)

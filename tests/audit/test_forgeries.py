@@ -10,12 +10,12 @@ import pytest
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.storage.errors import TrailError
+from support.engines import Database
+from support.login_roles import drop_roles
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
 from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 def forged(scene: Scene, *statements: str, key: Any = FORGER) -> None:

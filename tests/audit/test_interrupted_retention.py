@@ -18,6 +18,8 @@ from kms_schema.audit.standalone.check_archive import check
 from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.applying import apply
+from support.engines import Database, Engine, Engines
+from support.statements import execute
 from tests.audit.retainers import (
     FILE_STEPS,
     SECONDS,
@@ -33,8 +35,6 @@ from tests.audit.sealers import plain, start
 from tests.audit.trails import FORGER, KEY, open_trail, seal_all, verified, write
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.wire import Moment, Wire
-from tests.support.engines import Database, Engine, Engines
-from tests.support.statements import execute
 
 KEPT = 3
 ENDS = ("killed", "terminated", "lost")

@@ -9,12 +9,12 @@ from itertools import product
 import psycopg
 import pytest
 
+from support.engines import Database
+from support.statements import execute
 from tests.audit.sealers import plain, seal_on_postgresql, seal_on_sqlite, start
 from tests.audit.trails import is_whole, seal_all, sealed_sequences
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.wire import Moment, Wire
-from tests.support.engines import Database
-from tests.support.statements import execute
 
 SECONDS = 30
 SHARE = {"killed": 2, "terminated": 4, "lost": 4}

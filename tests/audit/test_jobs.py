@@ -21,12 +21,12 @@ from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.audit.verification.worker_pool import Worker, WorkerPool
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 from tests.audit.changes import CHANGES
 from tests.audit.tampered import BATCH, ENTRIES, Scene, copy_of_an_entry
 from tests.audit.trails import checkpoint_of, open_trail, seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
 
 JOBS = 3
 SEALED = (

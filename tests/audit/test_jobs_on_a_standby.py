@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from support.engines import Database
+from support.engines.postgresql import PostgresqlEngine, psycopg_url
+from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.programs.commands import kms_schema
 from tests.audit.trails import seal_all, write
-from tests.support.engines import Database
-from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
-from tests.support.programs.commands import kms_schema
 
 pytestmark = pytest.mark.only_on("postgresql-18")
 

@@ -18,6 +18,11 @@ from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
 from kms_schema.audit.retention.retain import Retained
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.validator import validate
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import now
+from support.statements import execute, refused
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.aged import age
 from tests.audit.archives import AUDIT
 from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
@@ -32,11 +37,6 @@ from tests.audit.trails import (
     write,
     written_sequences,
 )
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import now
-from tests.support.statements import execute, refused
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 NO_DELETE = "prevent_key_audit_log_delete"
 TRUSTED = (KEY.verifier,)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.import_graph import all_imports
+from support.import_graph import all_imports
 
 ORDER = ("standalone", "formats", "storage", "sealing", "proofs", "retention", "verification")
 ENGINES = {"postgresql", "sqlite"}

@@ -11,12 +11,12 @@ import pytest
 
 from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_archive
+from support.client_settings import RENDERING
+from support.engines import Database
+from support.statements import execute
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, seal_all, verified, write
-from tests.support.client_settings import RENDERING
-from tests.support.engines import Database
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

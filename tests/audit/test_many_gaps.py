@@ -9,10 +9,10 @@ from kms_schema.audit.formats.gaps import MOST
 from kms_schema.audit.sealing.status import sealing_status
 from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
 from kms_schema.validator import validate
+from support.engines import Database
+from support.statements import execute
 from tests.audit.totals import assert_exact
 from tests.audit.trails import is_whole, open_trail, seal_all, some, verified, write
-from tests.support.engines import Database
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

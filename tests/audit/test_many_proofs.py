@@ -13,11 +13,11 @@ from kms_schema.audit import prove_inclusion
 from kms_schema.audit.proofs.many import Prover
 from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.standalone import check_proof, check_proofs
+from support.engines import Engines
+from support.engines.database import Connection
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import KEY, open_trail, seal_all, write
-from tests.support.engines import Engines
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 KEYS = [check_proof.read_key(str(KEY.verifier))]
 

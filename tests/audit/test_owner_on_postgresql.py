@@ -14,12 +14,12 @@ import pytest
 from kms_schema import validate
 from kms_schema.audit import append, open_trail
 from kms_schema.audit.storage.errors import TrailError
+from support.engines import Database
+from support.login_roles import APPLICATION, login
+from support.statements import execute, refused
+from support.violations.refused_rows import refuses
 from tests.audit.owners import owned
 from tests.audit.trails import seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.login_roles import APPLICATION, login
-from tests.support.statements import execute, refused
-from tests.support.violations.refused_rows import refuses
 
 pytestmark = pytest.mark.only_on("postgresql")
 

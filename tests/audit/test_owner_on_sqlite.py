@@ -12,12 +12,12 @@ import pytest
 
 from kms_schema.audit import TrailError, append, open_trail
 from kms_schema.audit.formats.keys import write_signing_key
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.audit.owners import owned
 from tests.audit.trails import KEY, seal_all, sealed_sequences, verified, write, written_sequences
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 from tests.validator.drifts_sqlite import rewritten
 
 pytestmark = pytest.mark.only_on("sqlite")

@@ -10,8 +10,8 @@ from kms_schema.audit.formats.encoding import PREFIX, Bytes, EncodingError
 from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
+from support.engines import Database
 from tests.audit.trails import open_trail, seal_all, write
-from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("postgresql")
 SEALED = 300

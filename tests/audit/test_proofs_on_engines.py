@@ -12,12 +12,12 @@ from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
 from kms_schema.audit.standalone.check_proof import Refused, check, read_key
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
+from support.rows.smallest import audit_entry, insert
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.proofs import KEY, nodes
 from tests.audit.vectors import copied
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 IN_ORDER = "SELECT {} FROM key_audit_logs ORDER BY sequence"
 KEYS = [read_key(str(KEY.verifier))]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from kms_schema.validator import validate
+from support.concurrency.statements import master, version
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.rows.smallest import hsm_configuration, insert
 from tests.audit.owners import owned
 from tests.audit.trails import seal_all, some, verified, write
-from tests.support.concurrency.statements import master, version
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import hsm_configuration, insert
 from tests.validator.envelope_rows import described
 
 pytestmark = pytest.mark.only_on("sqlite")

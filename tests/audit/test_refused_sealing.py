@@ -17,14 +17,14 @@ from kms_schema.audit.sealing.sealer import seal_tombstone
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.validator import validate
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.programs import REPOSITORY
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.totals import assert_exact
 from tests.audit.trails import FORGER, KEY, checkpoint_of, open_trail, seal_all, some, verified, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.programs import REPOSITORY
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 PAGE = REPOSITORY / "docs" / "audit.md"
 BLOCK = re.compile(r"<!-- way back: (.+?) -->\n```sql\n(.+?)```", re.DOTALL)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Database
+from support.engines.client_programs import address, client, dumped, errors, run_script
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.reports import found, report_on
+from support.rows.population import populate
+from support.rows.smallest import active_key_master, insert
+from support.statements import execute
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
 from tests.docs.copies_page import block, run_commands
-from tests.support.engines import Database
-from tests.support.engines.client_programs import address, client, dumped, errors, run_script
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
-from tests.support.reports import found, report_on
-from tests.support.rows.population import populate
-from tests.support.rows.smallest import active_key_master, insert
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -15,14 +15,14 @@ from kms_schema.audit.standalone.check_proof import check, read_key
 from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.validator import validate
+from support.engines import Database, Engines
+from support.engines.client_programs import dumped, errors, run_script
+from support.engines.postgresql import PostgresqlEngine
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.aged import age
 from tests.audit.retaining import KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, open_trail, seal_all, verified, write, written_sequences
-from tests.support.engines import Database, Engines
-from tests.support.engines.client_programs import dumped, errors, run_script
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 BATCH, SECONDS = 300, 7
 TRUSTED = (KEY.verifier,)

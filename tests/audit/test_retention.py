@@ -17,12 +17,12 @@ from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
+from support.engines import Database
+from support.statements import execute
 from tests.audit.aged import age
 from tests.audit.archives import AUDIT
 from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
-from tests.support.engines import Database
-from tests.support.statements import execute
 
 SECONDS = 5
 

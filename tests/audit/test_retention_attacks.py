@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from kms_schema.audit.retention.retain import retain
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.definition import Role
+from support.engines import Database, Engines
+from support.engines.database import Connection
+from support.login_roles import login
+from support.statements import execute
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import KEY, open_trail, write, written_sequences
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.statements import execute
 
 WRITTEN_ONCE, NO_RIGHT = "23001", "42501"
 NO_DELETE = "prevent_key_audit_log_delete"

@@ -4,13 +4,13 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.concurrency.sessions import Session
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import APPLICATION, login
-from tests.support.rows.smallest import audit_entry
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
+from support.concurrency.sessions import Session
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import APPLICATION, login
+from support.rows.smallest import audit_entry
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 
 GUARD = "guard_key_audit_log_insert"
 SET = "INSERT INTO key_audit_retention_policies (event_category, retention_period_days) VALUES ('SECURITY', {days})"

@@ -11,6 +11,12 @@ import psycopg
 import pytest
 
 from kms_schema.audit.storage.errors import TrailError
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.audit.trails import (
     FORGER,
     KEY,
@@ -24,12 +30,6 @@ from tests.audit.trails import (
     write,
     written_sequences,
 )
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

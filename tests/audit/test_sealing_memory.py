@@ -6,10 +6,10 @@ from contextlib import closing
 import pytest
 
 from kms_schema.audit.verification import verify_entries, verify_leaves
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 from tests.audit.trails import faults, seal_all
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
 
 SHORT, LONG, BATCH, PAGES = 1_500, 4_500, 250, 4
 WRITE = """WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < :count)

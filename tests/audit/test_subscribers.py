@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import pytest
 
+from support.engines import Database
+from support.engines.client_programs import address
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.reports import report_on
+from support.statements import execute, refused
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.standbys import answers, wait_for
 from tests.audit.trails import seal_all, write
-from tests.support.engines import Database
-from tests.support.engines.client_programs import address
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.reports import report_on
-from tests.support.statements import execute, refused
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -14,6 +14,11 @@ import pytest
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.sealing.sealer import seal_tombstone
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.statements import execute, refused
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import (
@@ -27,11 +32,6 @@ from tests.audit.trails import (
     write,
     written_sequences,
 )
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.statements import execute, refused
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 GUARD = "guard_key_audit_tombstone_insert"
 PUT_IN = """INSERT INTO key_audit_tombstones (seal_number, leaf_count, last_sequence, archive_sha256)

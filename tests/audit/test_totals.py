@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import active_key_master, audit_entry, insert
+from support.statements import execute
 from tests.audit.aged import age
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.totals import assert_exact, counted, kept
 from tests.audit.trails import seal_all, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import active_key_master, audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

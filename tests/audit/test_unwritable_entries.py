@@ -8,11 +8,11 @@ import pytest
 
 from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
 from kms_schema.audit.standalone import check_proof
+from support.engines import Database
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.audit.retaining import retaining
 from tests.audit.trails import faults, open_trail, seal_all, written_sequences
-from tests.support.engines import Database
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 
 def test_nothing_is_exported_that_its_own_checker_would_refuse(

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit.storage.stored_seals import StoredSeal
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.engines.upgradable import find_upgradable_programs
+from support.reports import found, report_on
+from support.rows.population import populate
+from support.statements import execute
 from tests.audit.standbys import postmaster, same_on, wait_for
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
-from tests.support.engines.upgradable import find_upgradable_programs
-from tests.support.reports import found, report_on
-from tests.support.rows.population import populate
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}"), pytest.mark.usefixtures("engine_name")]
 

@@ -6,14 +6,14 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.rows.evidence import inserting, page, seal
+from support.statements import execute, refused
+from support.violations.refused_rows import refuses
 from tests.audit.owners import Owned, owned
 from tests.audit.trails import seal_all, verified, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.rows.evidence import inserting, page, seal
-from tests.support.statements import execute, refused
-from tests.support.violations.refused_rows import refuses
 
 NO_UPDATE = "prevent_key_audit_log_update"
 

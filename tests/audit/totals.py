@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 _DAY = {"postgresql": "(\"timestamp\" AT TIME ZONE 'UTC')::date", "sqlite": 'substr("timestamp", 1, 10)'}
 _KIND = "event_category, security_level, coalesce(risk_score, -1)"

@@ -16,10 +16,10 @@ from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.audit.verification.result import Fault, VerificationResult
 from kms_schema.audit.verification.verifier import verify
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 
 KEY = SigningKey("kms.example/audit", bytes(range(32)))
 FORGER = SigningKey("kms.example/audit", bytes(reversed(range(32))))

@@ -9,10 +9,10 @@ from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_en
 from kms_schema.audit.storage.postgresql.copy_stream import entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from kms_schema.audit.vectors import FILE, KEY, Vector
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import insert, key_master
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
+from support.engines.database import Connection
+from support.rows.smallest import insert, key_master
+from support.shared import SharedDatabase
+from support.statements import execute
 
 VECTORS: list[Vector] = json.loads(FILE.read_text(encoding="ascii"))["entries"]
 

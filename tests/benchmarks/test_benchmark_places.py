@@ -10,11 +10,11 @@ from benchmarks.data.size import Size
 from benchmarks.places import AT_004, Options, Places
 from benchmarks.scales import SCALES
 from kms_schema.audit import open_trail, sealing_status
+from support.engines import Engine
+from support.engines.database import Connection
+from support.statements import execute
+from support.violations.violation import violating
 from tests.audit.trails import verified
-from tests.support.engines import Engine
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
-from tests.support.violations.violation import violating
 
 TINY = SCALES["tiny"]
 

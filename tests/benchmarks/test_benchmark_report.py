@@ -12,7 +12,7 @@ from benchmarks.chart import LEFT, RIGHT, chart
 from benchmarks.report import Result, claims, document, figure, plans, section, sizes, table, write_page
 from benchmarks.targets import TARGETS, Curve, Limit, Measured, Sizes, Target, over
 from benchmarks.timing import Times
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 RUN: dict[str, Any] = {
     "command": "python scripts/benchmark.py --scale full",

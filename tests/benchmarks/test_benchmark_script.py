@@ -21,11 +21,11 @@ from benchmarks.places import Places
 from benchmarks.servers import PREFIX
 from benchmarks.targets import Limit, Measured, Target
 from benchmarks.timing import Times, alternately
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import login
-from tests.support.rows.smallest import insert, key_master, rotation_policy
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.login_roles import login
+from support.rows.smallest import insert, key_master, rotation_policy
+from support.statements import execute
 
 SCRIPT = [sys.executable, str(REPOSITORY / "scripts" / "benchmark.py")]
 SECONDS = 120

@@ -18,11 +18,11 @@ from benchmarks.upgrade import measured as measured_upgrade
 from benchmarks.workload import ASKED, ELSEWHERE, Sampler
 from kms_schema.crypto import Secret
 from kms_schema.keyring.formats.messages import message_cipher
+from support.concurrency.clients import Clients, Timed
+from support.engines import Database, Engine
+from support.statements import dialect_of, execute
+from support.workload.queries import QUERIES, Query
 from tests.audit.trails import seal_all, verified
-from tests.schema.workload.queries import QUERIES, Query
-from tests.support.concurrency.clients import Clients, Timed
-from tests.support.engines import Database, Engine
-from tests.support.statements import dialect_of, execute
 
 TINY = SCALES["tiny"]
 REPETITIONS = 1

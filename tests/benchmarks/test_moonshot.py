@@ -8,7 +8,7 @@ import pytest
 from benchmarks.moonshot.clients import Load
 from benchmarks.moonshot.journey import HarnessError, Journey
 from benchmarks.moonshot.processes import Ended
-from tests.support.engines import Database
+from support.engines import Database
 
 ROWS = {"postgresql": 1_000, "sqlite": 100}
 KILLS = 2

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kms_schema.audit.formats.keys import SigningKey, write_signing_key
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 
 CHECKER = REPOSITORY / "kms_schema" / "audit" / "standalone" / "check_proof.py"
 ORIGIN = "kms.example/audit"

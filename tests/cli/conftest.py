@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Database
 from tests.cli.audit_trails import Trail, trail_of
-from tests.support.engines import Database
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.database import ALEMBIC_INI
-from tests.support.programs import python
+from support.engines import Database
+from support.engines.database import ALEMBIC_INI
+from support.programs import python
 
 
 def alembic(folder: Path, *arguments: str, url_of_environment: str | None = None, ini: Path = ALEMBIC_INI) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.rows.smallest import insert, key_master
+from support.statements import execute
 from tests.cli.audit_trails import Trail, trail_of
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import insert, key_master
-from tests.support.statements import execute
 
 ENTRY = ("--event-type", "BREAK_GLASS", "--category", "SECURITY", "--description", "Root key taken out of the safe")
 

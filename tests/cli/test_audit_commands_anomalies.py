@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import active_key_master, audit_entry, insert
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.rows.smallest import active_key_master, audit_entry, insert
+from support.statements import execute
 
 
 @pytest.fixture

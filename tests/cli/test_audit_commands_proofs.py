@@ -12,10 +12,10 @@ from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.proofs.prover import CannotProveError, Nodes
 from kms_schema.audit.storage.records import Page, Subtree
 from kms_schema.audit.storage.transactions import Snapshot
+from support.engines import Database
+from support.statements import execute
 from tests.cli import audit_trails
 from tests.cli.audit_trails import tamper
-from tests.support.engines import Database
-from tests.support.statements import execute
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from kms_schema.audit.standalone.check_archive import check
 from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.cli.audit import retention as command
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.login_roles import login
+from support.programs.commands import Said, kms_schema
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.trails import KEY, faults, written_sequences
-from tests.support.engines import Database
-from tests.support.login_roles import login
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 class Prepared:

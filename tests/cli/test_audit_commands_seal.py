@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit import Note, SigningKey, VerifierKey, read_checkpoint, read_signing_key, write_signing_key
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.cli.audit_trails import ORIGIN, Trail
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 
 def process(trail: Trail, *arguments: object, **environment: str) -> subprocess.Popen[str]:

@@ -5,9 +5,9 @@ from contextlib import closing
 import pytest
 
 from kms_schema.audit import open_trail, seal
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.cli.audit_trails import MANY, Trail, tamper
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 
 @pytest.fixture

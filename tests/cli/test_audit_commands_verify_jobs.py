@@ -8,10 +8,10 @@ from contextlib import closing
 
 import pytest
 
+from support.programs import python
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.cli.audit_trails import Trail
-from tests.support.programs import python
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 SECONDS = 30
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

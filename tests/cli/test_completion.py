@@ -10,9 +10,9 @@ from kms_schema.cli import program
 from kms_schema.migrate.program import history
 from kms_schema.validator import RULES
 from kms_schema.vocabulary import KeyStatus, KeyType
-from tests.support.engines import Database
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.programs import python
+from support.programs.commands import kms_schema
 from tools.man_pages import pages
 
 REVISIONS = [each.revision for each in history()]

@@ -10,7 +10,7 @@ from kms_schema.cli import program
 from kms_schema.cli.configuration import AS_BYTES, TYPED_ONLY, name_of
 from kms_schema.database.sources import find_source
 from kms_schema.database.url import DatabaseUrlError
-from tests.support.programs.commands import Said, kms_schema
+from support.programs.commands import Said, kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
 HIDDEN = "k3pt-to-myself"

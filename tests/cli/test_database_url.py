@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kms_schema.database.sources import resolve_database_url
 from kms_schema.database.url import DatabaseUrlError, parse_database_url, redact
 from kms_schema.engine import create_engine
-from tests.support.programs.commands import kms_schema
+from support.programs.commands import kms_schema
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.commands import kms_schema
 
 COMMANDS = {
     "upgrade": "--lock-wait 0.5", "downgrade 006": "--lock-wait 0.5", "stamp 007": "", "current": "", "preflight": "",

@@ -16,8 +16,8 @@ from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy, policy
-from tests.support.programs.commands import kms_schema
-from tests.support.prose import commands
+from support.programs.commands import kms_schema
+from support.prose import commands
 
 HELP_OF_EVERY_COMMAND = """
 import sys

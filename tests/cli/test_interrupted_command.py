@@ -11,11 +11,11 @@ from contextlib import closing
 import pytest
 
 from kms_schema.migrate import program
-from tests.support.engines import Database
-from tests.support.programs import python
-from tests.support.revisions import revisions
-from tests.support.rows.smallest import insert, key_master
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs import python
+from support.revisions import revisions
+from support.rows.smallest import insert, key_master
+from support.statements import execute
 
 SECONDS = 60
 SAYS = {

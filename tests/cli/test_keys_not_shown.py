@@ -10,9 +10,9 @@ import pytest
 from kms_schema.crypto import RootKeyError, RootKeys
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.pkcs11.pins import read_pin
+from support.engines import Database
+from support.programs.commands import kms_schema
 from tests.cli.every_command import COMMANDS, words_of
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
 
 MATERIAL = hashlib.sha256(b"0").digest()
 BASE64 = b64encode(MATERIAL).decode()

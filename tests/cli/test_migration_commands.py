@@ -11,14 +11,14 @@ import pytest
 
 from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import kms_schema
-from tests.support.revisions import revisions
-from tests.support.rows.population import all_rows
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs.commands import kms_schema
+from support.revisions import revisions
+from support.rows.population import all_rows
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 
 AT_004 = "the database is at 004_create_key_management_system\n"
 

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from support.engines import Database
+from support.login_roles import login
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.cli.migration_commands import ALL_COMMANDS, PASSWORD
-from tests.support.engines import Database
-from tests.support.login_roles import login
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 
 def accepts(url: str) -> bool:

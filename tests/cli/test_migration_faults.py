@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from kms_schema.cli.migrations import _as_options, downgrade, upgrade
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.programs import REPOSITORY
+from support.login_roles import login
+from support.programs.commands import Said, kms_schema
+from support.revisions import revisions
+from support.statements import execute
 from tests.cli.migration_commands import ALL_COMMANDS, PASSWORD
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import login
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.revisions import revisions
-from tests.support.statements import execute
 
 
 @dataclass(frozen=True)

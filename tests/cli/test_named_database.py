@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from kms_schema.database.url import redact
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.commands import kms_schema
+from support.statements import execute
 
 COMMANDS = (
     ["upgrade"], ["downgrade", "base"], ["current"], ["stamp", "head"], ["preflight"], ["validate"], ["refresh"],

@@ -17,10 +17,10 @@ import click
 import pytest
 
 from kms_schema.files.outputs import FOR_OTHERS, PRIVATE, named_file, new_file, replaced_file
+from support.engines.programs import REPOSITORY
+from support.programs.commands import Said, kms_schema
+from support.prose import commands
 from tests.cli.audit_trails import Trail
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.prose import commands
 
 Command = Callable[[Trail, Path], Said]
 Write = Callable[[Path], AbstractContextManager[BinaryIO]]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from kms_schema.database.url import DatabaseUrlError, parse_database_url, redact, without_secrets
 from kms_schema.engine import create_engine
+from support.engines import Database
+from support.programs.commands import Said, kms_schema
 from tests.cli.every_command import COMMANDS, words_of
-from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
 
 SECRET = "hunter2"  # noqa: S105
 GONE = "127.0.0.1:1"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.support.concurrency.statements import kek, reparenting
-from tests.support.engines import Database
-from tests.support.programs.installed import kms_schema
-from tests.support.revisions import revisions
-from tests.support.statements import execute
+from support.concurrency.statements import kek, reparenting
+from support.engines import Database
+from support.programs.installed import kms_schema
+from support.revisions import revisions
+from support.statements import execute
 
 SECRET = "sesam"  # noqa: S105
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.reports import run
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.reports import run
 
 pytest_plugins = ["pytester"]
 

@@ -6,12 +6,12 @@ from contextlib import closing
 import pytest
 
 from kms_schema.rotations.refresh import Refreshed
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import active_key_master, insert, live_key_version
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.programs.commands import kms_schema
+from support.rows.smallest import active_key_master, insert, live_key_version
+from support.statements import execute
 
 
 def used_key(connection: Connection) -> None:

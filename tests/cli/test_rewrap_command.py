@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
+from support.engines import Database
+from support.programs import python
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers
-from tests.support.engines import Database
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from support.engines import Database
+from support.engines.database import Connection
+from support.programs.commands import Said, kms_schema
+from support.rows import smallest
+from support.statements import adapt, execute
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, expire, stored
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows import smallest
-from tests.support.statements import adapt, execute
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from kms_schema.cli import progress, run
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import insert, key_master
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.commands import kms_schema
+from support.rows.smallest import insert, key_master
+from support.statements import execute
 
 COMMANDS = (
     "--help", "--version", "history", "current", "preflight", "sql", "validate", "validate --format html",

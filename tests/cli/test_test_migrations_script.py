@@ -12,8 +12,8 @@ from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 
 from kms_schema.snapshots import chain
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
+from support.engines.programs import REPOSITORY
+from support.programs import python
 from tools.migration_checks import check_history, checksums
 from tools.migration_checks.command import main
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import active_key_master, insert, key_rotation, live_key_version, rotation_policy
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.programs.commands import kms_schema
+from support.rows.smallest import active_key_master, insert, key_rotation, live_key_version, rotation_policy
+from support.statements import execute
 
 FIRST, LAST = "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"
 ZONES = {"Asia/Tokyo": LAST, "America/Los_Angeles": FIRST}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.programs.commands import kms_schema
 
 
 @pytest.mark.only_on("sqlite")

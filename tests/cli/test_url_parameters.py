@@ -9,9 +9,9 @@ import pytest
 
 from kms_schema.database.url import parse_database_url
 from kms_schema.engine import create_engine
+from support.programs.commands import kms_schema
+from support.shared import SharedDatabase
 from tests.cli.audit_trails import Trail
-from tests.support.programs.commands import kms_schema
-from tests.support.shared import SharedDatabase
 
 IMMUTABLE = ("?immutable=1", "?immutable=1&mode=ro", "?nolock=1&immutable=1")
 

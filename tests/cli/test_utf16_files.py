@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kms_schema import validate
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.programs.commands import kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
 

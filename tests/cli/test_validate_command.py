@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kms_schema.validator import RULES
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.installed import SCRIPT, kms_schema
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs.installed import SCRIPT, kms_schema
 
 DRIFT = "CREATE INDEX extra ON key_audit_logs (user_id)"
 

@@ -13,12 +13,12 @@ import pytest
 from lxml import etree
 
 from kms_schema.validator.formats import FORMATS
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.installed import kms_schema
-from tests.support.reports import run
-from tests.support.revisions import revisions
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.installed import kms_schema
+from support.reports import run
+from support.revisions import revisions
 from tests.validator.report_schemas import junit_schema, sarif_validator
 
 TODAY = datetime.now(UTC).date()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.login_roles import login
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.login_roles import login
+from support.programs.commands import kms_schema
 
 ROLES = {
     "audit list": "kms_auditor",

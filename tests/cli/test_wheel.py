@@ -14,11 +14,11 @@ import pytest
 from readme_renderer import markdown
 
 from kms_schema.migrate import program
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.once import once
-from tests.support.programs.wheels import BUILT_AT, Built, Installed, build, install
-from tests.support.revisions import revisions
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.once import once
+from support.programs.wheels import BUILT_AT, Built, Installed, build, install
+from support.revisions import revisions
 
 DESCRIBES_ITSELF = "kms_schema-"
 """How the folder begins that says what the wheel is."""

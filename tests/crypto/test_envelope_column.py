@@ -13,8 +13,8 @@ from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, forma
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.models.envelopes import PossiblePlaintextError
 from kms_schema.vocabulary import HsmProvider, KeyType
-from tests.support.engines import Database
-from tests.support.rows.smallest import envelope, unique
+from support.engines import Database
+from support.rows.smallest import envelope, unique
 
 PIN = "0000-1234"
 PLAINTEXTS = [PIN.encode(), json.dumps({"pin": PIN}), b"\x01" + PIN.encode(), b"\x03" + PIN.encode() * 9, b"", [PIN]]

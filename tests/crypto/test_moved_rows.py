@@ -17,8 +17,8 @@ from kms_schema.crypto import (
 )
 from kms_schema.models import HsmConfiguration, KeyVersion
 from kms_schema.vocabulary import KeyType
+from support.engines import Database
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
-from tests.support.engines import Database
 
 BOTH = pytest.mark.parametrize("form", list(EnvelopeFormat))
 MOVED = ("encrypted_key_data", "key_checksum", "encryption_metadata")

@@ -10,9 +10,9 @@ from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperE
 from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
+from support.engines import Database
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, spoil
 from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
-from tests.support.engines import Database
 
 
 def test_everything_under_a_version_moves_to_another_and_opens_as_before(

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import EnvelopeFormat, KeyWrapping, Wrapper
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.vocabulary import HsmProvider, KeyType
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
+from support.engines import Database
+from support.rows.smallest import unique
+from support.statements import execute
 
 ROOT, NEXT_ROOT = "kms://root-2026", "kms://root-2027"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
-from tests.support.programs import python
+from support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
+from support.programs import python
 
 EXAMPLES = REPOSITORY / "examples"
 DOCKERFILE = (EXAMPLES / "container" / "Dockerfile").read_text(encoding="utf-8")

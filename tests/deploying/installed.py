@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.engines.database import Database
+from support.engines.postgresql import psycopg_url
+from support.engines.programs import REPOSITORY
+from support.statements import execute
 from tests.deploying.containers import EXAMPLES, Container, search_path
 from tests.deploying.kubernetes import PODS
 from tests.deploying.servers import server
 from tests.deploying.systemd import PAGE
 from tests.docs.readers import Block, Reader, section
-from tests.support.engines.database import Database
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.engines.programs import REPOSITORY
-from tests.support.statements import execute
 
 APPLICATION = EXAMPLES / "invoices"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
 
 ACCESS = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from support.engines.debian import library_path, unpacked
+from support.engines.programs import REPOSITORY
 from tests.deploying.containers import EXAMPLES, Container
-from tests.support.engines.debian import library_path, unpacked
-from tests.support.engines.programs import REPOSITORY
 
 UNITS = EXAMPLES / "systemd"
 PAGE = (REPOSITORY / "docs" / "deploying.md").read_text(encoding="utf-8")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Engine
+from support.engines.client_programs import client
+from support.engines.postgresql import PostgresqlEngine, psycopg_url
 from tests.deploying import compose
 from tests.deploying.containers import EXAMPLES
 from tests.deploying.installed import Installed
 from tests.deploying.kubernetes import PODS
 from tests.deploying.systemd import SERVICES
-from tests.support.engines import Engine
-from tests.support.engines.client_programs import client
-from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
 
 SCHEDULED = ("kms-rotations", "kms-seal", "kms-refresh", "kms-retain", "kms-validate")
 UNITS = (

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.programs.wheels import build
 from tests.deploying.containers import DOCKERFILE, EXAMPLES, stages
-from tests.support.programs.wheels import build
 from tools.site.pages import ARCHIVE, examples
 
 LAST = ("kms", "invoices")

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from ruamel.yaml import YAML
 
 from kms_schema.roles.definition import Role
+from support.engines import Database, Engine
+from support.engines.postgresql import psycopg_url
+from support.statements import execute
 from tests.deploying.containers import EXAMPLES, search_path
-from tests.support.engines import Database, Engine
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.statements import execute
 
 JOB: dict[str, Any] = YAML(typ="safe", pure=True).load(EXAMPLES / "github" / "database.yml")["jobs"]["upgrade"]
 SCRIPTS = [step["run"] for step in JOB["steps"] if "run" in step]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.engines.programs import REPOSITORY
 from tests.deploying.installed import APPLICATION, Installed
 from tests.deploying.kubernetes import PODS
-from tests.support.engines.programs import REPOSITORY
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
-from tests.support.programs import python
+from support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
+from support.programs import python
 
 PAGE = (REPOSITORY / "docs" / "copies.md").read_text(encoding="utf-8")
 

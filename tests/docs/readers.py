@@ -13,12 +13,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from kms_schema.roles.definition import Role
-from tests.support.engines import Database
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
-from tests.support.engines.sqlite_shell import install_sqlite_shell
-from tests.support.programs import python
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.postgresql import psycopg_url
+from support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
+from support.engines.sqlite_shell import install_sqlite_shell
+from support.programs import python
+from support.statements import execute
 
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from support.engines import Database
+from support.engines.postgresql import psycopg_url
+from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.engines.sqlite_shell import install_sqlite_shell
+from support.programs import python
+from support.rows.smallest import audit_entry, insert
 from tests.docs.readers import Block, Reader, section
-from tests.support.engines import Database
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
-from tests.support.engines.sqlite_shell import install_sqlite_shell
-from tests.support.programs import python
-from tests.support.rows.smallest import audit_entry, insert
 
 PREFLIGHT = "(kms-schema preflight --database-url postgresql://kms_migrator@db.example.com/kms 2>&1 || true)"
 

@@ -8,14 +8,14 @@ import click
 
 from kms_schema.monitoring.alerting.rules import alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
+from support import prose
+from support.engines.programs import REPOSITORY
+from support.engines.prometheus import find_program, tool
+from support.rows import smallest
+from support.rows.smallest import insert
+from support.shared import SharedDatabase
+from support.statements import execute
 from tests.docs.readers import Reader, blocks_of, section
-from tests.support import prose
-from tests.support.engines.programs import REPOSITORY
-from tests.support.engines.prometheus import find_program, tool
-from tests.support.rows import smallest
-from tests.support.rows.smallest import insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "alerts.md").read_text(encoding="utf-8")
 

@@ -5,9 +5,9 @@ import shlex
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs.commands import kms_schema
 
 PAGE = (REPOSITORY / "docs" / "anomalies.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^kms-schema (.*)$", PAGE, re.MULTILINE)

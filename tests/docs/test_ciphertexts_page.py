@@ -13,7 +13,7 @@ from kms_schema.crypto import Secret
 from kms_schema.keyring import vectors
 from kms_schema.keyring.formats import errors, streams
 from kms_schema.keyring.formats.prefix import Algorithm, Form, write_prefix
-from tests.support.pages import Page, cells
+from support.pages import Page, cells
 
 PAGE = Page("ciphertexts.md")
 VECTORS: dict[str, Any] = json.loads(vectors.FILE.read_text(encoding="ascii"))

@@ -9,8 +9,8 @@ import pytest
 
 from kms_schema.cli.configuration import TYPED_ONLY
 from kms_schema.database.sources import PROJECT_OPTIONS
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import kms_schema
+from support.engines.programs import REPOSITORY
+from support.programs.commands import kms_schema
 
 PAGE = (REPOSITORY / "docs" / "command-line.md").read_text("utf-8")
 

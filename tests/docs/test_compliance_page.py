@@ -10,8 +10,8 @@ import pytest
 from kms_schema.cli import program
 from kms_schema.roles.definition import Role
 from kms_schema.vocabulary import EVENT_TYPES
-from tests.support.engines.programs import REPOSITORY
-from tests.support.pages import NAMED, Page, cells, faults_in_named_tests, words_of_the_sql
+from support.engines.programs import REPOSITORY
+from support.pages import NAMED, Page, cells, faults_in_named_tests, words_of_the_sql
 
 PAGE = Page("compliance.md")
 PARAGRAPHS = {

@@ -2,8 +2,8 @@
 
 import re
 
+from support.engines.programs import REPOSITORY
 from tests.docs.copies_page import PAGE
-from tests.support.engines.programs import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "audit"
 TRYING = ("test_failover.py", "test_upgraded_clusters.py", "test_restored_dumps.py", "test_subscribers.py")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from kms_schema.crypto import EnvelopeFormat, RootKeys, bindings
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "crypto.md").read_text(encoding="utf-8")
 

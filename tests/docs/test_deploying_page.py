@@ -2,11 +2,11 @@
 
 import re
 
+from support.engines.programs import REPOSITORY
+from support.pages import Page
 from tests.deploying.kubernetes import PODS
 from tests.deploying.systemd import PAGE
 from tests.docs.readers import section
-from tests.support.engines.programs import REPOSITORY
-from tests.support.pages import Page
 
 
 def test_each_file_that_it_names_is_there() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kms_schema.vocabulary import RecordedEvent
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 from tools.documentation import PAGES, regenerate
 
 SCHEMA = (REPOSITORY / "docs" / "schema.md").read_text(encoding="utf-8")

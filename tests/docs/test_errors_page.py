@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.pages import Page
+from support.engines import Database
+from support.pages import Page
 
 PAGE = Page("errors.md")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from kms_schema.keyring.handover.handover_files import HandoverHeader
+from support.engines import Database
+from support.pages import Page, cells
+from support.programs.commands import kms_schema
 from tests.docs.readers import Reader, section
-from tests.support.engines import Database
-from tests.support.pages import Page, cells
-from tests.support.programs.commands import kms_schema
 
 PAGE = Page("handover.md")
 

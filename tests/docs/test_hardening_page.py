@@ -6,7 +6,7 @@ import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, Event
 from kms_schema.validator.rules import RULES
-from tests.support.pages import Page, cells
+from support.pages import Page, cells
 
 PAGE = Page("hardening.md")
 THREATS = Page("threat-model.md")

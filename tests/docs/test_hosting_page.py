@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import KeyMaster
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.shop import EXAMPLE, open_shop
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.shop import EXAMPLE, open_shop
 
 PAGE = (REPOSITORY / "docs" / "hosting.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"<!-- (?P<is>[\w ]+?)(?:: (?P<name>[\w./]+))? -->\n```\w+\n(?P<text>.*?)```", re.DOTALL)

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.pages import Page, cells
-from tests.support.statements import execute
+from support.engines import Database
+from support.pages import Page, cells
+from support.statements import execute
 
 PAGE = Page("importing.md")
 WORDS = {"keys", "rotations", "rotation_stats", "key_stats", "security_events", "key_masters", "key_rotations"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kms_schema.cli import run
+from support.engines import Database
+from support.engines.programs import REPOSITORY
 from tests.inventory.keys_of_each_kind import fill
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "inventory.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^(kms-schema inventory .*)$", PAGE, re.MULTILINE)

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.statements import execute
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import held, wrappers
 from tests.docs.readers import commands
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "key-rotation.md").read_text(encoding="utf-8")
 STEPS = re.findall(r"^```(sh|python|sql)\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PAGE, re.DOTALL | re.MULTILINE)

@@ -19,12 +19,12 @@ from kms_schema import keyring
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.vocabulary import KeyStatus
+from support.engines import Database
+from support.engines.softhsm import SoftHsm
+from support.pages import Page
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.docs.readers import commands
-from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
-from tests.support.pages import Page
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 PAGE = Page("keyring.md")
 COLUMNS = Page("encrypted-columns.md")

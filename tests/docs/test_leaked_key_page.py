@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import EncryptedColumn, KeyRevokedError, KeyRing
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.login_roles import login
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.docs.readers import blocks_of, commands
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import login
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 BLOCKS = blocks_of((REPOSITORY / "docs" / "leaked-key.md").read_text(encoding="utf-8"))
 START = """

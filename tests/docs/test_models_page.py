@@ -8,9 +8,9 @@ from typing import Any
 from kms_schema import models
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.pages import Page
 from tests.keyring.rings import ROOT
-from tests.support.engines import Database
-from tests.support.pages import Page
 
 PAGE = Page("models.md")
 

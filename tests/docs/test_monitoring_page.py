@@ -5,10 +5,10 @@ import textwrap
 from pathlib import Path
 
 from kms_schema.monitoring.names import MOST_SERIES
+from support.engines.programs import REPOSITORY
+from support.engines.prometheus import tool
 from tests.deploying.systemd import analyze
 from tests.docs.readers import BLOCK
-from tests.support.engines.programs import REPOSITORY
-from tests.support.engines.prometheus import tool
 
 PAGE = (REPOSITORY / "docs" / "monitoring.md").read_text(encoding="utf-8")
 UNITS = REPOSITORY / "examples" / "systemd"

@@ -9,14 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from support.engines import Database
+from support.engines.postgresql import psycopg_url
+from support.engines.programs import REPOSITORY, WHEEL_MAJOR
+from support.revisions import revisions
+from support.rows.population import populate
 from tests.deploying.servers import server
 from tests.docs.readers import Block, Reader, addresses, forget, section
 from tests.docs.shell_blocks import deploy, run, url_of
-from tests.support.engines import Database
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR
-from tests.support.revisions import revisions
-from tests.support.rows.population import populate
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -9,8 +9,8 @@ import pytest
 from benchmarks.command import main
 from benchmarks.scales import SCALES
 from benchmarks.targets import TARGETS
+from support.engines.programs import REPOSITORY
 from tests.docs.readers import commands
-from tests.support.engines.programs import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in commands(PAGE) if line.startswith("python scripts/benchmark.py")]

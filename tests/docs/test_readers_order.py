@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Database
+from support.engines.programs import REPOSITORY
 from tests.docs.readers import Block, Reader, addresses, alike, blocks_of, commands, forget, section
 from tests.docs.shell_blocks import deploy
 from tests.docs.verifying_page import BLOCKS, LET_IN
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
 
 README = blocks_of((REPOSITORY / "README.md").read_text(encoding="utf-8"))
 SHELL = {"sqlite": "On SQLite", "postgresql": "On PostgreSQL"}

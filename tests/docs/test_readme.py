@@ -2,8 +2,8 @@
 
 import re
 
+from support.engines.programs import REPOSITORY
 from tests.docs.readers import blocks_of
-from tests.support.engines.programs import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 

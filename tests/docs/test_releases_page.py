@@ -5,9 +5,9 @@ import tomllib
 
 from kms_schema import __version__
 from kms_schema.preflight.sqlite import OLDEST
-from tests.support.engines.programs import REPOSITORY
-from tests.support.matrix import matrix
-from tests.support.pages import Page
+from support.engines.programs import REPOSITORY
+from support.matrix import matrix
+from support.pages import Page
 from tools.snapshot_files import SUPPORTED_POSTGRESQL
 
 PAGE = Page("releases.md")

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 
 from kms_schema.audit.formats.keys import write_signing_key
 from kms_schema.models import KeyAuditRetentionPolicy
+from support.engines import Database
+from support.engines.postgresql import psycopg_url
+from support.engines.programs import REPOSITORY
+from support.login_roles import drop_roles
+from support.pages import Page
+from support.statements import execute
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.trails import KEY, open_trail
 from tests.docs.shell_blocks import run, url_of
-from tests.support.engines import Database
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import drop_roles
-from tests.support.pages import Page
-from tests.support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "retention.md").read_text(encoding="utf-8")
 _LINES = r"((?:(?!```).*\n)*)```"

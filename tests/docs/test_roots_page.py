@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.engines.softhsm import SoftHsm, find_softhsm
+from support.programs.commands import kms_schema
+from support.rows.table_dump import TableDump, dump_tables
 from tests.docs.readers import Block, Reader, blocks_of, commands, section
 from tests.keyring.rings import ROOT, rows
 from tests.roots import providers
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.engines.softhsm import SoftHsm, find_softhsm
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.table_dump import TableDump, dump_tables
 
 PAGE = (REPOSITORY / "docs" / "roots.md").read_text(encoding="utf-8")
 KEY = bytes(range(7, 39))

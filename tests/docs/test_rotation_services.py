@@ -10,12 +10,12 @@ import pytest
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.rows.smallest import unique
 from tests.keyring.due_keys import live, old_key, quarterly
 from tests.keyring.rings import ROOT
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.rows.smallest import unique
 
 PAGE = (REPOSITORY / "docs" / "key-rotation.md").read_text(encoding="utf-8")
 [CRON] = re.findall(r"^```crontab\n(.*?)\n```$", PAGE, re.DOTALL | re.MULTILINE)

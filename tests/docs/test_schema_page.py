@@ -3,9 +3,9 @@
 import re
 from contextlib import closing
 
-from tests.support.engines import Database
-from tests.support.pages import Page
-from tests.support.statements import execute
+from support.engines import Database
+from support.pages import Page
+from support.statements import execute
 
 PAGE = Page("schema.md")
 

@@ -2,8 +2,8 @@
 
 import re
 
+from support.engines.programs import REPOSITORY
 from tests.docs.readers import blocks_of
-from tests.support.engines.programs import REPOSITORY
 
 WIDEST = 88
 """The characters of a line that site/_static/site.css has room for."""

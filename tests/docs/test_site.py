@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from kms_schema.validator import RULES
-from tests.support.engines.programs import REPOSITORY
-from tests.support.import_graph import modules
-from tests.support.public_api import exported, imported_in_texts
+from support.engines.programs import REPOSITORY
+from support.import_graph import modules
+from support.public_api import exported, imported_in_texts
 from tools.entity_diagram import entity_diagram
 from tools.site.diagram import drawn
 from tools.site.docstrings import to_rst

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import kms_schema
+from support.engines.programs import REPOSITORY
+from support.programs.commands import kms_schema
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text("utf-8")
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)

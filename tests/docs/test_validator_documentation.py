@@ -6,7 +6,7 @@ from datetime import date
 
 from kms_schema import Waiver, render
 from kms_schema.validator.formats import FORMATS
-from tests.support.sample_reports import EXTRA, USUAL
+from support.sample_reports import EXTRA, USUAL
 from tools import validator_examples
 
 PAGE = validator_examples.PAGE.read_text(encoding="utf-8")

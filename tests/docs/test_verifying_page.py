@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.login_roles import drop_roles
+from support.programs.commands import kms_schema
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.cli.audit_trails import CHECKER, Trail, trail_of
 from tests.docs.readers import alike
 from tests.docs.shell_blocks import run, url_of
 from tests.docs.verifying_page import BLOCKS, LET_IN, PAGE
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 (CHANGED,) = re.findall(r"^<!-- measured: changed -->\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 (ROLE,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "verifying.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n((?:(?!```)[^\n]*\n)*)```\n\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.engines import Database, Engine, Engines
 from tests.hardening.hardened import Hardened, hardened
-from tests.support.engines import Database, Engine, Engines
 
 
 @pytest.fixture

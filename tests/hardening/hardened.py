@@ -8,10 +8,10 @@ import psycopg
 
 from kms_schema.hardening.applying import apply
 from kms_schema.hardening.definition import event_triggers
+from support.engines import Database
+from support.login_roles import login
+from support.statements import execute
 from tests.roles.granted import HAND_OVER
-from tests.support.engines import Database
-from tests.support.login_roles import login
-from tests.support.statements import execute
 
 HOST = """CREATE TABLE host_orders (id integer PRIMARY KEY, key_id varchar(64), note text);
 CREATE TABLE host_lines (id integer PRIMARY KEY)"""

@@ -12,14 +12,14 @@ from kms_schema import Report, validate
 from kms_schema.hardening.applying import apply
 from kms_schema.hardening.definition import event_triggers
 from kms_schema.validator.checks.hardening import is_in_force
+from support.engines import Database
+from support.engines.client_programs import address, client, dumped, errors, run_script
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.login_roles import login
+from support.reports import found
+from support.statements import execute
 from tests.audit.standbys import answers, promote, same_on, standby_of, wait_for
-from tests.support.engines import Database
-from tests.support.engines.client_programs import address, client, dumped, errors, run_script
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.login_roles import login
-from tests.support.reports import found
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -11,11 +11,11 @@ from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.login_roles import drop_roles, login
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.roles.granted import HAND_OVER
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles, login
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 
 def in_force(database: Database) -> dict[str, bool | None]:

@@ -9,11 +9,11 @@ from kms_schema import Report, validate
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import LEFT_OPEN, REFUSED, event_triggers, hardening_schema
 from kms_schema.validator.checks.hardening import is_in_force
+from support.engines import Database
+from support.login_roles import drop_roles
+from support.reports import found
+from support.statements import execute
 from tests.hardening.hardened import Hardened
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles
-from tests.support.reports import found
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -7,11 +7,11 @@ from kms_schema import validate
 from kms_schema.hardening.applying import remove
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
+from support.login_roles import drop_roles
+from support.programs.commands import kms_schema
+from support.reports import found
+from support.statements import execute
 from tests.hardening.hardened import Hardened
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

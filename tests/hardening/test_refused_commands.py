@@ -10,9 +10,9 @@ import pytest
 
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED, event_triggers
+from support.login_roles import login
+from support.statements import execute
 from tests.hardening.hardened import Hardened
-from tests.support.login_roles import login
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -19,14 +19,14 @@ from kms_schema.migrate.faults import MigrationError
 from kms_schema.roles.definition import Role
 from kms_schema.snapshots import chain
 from kms_schema.validator.checks.hardening import is_in_force
-from tests.support.catalog import catalog
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import kms_schema
-from tests.support.programs.shop import ONE_HISTORY, open_shop
-from tests.support.reports import found
-from tests.support.statements import execute
+from support.catalog import catalog
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.login_roles import drop_roles
+from support.programs.commands import kms_schema
+from support.programs.shop import ONE_HISTORY, open_shop
+from support.reports import found
+from support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

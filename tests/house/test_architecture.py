@@ -6,7 +6,7 @@ import click
 import pytest
 
 from kms_schema.cli import program
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 TEXT = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
 ROWS = [

@@ -22,8 +22,8 @@ from types import FunctionType
 
 import pytest
 
-from tests.support.import_graph import ROOT, modules
-from tests.support.public_api import exported, imported_in_texts
+from support.import_graph import ROOT, modules
+from support.public_api import exported, imported_in_texts
 
 FEWEST_PARAMETERS = 3
 CALLERS = (f"{ROOT}.cli", f"{ROOT}.pytest_plugin")

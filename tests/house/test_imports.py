@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engines.programs import REPOSITORY
-from tests.support.import_graph import ROOT, all_imports, in_circles, modules, read
+from support.engines.programs import REPOSITORY
+from support.import_graph import ROOT, all_imports, in_circles, modules, read
 
 ORDER = (
     "_version", "errors", "vocabulary", "envelope_format", "text", "files", "database",
@@ -217,11 +217,22 @@ def test_no_module_replaces_a_public_name() -> None:
 
 
 def test_no_module_imports_a_module_of_tests() -> None:
-    """Helpers stand in modules of their own, where a reader finds them by name: beside the tests, or in support."""
-    imports = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_", re.MULTILINE)
-    folders = ("tests", "tools", "benchmarks", "scripts", "kms_schema")
-    files = [file for folder in folders for file in sorted((REPOSITORY / folder).rglob("*.py"))]
-    assert [str(file) for file in files if imports.search(file.read_text("utf-8"))] == []
+    """Helpers stand in modules of their own, where a reader finds them by name: beside the tests, or in support.
+
+    Tools, benchmarks and support import none of tests, and support none of the others.
+    """
+    tested = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_", re.MULTILINE)
+    outside = re.compile(r"^\s*(?:from|import) tests\b", re.MULTILINE)
+    upwards = re.compile(r"^\s*(?:from|import) (?:tests|tools|benchmarks)\b", re.MULTILINE)
+    forbidden = {"tests": tested, "kms_schema": upwards, "support": upwards}
+    forbidden |= dict.fromkeys(("tools", "benchmarks", "scripts"), outside)
+    files = {
+        file: imports
+        for folder, imports in forbidden.items()
+        for file in sorted((REPOSITORY / folder).rglob("*"))
+        if file.suffix in ("", ".py") and file.is_file()
+    }
+    assert [str(file) for file, imports in files.items() if imports.search(file.read_text("utf-8"))] == []
 
 
 SAMPLE = """

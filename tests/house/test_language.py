@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import prose
-from tests.support.engines.programs import REPOSITORY
+from support import prose
+from support.engines.programs import REPOSITORY
 
 FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks", "examples")
 

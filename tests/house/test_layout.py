@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 from tools.migration_checks.sources import MAY_IMPORT, imported_modules
 
 PACKAGE = REPOSITORY / "kms_schema"
@@ -99,7 +99,7 @@ def test_scripts_have_no_logic_of_their_own(script: Path) -> None:
 
 def test_no_module_has_a_name_without_a_subject() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc"}
-    folders = ("kms_schema", "migrations", "scripts", "tests")
+    folders = ("kms_schema", "migrations", "scripts", "support", "tests")
     files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")]
     names = {part for file in files for part in file.relative_to(REPOSITORY).with_suffix("").parts}
     assert names & vague == set()

@@ -7,10 +7,10 @@ from argparse import Namespace
 
 import pytest
 
-from tests.support.engines import parse_names
-from tests.support.engines.install import SQLITE_PACKAGES
-from tests.support.engines.programs import NPM_VERSIONS, REPOSITORY
-from tests.support.matrix import matrix
+from support.engines import parse_names
+from support.engines.install import SQLITE_PACKAGES
+from support.engines.programs import NPM_VERSIONS, REPOSITORY
+from support.matrix import matrix
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

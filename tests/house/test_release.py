@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 CHANGELOG = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")

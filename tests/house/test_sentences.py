@@ -9,8 +9,8 @@ from functools import cache
 
 import pytest
 
-from tests.support import prose
-from tests.support.engines.programs import REPOSITORY
+from support import prose
+from support.engines.programs import REPOSITORY
 
 LONGEST = 30
 LONG = 25

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 AREAS = {
     *(

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import RootKeys
 from kms_schema.hsm.configurations import add_hsm
 from kms_schema.keyring import KeyRing
+from support.engines.softhsm import SoftHsm
+from support.rows.smallest import unique
 from tests.keyring.conftest import (  # noqa: F401  (fixtures)
     _no_notices,
     database,
@@ -20,8 +22,6 @@ from tests.keyring.conftest import (  # noqa: F401  (fixtures)
     roots,
     sql_engine,
 )
-from tests.support.engines.softhsm import SoftHsm
-from tests.support.rows.smallest import unique
 
 MakeRing = Callable[..., KeyRing]
 

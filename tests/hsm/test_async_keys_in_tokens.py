@@ -15,12 +15,12 @@ from kms_schema.hsm.configurations import add_hsm
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.key_objects import KeyObjects
 from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn, HsmUnavailableError
+from support.engines import Database
+from support.engines.softhsm import PIN, SoftHsm
+from support.rows.smallest import unique
 from tests.hsm.token_objects import handles, in_token
 from tests.keyring.async_rings import async_engine
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.engines import Database
-from tests.support.engines.softhsm import PIN, SoftHsm
-from tests.support.rows.smallest import unique
 
 
 async def life(database: Database, roots: RootKeys, luna: str, token: SoftHsm, cards: str) -> None:

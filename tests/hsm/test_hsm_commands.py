@@ -13,12 +13,12 @@ from kms_schema.hsm import checking
 from kms_schema.hsm.checking import check_hsm
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.engines.softhsm import PIN, SoftHsm
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import unique
 from tests.hsm.token_objects import handles, import_key, in_token
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
-from tests.support.engines import Database
-from tests.support.engines.softhsm import PIN, SoftHsm
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import unique
 
 Run = Callable[..., Said]
 

@@ -9,13 +9,13 @@ from kms_schema.hsm.hsms import Hsms
 from kms_schema.keyring import HsmUnavailableError, KeyNotPermittedError, KeyRing
 from kms_schema.roles.definition import Role
 from kms_schema.vocabulary import HsmHealth
+from support.engines import Database
+from support.engines.softhsm import SoftHsm
+from support.rows.smallest import unique
 from tests.hsm.conftest import MakeRing
 from tests.hsm.token_objects import handles, in_token
 from tests.keyring.rings import AAD, DATA
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
-from tests.support.rows.smallest import unique
 
 pytestmark = pytest.mark.only_on("postgresql")
 

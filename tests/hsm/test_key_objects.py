@@ -14,8 +14,8 @@ from kms_schema.hsm import HandleError, HsmNotGivenError, MissingObjectError, Un
 from kms_schema.hsm.handles import Handle, hsm_of_key
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenUriError
+from support.engines.softhsm import PIN, SoftHsm
 from tests.hsm.token_objects import import_key, in_token
-from tests.support.engines.softhsm import PIN, SoftHsm
 
 NONCE, DATA, AAD = bytes(12), b"DE89 3704", b"invoice"
 

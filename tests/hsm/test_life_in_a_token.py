@@ -27,15 +27,15 @@ from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.registry import Registry
 from kms_schema.models import HsmConfiguration, KeyMaster
 from kms_schema.pkcs11 import TokenRefusedError
+from support.engines import Database
+from support.engines.softhsm import SoftHsm
+from support.rows.smallest import hsm_key_master, insert, key_version, now, unique
 from tests.hsm.conftest import MakeRing
 from tests.hsm.token_objects import handles, import_key, in_token, value_of
 from tests.keyring import tink_keys
 from tests.keyring.due_keys import live, quarterly, recorded
 from tests.keyring.rings import AAD, DATA, change, entries, rows, used, value
 from tests.rotations.setups import DAY
-from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
-from tests.support.rows.smallest import hsm_key_master, insert, key_version, now, unique
 
 
 def test_a_key_lives_in_its_token(ring: KeyRing, luna: str, token: SoftHsm, database: Database) -> None:

@@ -7,9 +7,9 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from kms_schema.hsm.handles import Handle
 from kms_schema.pkcs11 import Pkcs11Uri
 from kms_schema.pkcs11.token import Token
+from support.engines import Database
+from support.engines.softhsm import SoftHsm
 from tests.keyring.rings import rows
-from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
 
 
 def handles(database: Database, key_id: str) -> list[Handle]:

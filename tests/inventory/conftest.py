@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.engines import Database, Engines
 from tests.inventory.keys_of_each_kind import fill
-from tests.support.engines import Database, Engines
 
 
 @pytest.fixture(scope="package")

@@ -5,12 +5,12 @@ import secrets
 from contextlib import closing
 from typing import Any
 
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows import smallest
+from support.rows.smallest import Row, insert
+from support.statements import execute
 from tests.audit.trails import seal_all
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows import smallest
-from tests.support.rows.smallest import Row, insert
-from tests.support.statements import execute
 
 HOUR = dt.timedelta(hours=1)
 ROOT = "kms://root-2026"

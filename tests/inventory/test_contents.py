@@ -3,9 +3,9 @@
 import pytest
 
 from kms_schema.inventory import FORMS, Form
+from support.engines import Database
 from tests.inventory.keys_of_each_kind import ROOT, SECRET_NAMES
 from tests.inventory.written import write, write_csv, write_json
-from tests.support.engines import Database
 
 STATES = {
     ("kek-upper", 1): "active",

@@ -8,9 +8,9 @@ from cyclonedx.schema import SchemaVersion
 
 from kms_schema.cli.on_use import on_use
 from kms_schema.inventory import Form
+from support.engines import Database
 from tests.inventory.keys_of_each_kind import ROOT
 from tests.inventory.written import write, write_json
-from tests.support.engines import Database
 
 if TYPE_CHECKING:
     from cyclonedx.validation import json as validation

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.statements import execute
 
 
 def entries(database: Database) -> list[tuple[object, ...]]:

@@ -9,11 +9,11 @@ from contextlib import closing, suppress
 import pytest
 
 from kms_schema.inventory import write_inventory
+from support.engines import Database
+from support.rows import smallest
+from support.rows.smallest import insert
+from support.statements import execute
 from tests.inventory.written import write, write_json
-from tests.support.engines import Database
-from tests.support.rows import smallest
-from tests.support.rows.smallest import insert
-from tests.support.statements import execute
 
 
 def test_the_serial_number_follows_the_content(database: Database) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from kms_schema.inventory import Form, WrittenInventory, write_inventory
-from tests.support.engines import Database
+from support.engines import Database
 
 
 def write(database: Database, form: Form, **options: Any) -> tuple[str, WrittenInventory]:

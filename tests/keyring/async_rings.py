@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kms_schema.engine import configure
 from kms_schema.keyring import AsyncKeyRing, CachePolicy
-from tests.support.engines import Database
+from support.engines import Database
 
 DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
 SMALL_POOL = {"poolclass": sa.AsyncAdaptedQueuePool, "pool_size": 3, "max_overflow": 0}

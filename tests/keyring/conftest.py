@@ -15,13 +15,13 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing, notices
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from support.engines import Database, Engines
+from support.login_roles import drop_roles
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import unique
 from tests.keyring.async_rings import DRIVERS
 from tests.keyring.rings import ROOT
 from tests.roles.granted import Granted
-from tests.support.engines import Database, Engines
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import unique
 
 MakeRing = Callable[..., KeyRing]
 Keys = Callable[..., Said]

@@ -6,10 +6,10 @@ from contextlib import closing
 from typing import Any
 
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.rows.smallest import now, unique
 from tests.keyring.rings import change, rows
 from tests.rotations.setups import DAY, a_policy
-from tests.support.engines import Database
-from tests.support.rows.smallest import now, unique
 
 OLD = 91 * DAY
 

@@ -7,10 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import unique
 from tests.keyring.rings import rows
-from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import unique
 
 NOT_A_CIPHERTEXT = b"plaintext of an application, long enough"
 

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
+from support.engines import Database
+from support.rows.smallest import unique
+from support.statements import execute
 
 ROOT = "kms://root-2026"
 AAD = b"invoice/17/iban"

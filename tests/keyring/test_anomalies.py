@@ -7,9 +7,9 @@ import pytest
 
 from kms_schema.audit import Anomaly, find_anomalies
 from kms_schema.keyring import KeyRevokedError
+from support.engines import Database
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA
-from tests.support.engines import Database
 
 
 def found(database: Database) -> list[Anomaly]:

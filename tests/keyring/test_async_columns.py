@@ -12,10 +12,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DecryptionError, EncryptedColumn, EventLoopError, KeyRevokedError
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import entries
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 def invoices(key_id: str) -> Any:

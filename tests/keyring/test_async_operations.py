@@ -25,12 +25,12 @@ from kms_schema.keyring import (
     RotationRun,
 )
 from kms_schema.keyring.formats.bound_data import bound_data
+from support.engines import Database
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.keyring.async_rings import async_engine, opened
 from tests.keyring.due_keys import live, old_key, quarterly
 from tests.keyring.rings import AAD, DATA, entries
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 IN_GREENLETS = {"in_greenlets"}
 

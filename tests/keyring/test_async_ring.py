@@ -16,10 +16,10 @@ from kms_schema.keyring import (
     RingClosedError,
     UnknownKeyError,
 )
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.async_rings import SMALL_POOL, opened, statements
 from tests.keyring.rings import AAD, DATA, entries, unreachable, used
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 def test_each_method(database: Database, roots: RootKeys, kek: str, driver: str) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DecryptionError, KeyExpiredError, KeyRing
+from support.engines import Database
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import used
-from tests.support.engines import Database
 
 CONTENT = bytes(range(256)) * 5000  # two segments
 AAD = b"report"

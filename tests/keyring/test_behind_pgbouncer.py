@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRing
+from support.engines import Database
+from support.engines.pgbouncer import pgbouncer
+from support.programs.commands import kms_schema
+from support.rows.smallest import unique
 from tests.keyring.async_rings import async_engine
 from tests.keyring.rings import AAD, DATA
-from tests.support.engines import Database
-from tests.support.engines.pgbouncer import pgbouncer
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import unique
 
 pytestmark = pytest.mark.only_on("postgresql")
 

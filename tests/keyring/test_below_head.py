@@ -5,9 +5,9 @@ import pytest
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
 from kms_schema.migrate import program
+from support.engines import Database
+from support.programs.commands import kms_schema
 from tests.keyring.rings import AAD, DATA, ROOT, rows
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
 
 
 def test_no_key_is_written_below_head(empty_database: Database, roots: RootKeys, root: tuple[str, str]) -> None:

@@ -17,10 +17,10 @@ from kms_schema.keyring import (
     KeyRing,
     NoLiveVersionError,
 )
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, entries, unreachable
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 def test_a_revocation_is_seen_within_max_age(ring: KeyRing, orders: str, make_ring: MakeRing) -> None:

@@ -13,13 +13,13 @@ from kms_schema.cli.connections import connected
 from kms_schema.crypto import RootKeys
 from kms_schema.database.url import parse_database_url
 from kms_schema.keyring import KeyRing, notices
+from support.engines import Database, Engines
+from support.engines.pgbouncer import pgbouncer
+from support.login_roles import drop_roles
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.keyring.due_keys import quarterly
 from tests.keyring.rings import AAD, DATA, ROOT, change
-from tests.support.engines import Database, Engines
-from tests.support.engines.pgbouncer import pgbouncer
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

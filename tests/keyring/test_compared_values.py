@@ -20,9 +20,9 @@ from sqlalchemy.orm import (
 )
 
 from kms_schema.keyring import ColumnOperatorError, ColumnValueError, EncryptedColumn, KeyRing
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import change
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 Shop = Any
 

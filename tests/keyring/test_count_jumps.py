@@ -9,13 +9,13 @@ import pytest
 from kms_schema.audit import find_anomalies
 from kms_schema.keyring import KeyRing, UsageLimitError
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.keyring.rings import AAD, DATA
 from tests.roles.granted import Granted
 from tests.rotations.setups import a_policy, queue_of
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 STEP = 2**24
 """As much as one statement may add."""

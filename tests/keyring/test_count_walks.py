@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import AsyncKeyRing, KeyRing
+from support.engines import Database
 from tests.keyring.async_rings import async_engine
 from tests.keyring.processes import Child, child
 from tests.keyring.rings import AAD, rows
-from tests.support.engines import Database
 
 WALKS, WALKS_OF_FULL = 2, 60
 PROCESSES = 2

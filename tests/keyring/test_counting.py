@@ -13,11 +13,11 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing, UsageLimitError
 from kms_schema.keyring.counting import FIRST_BYTES, MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK, Block
 from kms_schema.keyring.waits import Threads
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, change, used, value
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 VOLUME = (
     "SELECT v.data_volume_bytes FROM key_versions AS v JOIN key_masters AS m ON m.id = v.key_id WHERE m.key_id = :key"

@@ -15,14 +15,14 @@ from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInU
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.listing import stored_columns
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.async_rings import opened, statements
 from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.invoices import invoices
 from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import another_writes, change, rows
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 @pytest.fixture

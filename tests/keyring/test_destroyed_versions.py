@@ -14,14 +14,14 @@ from kms_schema.keyring import EncryptedColumn, KeyRing, RotationRun
 from kms_schema.keyring.worker import destroying, open_since
 from kms_schema.models import KeyMaster
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.rows.smallest import now, unique
+from support.statements import execute
 from tests.keyring.due_keys import OLD
 from tests.keyring.invoices import invoices
 from tests.keyring.rings import ROOT, change, rows
 from tests.roles.granted import Granted
 from tests.rotations.setups import DAY
-from tests.support.engines import Database
-from tests.support.rows.smallest import now, unique
-from tests.support.statements import execute
 
 ENDED = (
     "UPDATE key_versions SET deactivated_at = :ended WHERE version_number = 1"

@@ -15,13 +15,13 @@ from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, 
 from kms_schema.keyring.worker import ciphertext_counts
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import now, unique
 from tests.keyring.invoices import invoices
 from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import change, rows
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import now, unique
 
 Destroy = Callable[..., Said]
 

@@ -7,9 +7,9 @@ import pytest
 
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import ROOT, change
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 def test_nothing_is_opened_without_its_entry(ring: KeyRing, orders: str, database: Database) -> None:

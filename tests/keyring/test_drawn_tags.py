@@ -8,11 +8,11 @@ from contextlib import closing, contextmanager
 import pytest
 
 from kms_schema.keyring import CiphertextTagError, KeyRing
+from support.engines import Database
+from support.rows.smallest import insert, key_master, key_version, unique
+from support.statements import execute
+from support.views.view_fixture import newest
 from tests.keyring.rings import change, rows
-from tests.support.engines import Database
-from tests.support.rows.smallest import insert, key_master, key_version, unique
-from tests.support.statements import execute
-from tests.support.views.view_fixture import newest
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.crypto.rewrapping import rewrap
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.programs.commands import kms_schema
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.audit.standbys import wait_for
 from tests.keyring.rings import AAD, DATA, ROOT, change, used
-from tests.support.engines import Database
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

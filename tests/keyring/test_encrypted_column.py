@@ -23,9 +23,9 @@ from kms_schema.keyring import (
     KeyRevokedError,
     KeyRing,
 )
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import rows, used
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 IBAN = "DE89 3704 ö'\"%s"
 

@@ -30,13 +30,13 @@ from kms_schema.keyring.handover import ring_methods
 from kms_schema.keyring.handover.handover_files import Handover
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.roles.definition import Role
+from support.engines import Database, Engines
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import unique
 from tests.keyring.async_rings import opened
 from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import AAD, DATA, ROOT, change, entries, rows
 from tests.roles.granted import Granted
-from tests.support.engines import Database, Engines
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import unique
 
 EVENTS = ("KEY_HANDOVER_STARTED", "KEY_HANDED_OVER", "KEY_TAKEN_OVER")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.keyring.conftest import Keys
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 
 def test_a_key_from_its_creation_to_the_archive(

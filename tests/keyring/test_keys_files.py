@@ -9,12 +9,12 @@ import pytest
 from kms_schema.keyring import DecryptionError, KeyRing
 from kms_schema.keyring.formats.streams import SEGMENT_BYTES, stream_bytes
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import Keys
 from tests.keyring.key_files import NOT_OPEN, TEXT
 from tests.keyring.rings import AAD, DATA, entries, used, value
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 VOLUME = "SELECT data_volume_bytes FROM key_versions WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from kms_schema.keyring.formats.streams import SEGMENT_BYTES, stream_bytes
+from support.engines import Database
+from support.programs import python
 from tests.keyring.key_files import NOT_OPEN, TEXT
-from tests.support.engines import Database
-from tests.support.programs import python
 
 SECONDS = 30
 

@@ -15,10 +15,10 @@ from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing, notices
 from kms_schema.keyring.notices import CHANNEL
+from support.engines import Database
 from tests.keyring.async_rings import DRIVERS, async_engine
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, rows, unreachable, value
-from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
+from support.engines import Database
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.keyring.rings import AAD, DATA, USED, another_writes, change, entries, ring_of, table, unreachable, used
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 
 def test_a_pool_of_one_that_is_in_use(database: Database, roots: RootKeys, orders: str) -> None:

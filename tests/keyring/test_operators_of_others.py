@@ -14,11 +14,11 @@ from kms_schema.crypto.destroying import DependentsError, destroy
 from kms_schema.keyring import KeyRevokedError
 from kms_schema.roots.checking import check_roots
 from kms_schema.rotations import open_queue
+from support.engines import Database
+from support.programs.commands import kms_schema
 from tests.audit.trails import KEY
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
 
 pytestmark = pytest.mark.only_on("postgresql")
 

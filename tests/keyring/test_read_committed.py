@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import KeyWrapping, RootKeys, WrapperError, plan, rewrap
 from kms_schema.keyring import KeyRing, VersionInUseError
+from support.engines import Database
 from tests.keyring.async_rings import SMALL_POOL, opened
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DatabaseUnavailableError, DecryptionError, KeyRing, uses
+from support.engines import Database
 from tests.keyring.async_rings import opened
 from tests.keyring.conftest import Keys
 from tests.keyring.rings import AAD, DATA, entries
-from tests.support.engines import Database
 
 READ_ONLY = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
 

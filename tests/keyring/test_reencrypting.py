@@ -15,12 +15,12 @@ from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyNotPermitted
 from kms_schema.keyring.columns.reencrypting import Job
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.programs.commands import kms_schema
 from tests.keyring.invoices import NOT_A_CIPHERTEXT, invoices, reencrypt, stored
 from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import change
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyExistsError, KeyNotPermittedError, KeyRing
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.ring_roles import ADMIN, BOTH, ROTATOR, ring_as
 from tests.keyring.rings import AAD, DATA, change, value
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 EXPIRES = dt.datetime(2126, 11, 29, 2, 30, 0, 123456, tzinfo=dt.UTC)
 MARK = "SELECT CAST(encrypted_columns AS text) FROM key_masters WHERE key_id = :key"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 from kms_schema.keyring import EncryptedColumn, KeyRing, RowBindingError
-from tests.support.rows.smallest import unique
+from support.rows.smallest import unique
 
 DAY = datetime(2026, 1, 31, 12, 30)
 IN_UTC = DAY.replace(tzinfo=UTC)

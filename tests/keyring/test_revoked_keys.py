@@ -25,14 +25,14 @@ from kms_schema.keyring import (
 )
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.invoices import invoices, reencrypt, stored
 from tests.keyring.processes import child
 from tests.keyring.ring_roles import ring_as
 from tests.keyring.rings import AAD, DATA, entries, rows
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 def test_a_revoked_key_opens_after_an_entry(

@@ -28,10 +28,10 @@ from kms_schema.keyring import (
 )
 from kms_schema.keyring.formats.errors import MessageSizeError
 from kms_schema.keyring.formats.messages import message_cipher
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, ROOT, change, entries, rows, used, value
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 VERSIONS = "FROM key_versions AS v JOIN key_masters AS m ON m.id = v.key_id"
 

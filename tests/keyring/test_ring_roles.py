@@ -7,10 +7,10 @@ import pytest
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyNotPermittedError, KeyRing
 from kms_schema.roles.definition import Role
+from support.rows.smallest import unique
 from tests.keyring.ring_roles import ADMIN, APP, BOTH, ROTATOR, ring_as
 from tests.keyring.rings import AAD, DATA, ROOT, entries, rows
 from tests.roles.granted import Granted
-from tests.support.rows.smallest import unique
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -7,9 +7,9 @@ import pytest
 
 from kms_schema.keyring import CachePolicy, DecryptionError, KeyRevokedError, KeyRing, RingClosedError
 from kms_schema.keyring.formats.streams import SEGMENT_BYTES
+from support.engines import Database
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import used, value
-from tests.support.engines import Database
 
 DATA = bytes(5 * SEGMENT_BYTES)
 VOLUME = "SELECT data_volume_bytes FROM key_versions WHERE ciphertext_tag = :tag"

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import KeyRing
+from support.engines import Database
 from tests.keyring.rings import AAD, DATA
-from tests.support.engines import Database
 
 
 @pytest.mark.only_on("sqlite")

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
+from support.engines import Database
 from tests.keyring.rings import AAD, DATA, entries, ring_of, table, used
-from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("sqlite")
 

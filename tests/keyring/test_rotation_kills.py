@@ -12,12 +12,12 @@ import pytest
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyRing
+from support.engines import Database
+from support.interrupted import Statements
+from support.rows.smallest import unique
 from tests.keyring.due_keys import give_up_leases, live, old_key, quarterly, rotation, versions_under
-from tests.keyring.interrupted import Statements
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 SEVERAL = {"postgresql": (22, 30, 24), "sqlite": (400, 600, 500)}
 """Statements before which a worker is interrupted, one run after the other on the same keys. On SQLite the statements

@@ -16,16 +16,16 @@ import sqlalchemy as sa
 from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyNotPermittedError, KeyRing, RotationRun
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.commands import kms_schema
+from support.rows.smallest import now, unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.due_keys import live, old_key, quarterly, recorded, rotation, versions_under, wait_until
 from tests.keyring.rings import AAD, DATA, ROOT, change, unreachable
 from tests.roles.granted import Granted
 from tests.rotations.setups import DAY, HOUR, a_key, queue_of
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import now, unique
 
 
 @pytest.fixture(autouse=True, scope="module")

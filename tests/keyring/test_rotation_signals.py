@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 import pytest
 
 from kms_schema.keyring import KeyRing
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.statements import execute
 from tests.keyring.due_keys import live, old_key, quarterly, rotation, wait_until
 from tests.keyring.rings import rows
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.statements import execute
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -11,11 +11,11 @@ from kms_schema.crypto import KeyWrapping
 from kms_schema.crypto.rewrapping import _Run
 from kms_schema.keyring import CachePolicy
 from kms_schema.keyring.worker import rotating
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.due_keys import live, old_key, quarterly, rotation, versions_under, wait_until
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 SECONDS = 20
 

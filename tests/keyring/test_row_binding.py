@@ -10,9 +10,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, deferred, load_only
 
 from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, RowBindingError
 from kms_schema.keyring.formats.bound_data import bound_data
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import change, rows
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 @pytest.fixture

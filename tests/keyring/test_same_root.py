@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.keyring import KeyRing, MaterialUnavailableError
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import unique
 from tests.keyring.conftest import ROOT
 from tests.keyring.rings import value
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import unique
 
 MADE = "SELECT count(*) FROM key_versions"
 STORED = "SELECT count(*) FROM hsm_configurations WHERE wrapping_key_ref IS NOT NULL"

@@ -9,10 +9,10 @@ import pytest
 
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.keyring import KeyRing, KeyRingError
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows
 from tests.keyring.shown_secrets import forms, shown
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 
 def test_nothing_shows_material(

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys, Secret, SecretRoot
 from kms_schema.keyring import KeyRing, storage
+from support.rows.smallest import unique
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.rows.smallest import unique
 
 
 class Slow(SecretRoot):

@@ -22,10 +22,10 @@ from kms_schema.keyring import (
     UnknownKeyError,
     VersionDestroyedError,
 )
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, change, entries, value
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 Prepare = Callable[[KeyRing, Database, str], object]
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.elements import Grouping
 
 from kms_schema.keyring import ColumnOperatorError, EncryptedColumn, KeyRing, RowBindingError
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import rows
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 Attributes = dict[str, Any]
 

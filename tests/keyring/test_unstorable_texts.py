@@ -19,10 +19,10 @@ from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
 from kms_schema.rotations.policies import UnknownPolicyError, create_policy, find_policy
 from kms_schema.text.storable import check_texts
+from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import AAD, DATA, ROOT, value
-from tests.support.engines import Database
-from tests.support.rows.smallest import unique
 
 BAD = [pytest.param("a\0b", id="nul"), pytest.param("caf\udce9", id="surrogate")]
 FAULT = "has (the character NUL|a surrogate)"

@@ -1,7 +1,7 @@
 """Indexes that a host application adds to the audit log."""
 
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 WANTED = {
     ("timestamp",),

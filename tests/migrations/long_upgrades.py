@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tests.support.engines import Database
+from support.engines import Database
 
 WAIT_SECONDS = 120
 

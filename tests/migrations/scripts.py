@@ -6,8 +6,8 @@ import sqlite3
 import subprocess
 from contextlib import closing
 
-from tests.support.engines import Database
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
+from support.engines import Database
+from support.engines.programs import WHEEL_MAJOR, find_programs
 
 
 class ScriptFailedError(Exception):

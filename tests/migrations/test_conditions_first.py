@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kms_schema.migrate.conditions import without_notes
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.statements import execute
 
 RELATIONS = (
     "SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"

@@ -6,16 +6,16 @@ from contextlib import closing
 import pytest
 from alembic.util import CommandError
 
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.evidence import whole_seal
+from support.rows.population import all_rows
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.audit.totals import assert_exact, kept
 from tests.audit.trails import seal_all, write
 from tests.migrations.scripts import ScriptFailedError, run
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.evidence import whole_seal
-from tests.support.rows.population import all_rows
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 COUNT = "SELECT count(*) FROM key_audit_seals"
 ALLOWED = ("-x", "allow-audit-loss=yes")

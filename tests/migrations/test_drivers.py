@@ -15,11 +15,11 @@ from alembic.util import CommandError
 from pytest_alembic.tests.experimental.downgrade_leaves_no_trace import WrappingConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.support.engines import Database
-from tests.support.engines.database import ALEMBIC_INI
-from tests.support.engines.pgbouncer import PASSWORD, pgbouncer
-from tests.support.programs.commands import kms_schema
-from tests.support.revisions import revisions
+from support.engines import Database
+from support.engines.database import ALEMBIC_INI
+from support.engines.pgbouncer import PASSWORD, pgbouncer
+from support.programs.commands import kms_schema
+from support.revisions import revisions
 
 ASYNCHRONOUS = "async "
 DRIVERS = {

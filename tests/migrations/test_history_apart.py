@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kms_schema.migrate.faults import MigrationError
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.programs.shop import APART, EXAMPLE, Shop, ShopError, open_shop
-from tests.support.revisions import revisions
-from tests.support.rows.population import all_rows, populate
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.programs.shop import APART, EXAMPLE, Shop, ShopError, open_shop
+from support.revisions import revisions
+from support.rows.population import all_rows, populate
+from support.statements import execute
 
 SHOP_HEAD = "shop_0002"
 OWN_TABLE = ("--version-table", "kms_alembic_version")

@@ -5,11 +5,11 @@ from contextlib import closing
 import pytest
 from alembic.util import CommandError
 
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 from tests.migrations.host_indexes import WANTED, indexed
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
 
 WHOLE = ("action_type", "user_id", "status", "timestamp")
 OWN_INDEX = ("user_id",)

@@ -16,9 +16,9 @@ from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base as OurBase
 from kms_schema.models.autogenerate import hooks_for_host
-from tests.support.engines import Database
-from tests.support.programs.shop import APART, ONE_HISTORY, Shop, open_shop
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs.shop import APART, ONE_HISTORY, Shop, open_shop
+from support.statements import execute
 
 SECRETS = '''
 from kms_schema.envelope_format import EnvelopeFormat

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.programs.shop import EXAMPLE, ONE_HISTORY, Shop, ShopError, open_shop
+from support.revisions import revisions
+from support.rows.population import all_rows, populate
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.migrations.host_indexes import WANTED, indexed
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.programs.shop import EXAMPLE, ONE_HISTORY, Shop, ShopError, open_shop
-from tests.support.revisions import revisions
-from tests.support.rows.population import all_rows, populate
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 SHOP_HEAD = "shop_0002"
 

@@ -18,11 +18,11 @@ from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.plan import plan_upgrade
 from kms_schema.snapshots import chain
 from kms_schema.sql.declarations import MODES
-from tests.support.concurrency.locks_held import Held, Seen, locks_seen, strongest
-from tests.support.engines import Database, Engines
-from tests.support.rows.table_dump import TABLES
-from tests.support.rows.volume import fill
-from tests.support.statements import execute
+from support.concurrency.locks_held import Held, Seen, locks_seen, strongest
+from support.engines import Database, Engines
+from support.rows.table_dump import TABLES
+from support.rows.volume import fill
+from support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -12,13 +12,13 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from kms_schema.snapshots import chain
-from tests.support.catalog import Catalog, catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.database import ALEMBIC_INI, Connection
-from tests.support.revisions import revisions
-from tests.support.rows.population import all_rows, as_it_was, populate
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
+from support.catalog import Catalog, catalog, differences
+from support.engines import Database
+from support.engines.database import ALEMBIC_INI, Connection
+from support.revisions import revisions
+from support.rows.population import all_rows, as_it_was, populate
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

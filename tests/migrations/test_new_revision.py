@@ -14,12 +14,12 @@ import pytest
 
 from kms_schema.snapshots import chain
 from kms_schema.sql import paths
-from tests.migrations.later.copies import copy_repository, run_in, run_tests
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database, Engine
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
+from support.catalog import catalog, differences
+from support.engines import Database, Engine
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import REPOSITORY
+from support.later.copies import copy_repository, run_in, run_tests
+from support.programs import python
 from tools import head_schema
 
 VIEW = """-- Whom to ask about a policy.

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.snapshots import chain
+from support.catalog import Catalog, catalog, differences
+from support.engines import Database
+from support.engines.sqlite_shell import install_sqlite_shell
+from support.rows.population import all_rows, populate
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.migrations.scripts import ScriptFailedError, run
-from tests.support.catalog import Catalog, catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.sqlite_shell import install_sqlite_shell
-from tests.support.rows.population import all_rows, populate
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

@@ -10,16 +10,16 @@ import sqlalchemy as sa
 from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import KeyMaster
+from support.catalog import Catalog, catalog, differences
+from support.engines import Database, Engine, Engines
+from support.engines.database import Connection
+from support.programs.commands import kms_schema
+from support.programs.shop import ONE_HISTORY, open_shop
+from support.revisions import revisions
+from support.rows.smallest import audit_entry, insert, key_master
+from support.statements import execute, refused
 from tests.migrations.host_indexes import WANTED
 from tests.migrations.scripts import run
-from tests.support.catalog import Catalog, catalog, differences
-from tests.support.engines import Database, Engine, Engines
-from tests.support.engines.database import Connection
-from tests.support.programs.commands import kms_schema
-from tests.support.programs.shop import ONE_HISTORY, open_shop
-from tests.support.revisions import revisions
-from tests.support.rows.smallest import audit_entry, insert, key_master
-from tests.support.statements import execute, refused
 
 IN_KMS = ("-x", "schema=kms")
 HOST_TABLE = """CREATE TABLE {schema}.audit_logs

@@ -14,19 +14,18 @@ from alembic.util import CommandError
 
 from kms_schema.preflight import preflight
 from kms_schema.sql.violations import LISTED, find_violations, script_checks
-from tests.migrations.scripts import ScriptFailedError, run
-from tests.support.catalog import catalog, differences
-from tests.support.concurrency.statements import kek, master, reparenting
-from tests.support.engines import Database, Engine, Engines
-from tests.support.engines.database import Connection
-from tests.support.rows.long_history import live_a_long_life
-from tests.support.rows.population import all_rows, as_it_was, populate
-from tests.support.rows.smallest import insert, rotation_policy
-from tests.support.rows.usual import usual_rows
-from tests.support.shared import SharedDatabase
-from tests.support.statements import dialect_of, execute, refused
-from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE, EACH_VIOLATION
-from tests.support.violations.violation import (
+from support.catalog import catalog, differences
+from support.concurrency.statements import kek, master, reparenting
+from support.engines import Database, Engine, Engines
+from support.engines.database import Connection
+from support.rows.long_history import live_a_long_life
+from support.rows.population import all_rows, as_it_was, populate
+from support.rows.smallest import insert, rotation_policy
+from support.rows.usual import usual_rows
+from support.shared import SharedDatabase
+from support.statements import dialect_of, execute, refused
+from support.violations.by_rule import A_VIOLATION_OF_EACH_RULE, EACH_VIOLATION
+from support.violations.violation import (
     REVISION,
     Broken,
     Violation,
@@ -35,6 +34,7 @@ from tests.support.violations.violation import (
     spelled,
     violating,
 )
+from tests.migrations.scripts import ScriptFailedError, run
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,13 @@ from kms_schema.preflight import postgresql, preflight
 from kms_schema.preflight.report import WIDTH, as_text
 from kms_schema.preflight.verdict import Disk
 from kms_schema.sql import objects
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.engines.pgbouncer import pgbouncer
+from support.revisions import revisions
+from support.rows.population import all_rows, populate
+from support.statements import execute
 from tests.migrations.preflight_problems import only_problem
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.pgbouncer import pgbouncer
-from tests.support.revisions import revisions
-from tests.support.rows.population import all_rows, populate
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

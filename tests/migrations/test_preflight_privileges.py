@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight import preflight, sqlite
+from support.engines import Database
+from support.login_roles import drop_roles, login
+from support.statements import execute
 from tests.migrations.preflight_problems import only_problem
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles, login
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -13,8 +13,8 @@ from pytest_alembic.tests import (
 )
 from pytest_alembic.tests.experimental import test_downgrade_leaves_no_trace
 
-from tests.support.engines import Database
-from tests.support.engines.database import ALEMBIC_INI
+from support.engines import Database
+from support.engines.database import ALEMBIC_INI
 
 __all__ = [
     "test_downgrade_leaves_no_trace",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.programs.shop import ONE_HISTORY, Shop, ShopError, open_shop
-from tests.support.revisions import revisions
-from tests.support.statements import execute
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.programs.shop import ONE_HISTORY, Shop, ShopError, open_shop
+from support.revisions import revisions
+from support.statements import execute
 
 IDS = tuple(f"{number:03}" for number in range(3, 12))
 OURS = {each[:3]: each for each in revisions()}

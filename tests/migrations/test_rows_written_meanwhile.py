@@ -11,17 +11,17 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from kms_schema.migrate.faults import MigrationError
-from tests.support.catalog import Catalog, catalog, differences
-from tests.support.concurrency.statement_hook import LOCKING, statement_hook
-from tests.support.concurrency.statements import Statement
-from tests.support.engines import Database, Engine
-from tests.support.engines.database import ALEMBIC_INI, Connection
-from tests.support.reports import report_on
-from tests.support.rows.population import all_rows
-from tests.support.rows.smallest import insert, key_master, rotation_policy
-from tests.support.statements import execute
-from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
-from tests.support.violations.violation import REVISION, Broken, Violation, foreign_keys_off, revision, violating
+from support.catalog import Catalog, catalog, differences
+from support.concurrency.statement_hook import LOCKING, statement_hook
+from support.concurrency.statements import Statement
+from support.engines import Database, Engine
+from support.engines.database import ALEMBIC_INI, Connection
+from support.reports import report_on
+from support.rows.population import all_rows
+from support.rows.smallest import insert, key_master, rotation_policy
+from support.statements import execute
+from support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
+from support.violations.violation import REVISION, Broken, Violation, foreign_keys_off, revision, violating
 
 pytestmark = pytest.mark.only_on("postgresql")
 

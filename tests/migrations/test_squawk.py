@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kms_schema.snapshots import chain
-from tests.migrations.later import LAID_OVER
-from tests.support.engines import Database
+from support.engines import Database
+from support.later import LAID_OVER
 
 OFFLINE = Database("postgresql", "postgresql", "postgresql+psycopg://nobody@nowhere/none")
 """Nobody connects to it: its URL only says which SQL to write."""

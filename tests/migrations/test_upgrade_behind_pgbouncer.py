@@ -8,11 +8,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from tests.support.catalog import catalog
-from tests.support.engines import Database
-from tests.support.engines.pgbouncer import PASSWORD, PoolMode, pgbouncer
-from tests.support.engines.postgresql import psycopg_url
-from tests.support.programs.alembic_processes import Finished, run_at_once
+from support.catalog import catalog
+from support.engines import Database
+from support.engines.pgbouncer import PASSWORD, PoolMode, pgbouncer
+from support.engines.postgresql import psycopg_url
+from support.programs.alembic_processes import Finished, run_at_once
 
 pytestmark = pytest.mark.only_on("postgresql")
 

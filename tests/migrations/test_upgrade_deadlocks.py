@@ -10,10 +10,10 @@ import pytest
 
 from kms_schema.sql import operations
 from kms_schema.sql.operations import SHORT_LOCK_TIMEOUT_MS
+from support.concurrency.statement_hook import LOCKING, statement_hook
+from support.engines import Database, Engine
+from support.statements import execute
 from tests.migrations.long_upgrades import WAIT_SECONDS, bring_below, until
-from tests.support.concurrency.statement_hook import LOCKING, statement_hook
-from tests.support.engines import Database, Engine
-from tests.support.statements import execute
 
 QUEUED_SECONDS = 0.6
 

@@ -12,10 +12,10 @@ from alembic.util import CommandError
 
 from kms_schema.engine import create_engine
 from kms_schema.migrate.lock import LOCK_KEY, UpgradeLockError, one_upgrade_at_a_time
-from tests.support.engines import Database
-from tests.support.login_roles import login
-from tests.support.programs.alembic_processes import run_at_once
-from tests.support.statements import execute
+from support.engines import Database
+from support.login_roles import login
+from support.programs.alembic_processes import run_at_once
+from support.statements import execute
 
 REPLICAS = {"postgresql": 20, "sqlite": 8}
 

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 import pytest
 import sqlalchemy as sa
 
+from support.catalog import catalog, differences
+from support.concurrency.clients import READER, Clients
+from support.concurrency.lock_waits import LockWaits
+from support.engines import Database, Engine
+from support.engines.database import Connection
+from support.programs.alembic_processes import start_alembic
+from support.rows.volume import SQLITE_SHARE
+from support.statements import execute
+from support.violations.violation import violating
 from tests.migrations.long_upgrades import WAIT_SECONDS, bring_below, until
-from tests.support.catalog import catalog, differences
-from tests.support.concurrency.clients import READER, Clients
-from tests.support.concurrency.lock_waits import LockWaits
-from tests.support.engines import Database, Engine
-from tests.support.engines.database import Connection
-from tests.support.programs.alembic_processes import start_alembic
-from tests.support.rows.volume import SQLITE_SHARE
-from tests.support.statements import execute
-from tests.support.violations.violation import violating
 
 LOCK_TIMEOUT_MS = 1000
 MOMENT_SECONDS = 1.0

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
+from support.engines.programs import REPOSITORY
+from support.programs import python
 
 Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

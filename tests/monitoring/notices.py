@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from kms_schema.monitoring.alerting.alertmanager import RETENTION, alertmanager_file
 from kms_schema.monitoring.alerting.rule_file import rule_file
 from kms_schema.monitoring.alerting.thresholds import Thresholds
-from tests.support.engines.keeper import free_ports
-from tests.support.engines.prometheus import Server, find_alertmanager, find_program
+from support.engines.keeper import free_ports
+from support.engines.prometheus import Server, find_alertmanager, find_program
 
 SOON = "250ms"
 RESENT = "5s"

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kms_schema.rotations.refresh import refresh
+from support.engines.database import Connection
+from support.rows import smallest
+from support.rows.smallest import Row, audit_entry, insert
+from support.statements import adapt, dialect_of, execute
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation
-from tests.support.engines.database import Connection
-from tests.support.rows import smallest
-from tests.support.rows.smallest import Row, audit_entry, insert
-from tests.support.statements import adapt, dialect_of, execute
 
 
 @dataclass(frozen=True)

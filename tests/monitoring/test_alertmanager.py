@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from kms_schema.monitoring.alerting.alertmanager import GROUP_BY, REPEAT, RETENTION
+from support.engines.keeper import free_port
+from support.engines.prometheus import Server, find_alertmanager, tool
+from support.programs.commands import kms_schema
 from tests.monitoring.notices import parsed
-from tests.support.engines.keeper import free_port
-from tests.support.engines.prometheus import Server, find_alertmanager, tool
-from tests.support.programs.commands import kms_schema
 
 FORGETS = "repeat_interval is greater than the data retention period"
 

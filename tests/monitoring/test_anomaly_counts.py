@@ -9,7 +9,7 @@ import pytest
 from kms_schema.cli.metrics import anomaly_counts
 from kms_schema.cli.metrics.anomaly_counts import AnomalyCounts
 from kms_schema.monitoring.samples import PartResult
-from tests.support.engines import Database
+from support.engines import Database
 
 
 def _until_counted(counts: AnomalyCounts) -> PartResult:

@@ -12,15 +12,15 @@ from kms_schema.monitoring import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, judge
 from kms_schema.monitoring.names import Part
 from kms_schema.vocabulary import HsmHealth, RecordedOperation
+from support.engines import Database
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import hsm_configuration, insert, now
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import seal_all
 from tests.monitoring.promtool_files import ALERTS
 from tests.monitoring.states import fill
 from tests.rotations.setups import DAY, HOUR
-from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import hsm_configuration, insert, now
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 DATA = re.compile(r"[a-z-]+=-?[0-9.e+]+s?;(@[~0-9.e+]*:[0-9.e+]*)?;(@[~0-9.e+]*:[0-9.e+]*)?")
 

@@ -13,13 +13,13 @@ from kms_schema.monitoring.parts import keys
 from kms_schema.monitoring.reader import Reader
 from kms_schema.monitoring.samples import Read, Sample
 from kms_schema.rotations.refresh import refresh
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.rows.smallest import audit_entry, insert, now
+from support.statements import execute
 from tests.cli.audit_trails import trail_of
 from tests.monitoring.states import fill
 from tests.rotations.setups import DAY, a_rotation
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import audit_entry, insert, now
-from tests.support.statements import execute
 
 NOT_COMPARED = {Part.DATABASE, Part.ANOMALIES, Part.STATEMENTS}
 RENDERING = {"client_encoding": "SQL_ASCII", "DateStyle": "German", "extra_float_digits": "-15"}

@@ -10,8 +10,8 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from kms_schema.monitoring.names import BY_NAME, Part
-from tests.support.engines.prometheus import tool
-from tests.support.programs.commands import kms_schema
+from support.engines.prometheus import tool
+from support.programs.commands import kms_schema
 
 
 def printed() -> dict[str, Any]:

@@ -25,14 +25,14 @@ from kms_schema.files.outputs import replaced_file
 from kms_schema.monitoring.names import METRICS, Part
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.login_roles import drop_roles
+from support.programs.commands import kms_schema
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.monitoring.exporters import exporter, parsed, value
 from tests.monitoring.states import fill
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 
 @pytest.mark.only_on("postgresql")

@@ -7,13 +7,13 @@ import pytest
 from kms_schema.audit.storage.postgresql.transactions import PostgresqlTransaction
 from kms_schema.audit.storage.sqlite.transactions import SqliteTransaction
 from kms_schema.monitoring import take_snapshot
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import audit_entry, insert, now
+from support.statements import adapt, dialect_of, execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import seal_all
 from tests.rotations.setups import HOUR
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import audit_entry, insert, now
-from tests.support.statements import adapt, dialect_of, execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

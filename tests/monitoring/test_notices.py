@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from kms_schema.monitoring.alerting.thresholds import Thresholds
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.softhsm import SoftHsm
+from support.programs.commands import kms_schema
+from support.rows import smallest
+from support.rows.smallest import Row, unique
+from support.statements import adapt, dialect_of, execute
 from tests.monitoring.notices import Stack, running
 from tests.rotations.setups import DAY, a_key, a_rotation, queue_of, set_values
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.softhsm import SoftHsm
-from tests.support.programs.commands import kms_schema
-from tests.support.rows import smallest
-from tests.support.rows.smallest import Row, unique
-from tests.support.statements import adapt, dialect_of, execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -10,12 +10,12 @@ import pytest
 from kms_schema.monitoring import Snapshot, take_snapshot
 from kms_schema.monitoring.conditions import judge
 from kms_schema.vocabulary import KeyType
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import Row, insert, now
+from support.statements import adapt, dialect_of, execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import Row, insert, now
-from tests.support.statements import adapt, dialect_of, execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -8,13 +8,13 @@ import pytest
 
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.login_roles import drop_roles
+from support.programs.commands import kms_schema
+from support.rows.smallest import unique
+from support.statements import execute
 from tests.cli.audit_trails import ORIGIN, trail_of
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import unique
-from tests.support.statements import execute
 
 
 def recorded(database: Database) -> list[tuple[object, ...]]:

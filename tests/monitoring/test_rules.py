@@ -6,10 +6,10 @@ from pathlib import Path
 
 from kms_schema.monitoring.alerting.rule_file import rule_file
 from kms_schema.monitoring.names import BY_NAME, METRICS
+from support.engines.prometheus import tool
+from support.programs.commands import kms_schema
 from tests.monitoring.promtool_files import ALERTS, days, minutes
 from tests.monitoring.rule_cases import CASES, LIMITS
-from tests.support.engines.prometheus import tool
-from tests.support.programs.commands import kms_schema
 
 
 def test_promtool_finds_each_alert_as_expected(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from kms_schema.monitoring import Snapshot, take_snapshot
 from kms_schema.monitoring.names import COLLECTOR_SKIPPED
-from tests.support.engines import Engines
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.login_roles import login
-from tests.support.statements import execute
+from support.engines import Engines
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.login_roles import login
+from support.statements import execute
 
 PRELOADED = ("--set", "shared_preload_libraries=pg_stat_statements")
 

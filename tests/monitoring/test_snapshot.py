@@ -11,13 +11,13 @@ from kms_schema.monitoring.names import BY_NAME, METRICS, Part
 from kms_schema.monitoring.parts import keys, single_keys, trail
 from kms_schema.validator import Severity, validate
 from kms_schema.vocabulary import KeyType
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.rows.smallest import audit_entry, hsm_configuration, insert, now
+from support.statements import execute
 from tests.cli.audit_trails import trail_of
 from tests.monitoring.states import fill
 from tests.rotations.setups import DAY, HOUR, a_key
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import audit_entry, hsm_configuration, insert, now
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

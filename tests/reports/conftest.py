@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
+from support.engines import Database, Engines
+from support.engines.database import Connection
 from tests.reports.populated import populate
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import Connection
 
 
 @pytest.fixture(scope="package")

@@ -9,9 +9,8 @@ import pytest
 from kms_schema.reports import STANDARDS, Written, write_report, writing
 from kms_schema.reports.claims import CLAIMS
 from kms_schema.reports.standards import Control, Standard
-from tests.audit.trails import KEY, seal_all
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import (
+from support.engines.database import Connection
+from support.rows.smallest import (
     active_key_master,
     audit_entry,
     hsm_configuration,
@@ -21,7 +20,8 @@ from tests.support.rows.smallest import (
     live_key_version,
     rotation_policy,
 )
-from tests.support.statements import execute
+from support.statements import execute
+from tests.audit.trails import KEY, seal_all
 
 TRUST = f"{KEY.verifier}\n"
 HOSTILE = "<script>alert('x')</script> & \u202e\x1b[31m"

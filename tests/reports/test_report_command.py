@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from support.engines import Database, Engines
+from support.engines.programs import REPOSITORY
+from support.programs.commands import Said, kms_schema
+from support.statements import execute
 from tests.reports.populated import TRUST, period, populate
-from tests.support.engines import Database, Engines
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("newest")
 

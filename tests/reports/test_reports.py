@@ -22,15 +22,15 @@ from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.formats import oscal
 from kms_schema.reports.reading import plain
 from kms_schema.vocabulary import KeyStatus
+from support.engines import Engines
+from support.engines.database import Connection
+from support.engines.programs import REPOSITORY
+from support.programs.commands import kms_schema
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import FORGER, KEY, seal_all
 from tests.reports.populated import HOSTILE, now, write
-from tests.support.engines import Engines
-from tests.support.engines.database import Connection
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 if TYPE_CHECKING:
     import jsonschema

@@ -10,18 +10,18 @@ from kms_schema.audit.standalone import check_archive, check_proof
 from kms_schema.audit.storage.postgresql.transactions import PostgresqlTransaction
 from kms_schema.audit.storage.sqlite.transactions import SqliteTransaction
 from kms_schema.reports.claims import CLAIMS
+from support.engines import Database
+from support.engines.database import Connection
+from support.programs.commands import kms_schema
+from support.rows import smallest
+from support.rows.smallest import active_key_master, audit_entry, insert
+from support.statements import execute
 from tests.audit.aged import age
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.trails import KEY, seal_all
 from tests.audit.trails import write as write_entries
 from tests.reports.populated import write
 from tests.rotations.setups import DAY, a_key
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.programs.commands import kms_schema
-from tests.support.rows import smallest
-from tests.support.rows.smallest import active_key_master, audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("newest")
 

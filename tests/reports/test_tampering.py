@@ -9,12 +9,12 @@ import pytest
 
 from kms_schema.audit.formats.encoding import leaf_hash
 from kms_schema.reports import outcomes, reading
+from support.engines.database import Connection
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import open_trail
 from tests.reports.populated import write
 from tests.reports.wrongs import ENTRY, Undo, Wrong, check_each, updated
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.versions("newest")
 

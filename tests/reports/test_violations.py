@@ -8,14 +8,14 @@ import pytest
 
 from kms_schema import vocabulary
 from kms_schema.reports.claims import CLAIMS
+from support.engines import Database, Engines
+from support.engines.database import Connection
+from support.rows.smallest import audit_entry, insert
+from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.aged import age
 from tests.audit.trails import seal_all
 from tests.reports.populated import not_satisfied, now, write
 from tests.reports.wrongs import BY_CLIENTS, BY_OWNER, check_each
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.versions("newest")
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows import smallest
+from support.rows.smallest import Row, audit_entry, insert
 from tests.audit.trails import seal_all
 from tests.reports.populated import write
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, set_values
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows import smallest
-from tests.support.rows.smallest import Row, audit_entry, insert
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

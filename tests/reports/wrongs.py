@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.reports.populated import not_satisfied, now
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import (
+from support.engines.database import Connection
+from support.rows.smallest import (
     active_key_master,
     insert,
     key_master,
     key_rotation,
     live_key_version,
 )
-from tests.support.statements import execute
+from support.statements import execute
+from tests.reports.populated import not_satisfied, now
 
 Undo = Callable[[], object]
 

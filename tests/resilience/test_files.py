@@ -13,8 +13,8 @@ import click
 import pytest
 
 from kms_schema.cli.connections import connected
-from tests.support.engines import Database
-from tests.support.programs.installed import kms_schema
+from support.engines import Database
+from support.programs.installed import kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
 

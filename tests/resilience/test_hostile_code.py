@@ -10,10 +10,10 @@ import pytest
 from psycopg.types.json import set_json_loads
 
 from kms_schema import validate
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import drop_roles
-from tests.support.reports import found, report_on, run
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import drop_roles
+from support.reports import found, report_on, run
 
 REVISION = "revision of the database"
 EVIL = """CREATE FUNCTION evil(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS

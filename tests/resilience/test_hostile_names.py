@@ -12,12 +12,12 @@ from lxml import etree
 from kms_schema import validate
 from kms_schema.text.identifiers import quoted
 from kms_schema.validator.formats import FORMATS
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import drop_roles
+from support.programs.installed import kms_schema
+from support.reports import found, run
 from tests.resilience.names import HOSTILE, in_quotes
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import drop_roles
-from tests.support.programs.installed import kms_schema
-from tests.support.reports import found, run
 from tests.validator.report_schemas import junit_schema, sarif_validator
 
 pytestmark = pytest.mark.versions("oldest and newest")

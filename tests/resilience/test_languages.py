@@ -12,10 +12,10 @@ import pytest
 
 import kms_schema
 from kms_schema.audit import RuleName, find_anomalies
-from tests.support.engines import Database, Engines
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.rows.smallest import active_key_master, hsm_configuration, insert
-from tests.support.statements import execute, refused
+from support.engines import Database, Engines
+from support.engines.postgresql import PostgresqlEngine
+from support.rows.smallest import active_key_master, hsm_configuration, insert
+from support.statements import execute, refused
 
 CREDENTIALS = "validate_hsm_configuration_credentials"
 CALL = re.compile(r"\b(?:lower|upper)\(")

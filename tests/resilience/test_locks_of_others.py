@@ -19,17 +19,17 @@ from kms_schema.audit.storage.open import open_trail
 from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.rotations.refresh import refresh
 from kms_schema.validator.catalog import postgresql_reader
+from support.concurrency.many_sessions import line_of_parents, line_of_wrappers
+from support.engines import Database
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import REPOSITORY, find_programs
+from support.login_roles import login
+from support.programs import python
+from support.programs.commands import Said, kms_schema
+from support.rows.smallest import active_key_master, insert, key_version
+from support.statements import execute
 from tests.audit.retaining import retaining
 from tests.audit.trails import KEY, write
-from tests.support.concurrency.many_sessions import line_of_parents, line_of_wrappers
-from tests.support.engines import Database
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import REPOSITORY, find_programs
-from tests.support.login_roles import login
-from tests.support.programs import python
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import active_key_master, insert, key_version
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

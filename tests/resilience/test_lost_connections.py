@@ -14,11 +14,11 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.validator.catalog import postgresql_reader
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found, run
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.programs.commands import kms_schema
+from support.reports import found, run
 
 Act = Callable[[psycopg.Cursor[Any], int], None]
 

@@ -9,14 +9,14 @@ from psycopg import sql
 
 from kms_schema import validate
 from kms_schema.database.url import redact
+from support.client_settings import RENDERING
+from support.engines import Database, Engine
+from support.programs.installed import kms_schema
+from support.reports import found, run
+from support.rows.smallest import active_key_master, insert
+from support.statements import execute
 from tests.audit.trails import seal_all
 from tests.resilience.names import in_quotes
-from tests.support.client_settings import RENDERING
-from tests.support.engines import Database, Engine
-from tests.support.programs.installed import kms_schema
-from tests.support.reports import found, run
-from tests.support.rows.smallest import active_key_master, insert
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -10,10 +10,10 @@ from threading import Event, Thread
 import pytest
 
 from kms_schema import ValidationError, validate
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found
+from support.engines import Database
+from support.engines.database import Connection
+from support.programs.commands import kms_schema
+from support.reports import found
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

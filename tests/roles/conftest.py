@@ -9,9 +9,9 @@ import pytest
 
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from support.engines import Database, Engine, Engines
+from support.login_roles import drop_roles
 from tests.roles.granted import Granted
-from tests.support.engines import Database, Engine, Engines
-from tests.support.login_roles import drop_roles
 
 
 @pytest.fixture

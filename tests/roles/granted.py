@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 
 from kms_schema.roles.definition import Role
-from tests.support.engines import Database
-from tests.support.login_roles import login
+from support.engines import Database
+from support.login_roles import login
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import secrets
 import uuid
 from typing import Any
 
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import insert, unique
+from support.engines.database import Connection
+from support.rows.smallest import insert, unique
 
 HOUR = dt.timedelta(hours=1)
 

@@ -4,8 +4,8 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.roles.definition import Role
+from support.statements import execute
 from tests.roles.granted import Granted
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

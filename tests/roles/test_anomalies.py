@@ -6,8 +6,8 @@ import pytest
 
 from kms_schema.audit import TrailError, find_anomalies
 from kms_schema.roles.definition import Role
+from support.programs.commands import kms_schema
 from tests.roles.granted import Granted
-from tests.support.programs.commands import kms_schema
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

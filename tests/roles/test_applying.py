@@ -12,14 +12,14 @@ from kms_schema.roles import applying
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import LOCK_TIMEOUT, script
+from support.engines import Database
+from support.login_roles import drop_roles, login
+from support.programs.commands import kms_schema
+from support.reports import found
+from support.revisions import revisions
+from support.statements import execute
 from tests.roles.granted import HAND_OVER, Granted
 from tests.roles.material import live_key
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles, login
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found
-from tests.support.revisions import revisions
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from kms_schema.roles.definition import CLIENT_COLUMNS, Role
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.login_roles import login
+from support.statements import execute
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import login
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -4,8 +4,8 @@ import pytest
 
 from kms_schema.audit import Document, open_trail, record_document
 from kms_schema.roles.definition import GRANTEES, Role
+from support.statements import execute, refused
 from tests.roles.granted import Granted
-from tests.support.statements import execute, refused
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

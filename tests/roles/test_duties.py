@@ -30,11 +30,11 @@ from kms_schema.vocabulary import (
     RotationTrigger,
     UseEvent,
 )
+from support.programs.commands import kms_schema
+from support.reports import found
+from support.statements import execute
 from tests.roles.granted import Granted
 from tests.roles.material import blob, destroyed_version, live_key
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -10,9 +10,9 @@ from kms_schema.audit import seal
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.inventory import InventoryError, write_inventory
 from kms_schema.roles.definition import GRANTEES, Role
+from support.login_roles import login
 from tests.roles.granted import Granted
 from tests.roles.material import destroyed_version, live_key
-from tests.support.login_roles import login
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from kms_schema.roles.definition import GRANTEES, RELATIONS, Role
+from support.rows.smallest import active_key_master, insert, live_key_version
+from support.statements import execute
 from tests.roles.granted import Granted
-from tests.support.rows.smallest import active_key_master, insert, live_key_version
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg.pq import ExecStatus
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

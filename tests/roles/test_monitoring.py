@@ -6,10 +6,10 @@ from kms_schema.monitoring import take_snapshot
 from kms_schema.monitoring.names import Part
 from kms_schema.roles.definition import GRANTEES, Role
 from kms_schema.vocabulary import RecordedOperation
+from support.programs.commands import kms_schema
+from support.rows.smallest import audit_entry, insert
 from tests.roles.granted import Granted
 from tests.roles.material import destroyed_version
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import audit_entry, insert
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from kms_schema.roles.definition import GRANTEES, REMOVAL, Role
+from support.engines.programs import REPOSITORY
 from tests.roles.granted import Granted
-from tests.support.engines.programs import REPOSITORY
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from kms_schema.roles.definition import GRANTEES, Role
+from support.statements import execute, refused
 from tests.roles.granted import Granted
-from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -7,12 +7,12 @@ import pytest
 
 from kms_schema.reports import STANDARDS
 from kms_schema.roles.definition import Role
+from support.programs.commands import kms_schema
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.audit.trails import KEY, seal_all
 from tests.reports.populated import period, write
 from tests.roles.granted import Granted
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

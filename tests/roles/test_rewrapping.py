@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.roles.definition import Role
+from support.programs.commands import kms_schema
+from support.statements import execute
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers
 from tests.roles.granted import Granted
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -6,10 +6,10 @@ import re
 import pytest
 
 from kms_schema.roles.definition import GRANTEES, Role
+from support.engines import Database
+from support.engines.client_programs import address, client
+from support.programs.commands import kms_schema
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.engines.client_programs import address, client
-from tests.support.programs.commands import kms_schema
 
 
 def test_it_prints_the_sql_and_asks_no_database() -> None:

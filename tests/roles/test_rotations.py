@@ -8,10 +8,10 @@ import pytest
 
 from kms_schema.roles.definition import Role
 from kms_schema.rotations import open_queue
+from support.rows import smallest
+from support.statements import execute
 from tests.roles.granted import Granted
 from tests.rotations.setups import a_key, a_policy, a_rotation, expire
-from tests.support.rows import smallest
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

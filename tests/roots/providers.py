@@ -17,8 +17,8 @@ from kms_schema.models import HsmConfiguration
 from kms_schema.roots import open_root
 from kms_schema.roots.pkcs11_root import create_root
 from kms_schema.vocabulary import HsmProvider
-from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
+from support.engines import Database
+from support.engines.softhsm import SoftHsm
 
 MakeRoot = Callable[[bytes], Root]
 REGION = "eu-central-1"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support.engines import Database
+from support.engines.programs import REPOSITORY
 from tests.keyring.rings import ROOT
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
 
 CHECK = """
 import itertools, sys, tempfile

@@ -19,8 +19,8 @@ from kms_schema.crypto import CryptoError, RootKeyError, RootUnavailableError, S
 from kms_schema.pkcs11 import ObjectNotFoundError, Pkcs11Uri, TokenLostError, TokenRefusedError, TokenUriError
 from kms_schema.pkcs11.token import Token
 from kms_schema.roots import create_root, open_root, open_roots, opening, pkcs11_root
+from support.engines.softhsm import SoftHsm
 from tests.roots import providers
-from tests.support.engines.softhsm import SoftHsm
 
 KEY = secrets.token_bytes(32)
 ARN = f"arn:aws:kms:{providers.REGION}:{providers.ACCOUNT}:key/00000000-0000-0000-0000-000000000000"

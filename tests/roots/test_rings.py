@@ -11,11 +11,11 @@ import pytest
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.roots import create_root
+from support.engines import Database
+from support.engines.softhsm import SoftHsm
 from tests.keyring.async_rings import opened
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, ROOT
-from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
 
 NAMES = ("orders", "invoices", "users")
 

@@ -15,13 +15,13 @@ from kms_schema.keyring import KeyRing, MaterialUnavailableError
 from kms_schema.pkcs11 import Pkcs11Uri
 from kms_schema.pkcs11.token import Token
 from kms_schema.roots import open_roots
+from support.engines import Database
+from support.engines.softhsm import PIN, SoftHsm
+from support.programs.commands import Said, kms_schema
+from support.rows.table_dump import dump_tables
 from tests.crypto.wrapped_keys import a_key, an_hsm, kept, with_triggers_disabled
 from tests.keyring.rings import AAD, DATA, ROOT
 from tests.roots import providers
-from tests.support.engines import Database
-from tests.support.engines.softhsm import PIN, SoftHsm
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.table_dump import dump_tables
 
 KEY = secrets.token_bytes(32)
 OTHER_ROOT = "kms://other"

@@ -25,7 +25,7 @@ from kms_schema.pkcs11 import (
     TokenRefusedError,
 )
 from kms_schema.pkcs11.token import Token, find_object
-from tests.support.engines.softhsm import PIN, SoftHsm
+from support.engines.softhsm import PIN, SoftHsm
 
 WRONG = "wrong-not-to-be-shown"
 

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 DUE = 40
 """For each of four reasons a fourth."""

@@ -4,10 +4,10 @@ import datetime as dt
 from typing import Any
 
 from kms_schema.rotations import RotationQueue, open_queue
-from tests.support.engines.database import Connection
-from tests.support.rows import smallest
-from tests.support.rows.smallest import Row, insert
-from tests.support.statements import adapt, dialect_of, execute
+from support.engines.database import Connection
+from support.rows import smallest
+from support.rows.smallest import Row, insert
+from support.statements import adapt, dialect_of, execute
 
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Backoff, Claim, LeaseLostError, RotationError, RotationQueue
+from support.rows import smallest
+from support.rows.smallest import insert
+from support.shared import SharedDatabase
+from support.statements import execute
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, expire, queue_of, set_values, stored
-from tests.support.rows import smallest
-from tests.support.rows.smallest import insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

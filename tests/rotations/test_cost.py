@@ -13,11 +13,11 @@ import pytest
 from kms_schema.rotations import Scheduled
 from kms_schema.rotations.postgresql_queue import STATEMENTS as ON_POSTGRESQL
 from kms_schema.rotations.sqlite_queue import STATEMENTS as ON_SQLITE
+from support.engines import Database, Engines
+from support.engines.database import Connection
+from support.statements import execute
 from tests.rotations.many_keys import DUE, fill
 from tests.rotations.setups import a_key, queue_of
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

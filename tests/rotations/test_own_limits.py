@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import KeyType
+from support.counters import set_counters
+from support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version, now
+from support.shared import SharedDatabase
+from support.statements import execute
 from tests.rotations.setups import a_key, a_policy, queue_of
-from tests.support.counters import set_counters
-from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version, now
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -3,9 +3,9 @@
 import datetime as dt
 from contextlib import closing
 
+from support.engines import Database
+from support.rows import smallest
 from tests.rotations.setups import HOUR, a_policy, a_rotation, queue_of
-from tests.support.engines import Database
-from tests.support.rows import smallest
 
 
 def test_each_reason_to_wait_has_a_sentence(database: Database) -> None:

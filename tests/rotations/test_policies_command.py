@@ -11,11 +11,11 @@ import pytest
 from kms_schema.models import RotationPolicy
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from support.engines import Database
+from support.login_roles import drop_roles
+from support.programs.commands import Said, kms_schema
+from support.statements import execute
 from tests.roles.granted import Granted
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles
-from tests.support.programs.commands import Said, kms_schema
-from tests.support.statements import execute
 
 Policies = Callable[..., Said]
 

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from kms_schema.rotations.refresh import Refreshed, RefreshError, refresh
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.rows.smallest import active_key_master, insert, live_key_version
-from tests.support.statements import adapt, dialect_of, execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.rows.smallest import active_key_master, insert, live_key_version
+from support.statements import adapt, dialect_of, execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

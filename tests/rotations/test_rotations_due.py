@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from tests.support.views.oracle import Row, Tables
-from tests.support.views.view_fixture import NOW, ViewFixture, entry, master, policy, rotation, version
+from support.views.oracle import Row, Tables
+from support.views.view_fixture import NOW, ViewFixture, entry, master, policy, rotation, version
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

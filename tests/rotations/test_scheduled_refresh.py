@@ -10,12 +10,12 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from tests.support.engines import EngineUnavailableError
-from tests.support.engines.pg_cron import start_with_pg_cron
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import login
-from tests.support.rows.smallest import active_key_master, insert
-from tests.support.statements import execute
+from support.engines import EngineUnavailableError
+from support.engines.pg_cron import start_with_pg_cron
+from support.engines.programs import REPOSITORY
+from support.login_roles import login
+from support.rows.smallest import active_key_master, insert
+from support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 (BLOCK,) = re.findall(r"^```sql\n(CREATE EXTENSION .*?)^```", PAGE, re.DOTALL | re.MULTILINE)

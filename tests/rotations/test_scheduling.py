@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Scheduled
+from support.rows import smallest
+from support.rows.smallest import Row, insert
+from support.shared import SharedDatabase
+from support.statements import execute
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
-from tests.support.rows import smallest
-from tests.support.rows.smallest import Row, insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
 
 ALARM = {"event_category": "SECURITY", "security_level": "CRITICAL"}
 DEMAND = {"event_category": "COMPLIANCE", "event_type": "ROTATION_REQUIRED"}

@@ -13,14 +13,14 @@ from typing import TypeVar
 import pytest
 
 from kms_schema.rotations import Claim, LeaseLostError
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.programs import REPOSITORY
+from support.programs import python
+from support.rows import smallest
+from support.rows.smallest import insert
+from support.statements import execute
 from tests.rotations.setups import a_key, a_policy, a_rotation, queue_of, stored
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
-from tests.support.rows import smallest
-from tests.support.rows.smallest import insert
-from tests.support.statements import execute
 
 Result = TypeVar("Result")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from tests.support.engines import Database
+from support.engines import Database
 
 
 @pytest.fixture

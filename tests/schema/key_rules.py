@@ -3,9 +3,9 @@
 import datetime as dt
 from typing import Any
 
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import Row, now
-from tests.support.statements import adapt, dialect_of, execute, refused
+from support.engines.database import Connection
+from support.rows.smallest import Row, now
+from support.statements import adapt, dialect_of, execute, refused
 
 CHECK_VIOLATION = "23514"
 NOT_NULL_VIOLATION = "23502"

@@ -11,13 +11,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.rows.smallest import active_key_master, audit_entry, insert, key_master, now
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import Forbidden, refuses, refuses_insert, stored
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.rows.smallest import active_key_master, audit_entry, insert, key_master, now
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import Forbidden, refuses, refuses_insert, stored
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

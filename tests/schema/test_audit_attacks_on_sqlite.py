@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.rows.smallest import Row, active_key_master, audit_entry, in_words, insert, key_master
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import Forbidden, apply_settings, refuses, refuses_insert, stored
+from support.engines import Database
+from support.rows.smallest import Row, active_key_master, audit_entry, in_words, insert, key_master
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import Forbidden, apply_settings, refuses, refuses_insert, stored
 
 pytestmark = pytest.mark.only_on("sqlite")
 

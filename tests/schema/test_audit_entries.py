@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from kms_schema.models import KeyAuditLog
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import APPLICATION, drop_roles, login
-from tests.support.rows.smallest import Row, audit_entry, in_words, insert, key_master, now
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
-from tests.support.violations.refused_rows import (
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import APPLICATION, drop_roles, login
+from support.rows.smallest import Row, audit_entry, in_words, insert, key_master, now
+from support.shared import SharedDatabase
+from support.statements import execute, refused
+from support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
     NOT_NULL_VIOLATION,
     Forbidden,

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.rows.evidence import (
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.rows.evidence import (
     LEAF_GUARD,
     LEAVES,
     SEAL_GUARD,
@@ -21,10 +21,10 @@ from tests.support.rows.evidence import (
     seal,
     subtree,
 )
-from tests.support.rows.smallest import Row, in_words, insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
-from tests.support.violations.refused_rows import (
+from support.rows.smallest import Row, in_words, insert
+from support.shared import SharedDatabase
+from support.statements import execute, refused
+from support.violations.refused_rows import (
     UNIQUE_VIOLATION,
     apply_settings,
     refuses,

@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from tests.support.engines.database import Connection
-from tests.support.rows.evidence import (
+from support.engines.database import Connection
+from support.rows.evidence import (
     HASH,
     LEAF_GUARD,
     LEAVES,
@@ -17,10 +17,10 @@ from tests.support.rows.evidence import (
     subtree,
     whole_seal,
 )
-from tests.support.rows.smallest import Row, in_words, insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import (
+from support.rows.smallest import Row, in_words, insert
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import (
     UNIQUE_VIOLATION,
     Forbidden,
     malformed,

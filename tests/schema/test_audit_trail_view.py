@@ -13,11 +13,11 @@ from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
 from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 from kms_schema.audit.storage.transactions import OpenTrail
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.evidence import LEAVES
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.evidence import LEAVES
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from kms_schema.engine import create_engine
 from kms_schema.models import KeyMaster, KeyVersion
+from support.engines import Database
+from support.recorded_changes import last_sequence, recorded
+from support.rows.smallest import Row, insert, key_master, key_version, now
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.views.view_fixture import newest
 from tests.schema.key_rules import insert_refused, update, update_refused, value
-from tests.support.engines import Database
-from tests.support.recorded_changes import last_sequence, recorded
-from tests.support.rows.smallest import Row, insert, key_master, key_version, now
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.views.view_fixture import newest
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from kms_schema.models import KeyAuditLog, KeyMaster, acting_for
 from kms_schema.validator import validate
 from kms_schema.vocabulary import KeyStatus, KeyType, RecordedEvent
-from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
-from tests.support.login_roles import login
-from tests.support.rows.smallest import audit_entry, insert, key_master, unique
-from tests.support.statements import execute, refused
+from support.engines import Database
+from support.engines.programs import REPOSITORY
+from support.login_roles import login
+from support.rows.smallest import audit_entry, insert, key_master, unique
+from support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.concurrency.many_sessions import (
+from support.concurrency.many_sessions import (
     PARALLEL,
     Statements,
     circle_of_parents,
@@ -20,10 +20,10 @@ from tests.support.concurrency.many_sessions import (
     line_of_parents,
     line_of_wrappers,
 )
-from tests.support.concurrency.pairs import PAIRS, Pair
-from tests.support.concurrency.serial_results import SerialRun, comparable, run_in_order
-from tests.support.concurrency.sessions import Session, commit_as_they_end
-from tests.support.concurrency.statements import (
+from support.concurrency.pairs import PAIRS, Pair
+from support.concurrency.serial_results import SerialRun, comparable, run_in_order
+from support.concurrency.sessions import Session, commit_as_they_end
+from support.concurrency.statements import (
     Statement,
     activating,
     adding,
@@ -34,12 +34,12 @@ from tests.support.concurrency.statements import (
     master,
     version,
 )
-from tests.support.engines import Database, Engines
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.random_operations.invariants import forbidden_states
-from tests.support.rows.smallest import key_version, now
-from tests.support.rows.table_dump import dump_tables
-from tests.support.statements import refused
+from support.engines import Database, Engines
+from support.engines.postgresql import PostgresqlEngine
+from support.random_operations.invariants import forbidden_states
+from support.rows.smallest import key_version, now
+from support.rows.table_dump import dump_tables
+from support.statements import refused
 
 READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
 SERIALIZATION_FAILURE = "40001"

@@ -6,13 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.concurrency.pairs import PAIRS, Pair
-from tests.support.concurrency.serial_results import comparable, run_in_order
-from tests.support.concurrency.statements import Statement
-from tests.support.engines import Database
-from tests.support.random_operations.invariants import forbidden_states
-from tests.support.rows.table_dump import dump_tables
-from tests.support.statements import execute
+from support.concurrency.pairs import PAIRS, Pair
+from support.concurrency.serial_results import comparable, run_in_order
+from support.concurrency.statements import Statement
+from support.engines import Database
+from support.random_operations.invariants import forbidden_states
+from support.rows.table_dump import dump_tables
+from support.statements import execute
 
 pytestmark = pytest.mark.only_on("sqlite")
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations.refresh import refresh
-from tests.support.counters import set_counters
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import Row, active_key_master, insert, key_rotation, key_version, live_key_version
-from tests.support.statements import execute, refused
+from support.counters import set_counters
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import Row, active_key_master, insert, key_rotation, key_version, live_key_version
+from support.statements import execute, refused
 
 MOST = 10**15
 OVERFLOWING_KEYS = 9_300

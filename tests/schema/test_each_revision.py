@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from kms_schema import snapshots
-from tests.support.engines.database import Database
+from support.engines.database import Database
 
 pytestmark = pytest.mark.only_on("sqlite")
 

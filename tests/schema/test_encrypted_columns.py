@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from support.recorded_changes import last_sequence, recorded
+from support.rows.smallest import insert, key_master
+from support.shared import SharedDatabase
 from tests.schema.key_rules import insert_refused, update, update_refused
-from tests.support.recorded_changes import last_sequence, recorded
-from tests.support.rows.smallest import insert, key_master
-from tests.support.shared import SharedDatabase
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

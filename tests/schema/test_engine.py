@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from kms_schema.database.url import DatabaseUrlError
 from kms_schema.engine import create_engine
-from tests.support.engines import Database
+from support.engines import Database
 
 pytestmark = pytest.mark.versions("all")
 

@@ -11,17 +11,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.engines import parse_names
-from tests.support.engines.programs import REPOSITORY
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
+from support.engines import parse_names
+from support.engines.programs import REPOSITORY
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("all")
 
 OWNER = """
 import sys, time
-from tests.support.engines import Engines
-from tests.support.engines.postgresql import psycopg_url
+from support.engines import Engines
+from support.engines.postgresql import psycopg_url
 engine = Engines()[sys.argv[1]]
 print(psycopg_url(engine.url), flush=True)
 time.sleep(600)

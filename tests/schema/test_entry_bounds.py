@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from support.engines import Database, Engines
+from support.engines.postgresql import PostgresqlEngine
+from support.rows.smallest import Row, audit_entry, hsm_configuration, insert, key_master, rotation_policy
+from support.shared import SharedDatabase
+from support.statements import execute, refused
+from support.violations.refused_rows import Forbidden, apply_settings, refuses_insert
 from tests.schema.encodings import ENCODINGS, NO_UTF8
-from tests.support.engines import Database, Engines
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.rows.smallest import Row, audit_entry, hsm_configuration, insert, key_master, rotation_policy
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
-from tests.support.violations.refused_rows import Forbidden, apply_settings, refuses_insert
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from kms_schema.models import Base, UtcTimestamp
-from tests.support.rows.smallest import (
+from support.rows.smallest import (
     Row,
     active_key_master,
     hsm_configuration,
@@ -17,9 +17,9 @@ from tests.support.rows.smallest import (
     live_key_version,
     rotation_policy,
 )
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import Forbidden, refuses_insert, refuses_update
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import Forbidden, refuses_insert, refuses_update
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

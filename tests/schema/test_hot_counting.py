@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 
 CLIENTS = 8
 COUNTED = 250

@@ -6,11 +6,11 @@ import uuid
 import pytest
 
 from kms_schema.vocabulary import HsmHealth, HsmProvider
-from tests.support.recorded_changes import last_sequence, recorded
-from tests.support.rows.smallest import Row, envelope, hsm_configuration, in_words, insert, now
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import (
+from support.recorded_changes import last_sequence, recorded
+from support.rows.smallest import Row, envelope, hsm_configuration, in_words, insert, now
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import (
     SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,

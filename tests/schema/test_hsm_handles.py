@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version, now
+from support.shared import SharedDatabase
 from tests.schema.key_rules import insert_refused, update, update_refused
-from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version, now
-from tests.support.shared import SharedDatabase
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

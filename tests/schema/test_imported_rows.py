@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.recorded_changes import last_sequence, recorded
-from tests.support.rows.smallest import (
+from support.recorded_changes import last_sequence, recorded
+from support.rows.smallest import (
     Row,
     active_key_master,
     envelope,
@@ -15,8 +15,8 @@ from tests.support.rows.smallest import (
     live_key_version,
     now,
 )
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 
 MANY = 100
 ONE_KEY = "INSERT INTO key_masters (key_id, key_type, algorithm, key_size_bits) VALUES ('k', 'dek', 'AES', 256)"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kms_schema.snapshots import Objects, chain, load
-from tests.schema.workload.queries import QUERIES
+from support.workload.queries import QUERIES
 from tools.index_reasons import INDEX_REASONS
 
 REQUIRED = (

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from tests.support.views.oracle import Row
-from tests.support.views.view_fixture import NOW, ViewFixture, entry, failure, master, policy, rotation, version
+from support.views.oracle import Row
+from support.views.view_fixture import NOW, ViewFixture, entry, failure, master, policy, rotation, version
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

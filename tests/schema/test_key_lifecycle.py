@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, KeyStatus
+from support.rows.smallest import Row, insert, key_master, key_version, live_key_version, now
+from support.shared import SharedDatabase
 from tests.schema.key_rules import insert_refused, is_recent, same, stored, update, update_refused, value
-from tests.support.rows.smallest import Row, insert, key_master, key_version, live_key_version, now
-from tests.support.shared import SharedDatabase
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

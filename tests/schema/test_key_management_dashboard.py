@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.views.oracle import Row
-from tests.support.views.view_fixture import NOW, ViewFixture, entry, failure, master, rotation, version
+from support.views.oracle import Row
+from support.views.view_fixture import NOW, ViewFixture, entry, failure, master, rotation, version
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -8,6 +8,19 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import HsmProvider, KeySecurityLevel, KeyType
+from support.rows.smallest import (
+    Row,
+    audit_entry,
+    hsm_key_master,
+    insert,
+    key_master,
+    key_rotation,
+    key_version,
+    now,
+    unique,
+)
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 from tests.schema.key_rules import (
     NOT_NULL_VIOLATION,
     delete_refused,
@@ -19,19 +32,6 @@ from tests.schema.key_rules import (
     update_refused,
     value,
 )
-from tests.support.rows.smallest import (
-    Row,
-    audit_entry,
-    hsm_key_master,
-    insert,
-    key_master,
-    key_rotation,
-    key_version,
-    now,
-    unique,
-)
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -11,6 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
+from support.rows.smallest import Row, envelope, hsm_key_master, insert, key_master, key_version, now
+from support.shared import SharedDatabase
 from tests.schema.key_rules import (
     delete_refused,
     insert_refused,
@@ -18,8 +20,6 @@ from tests.schema.key_rules import (
     update,
     update_refused,
 )
-from tests.support.rows.smallest import Row, envelope, hsm_key_master, insert, key_master, key_version, now
-from tests.support.shared import SharedDatabase
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

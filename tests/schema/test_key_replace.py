@@ -12,6 +12,20 @@ from itertools import product
 
 import pytest
 
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import (
+    Row,
+    audit_entry,
+    envelope,
+    insert,
+    key_master,
+    key_rotation,
+    key_version,
+    live_key_version,
+    now,
+)
+from support.statements import dialect_of, execute, refused
 from tests.schema.key_rules import (
     NOT_NULL_VIOLATION,
     delete_refused,
@@ -23,20 +37,6 @@ from tests.schema.key_rules import (
     update_statement,
     value,
 )
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import (
-    Row,
-    audit_entry,
-    envelope,
-    insert,
-    key_master,
-    key_rotation,
-    key_version,
-    live_key_version,
-    now,
-)
-from tests.support.statements import dialect_of, execute, refused
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from kms_schema.vocabulary import RotationStatus, RotationTrigger
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import (
+from support.engines.database import Connection
+from support.rows.smallest import (
     Row,
     in_words,
     insert,
@@ -23,9 +23,9 @@ from tests.support.rows.smallest import (
     now,
     rotation_policy,
 )
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import (
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
     NOT_NULL_VIOLATION,
     SETTINGS,

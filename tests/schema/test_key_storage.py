@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 from tests.schema.key_rules import insert_refused, update, update_refused, value
-from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

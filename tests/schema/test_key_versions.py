@@ -7,6 +7,18 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import KEY_STATUS_TIME, KeyStatus
+from support.rows.smallest import (
+    Row,
+    active_key_master,
+    hsm_key_master,
+    insert,
+    key_master,
+    key_version,
+    live_key_version,
+    now,
+)
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 from tests.schema.key_rules import (
     NOT_NULL_VIOLATION,
     RESTRICT_VIOLATION,
@@ -18,18 +30,6 @@ from tests.schema.key_rules import (
     update_refused,
     value,
 )
-from tests.support.rows.smallest import (
-    Row,
-    active_key_master,
-    hsm_key_master,
-    insert,
-    key_master,
-    key_version,
-    live_key_version,
-    now,
-)
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.rows.smallest import (
+from support.rows.smallest import (
     Row,
     active_key_master,
     envelope,
@@ -14,8 +14,8 @@ from tests.support.rows.smallest import (
     live_key_version,
     now,
 )
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
+from support.shared import SharedDatabase
+from support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

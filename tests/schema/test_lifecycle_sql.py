@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kms_schema import sql
 from kms_schema.models import Base
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE
-from tests.support.engines import Database
+from support.engines import Database
 from tools.lifecycle_sql import postgresql_lifecycle, sqlite_lifecycle
 from tools.model_ddl import table_statement
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, versions
 from kms_schema.vocabulary import KeyStatus, RotationStatus, RotationTrigger
-from tests.support.rows.model_rows import MOMENT, a_key, a_version, write_everything
+from support.rows.model_rows import MOMENT, a_key, a_version, write_everything
 
 pytestmark = pytest.mark.versions("all")
 

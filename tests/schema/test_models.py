@@ -29,9 +29,9 @@ from kms_schema.vocabulary import (
     RotationStatus,
     RotationTrigger,
 )
-from tests.support.engines import Engines
-from tests.support.rows.model_rows import MOMENT, a_key, a_policy, a_version, an_entry, write_everything
-from tests.support.rows.smallest import now
+from support.engines import Engines
+from support.rows.model_rows import MOMENT, a_key, a_policy, a_version, an_entry, write_everything
+from support.rows.smallest import now
 
 pytestmark = pytest.mark.versions("all")
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack, closing
 import psycopg
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.rows.smallest import Row, active_key_master, insert, key_version, live_key_version, now
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.rows.smallest import Row, active_key_master, insert, key_version, live_key_version, now
+from support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("newest")]
 

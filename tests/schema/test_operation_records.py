@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import RecordedOperation
-from tests.support.rows.smallest import Row, in_words, insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
+from support.rows.smallest import Row, in_words, insert
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 
 TABLE = "key_operation_records"
 FINDINGS = {"errors": 0, "warnings": 1, "infos": 2, "unchecked": 0}

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from kms_schema import snapshots
-from tests.support.engines import EngineUnavailableError
-from tests.support.engines.database import Connection
-from tests.support.engines.plpgsql_check import start_with_plpgsql_check
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import REPOSITORY
+from support.engines import EngineUnavailableError
+from support.engines.database import Connection
+from support.engines.plpgsql_check import start_with_plpgsql_check
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import REPOSITORY
 
 pytestmark = pytest.mark.versions("all")
 

@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.support.engines import Engines
-from tests.support.random_operations import operations, rotations, versions
-from tests.support.random_operations.invariants import forbidden_states
-from tests.support.random_operations.operations import Operation
-from tests.support.random_operations.refusals import may_be_of_one_operation
-from tests.support.random_operations.stores import Store, logical
-from tests.support.random_operations.transitions import forbidden_changes
-from tests.support.rows.table_dump import TableDump
-from tests.support.rows.usual import usual_rows
+from support.engines import Engines
+from support.random_operations import operations, rotations, versions
+from support.random_operations.invariants import forbidden_states
+from support.random_operations.operations import Operation
+from support.random_operations.refusals import may_be_of_one_operation
+from support.random_operations.stores import Store, logical
+from support.random_operations.transitions import forbidden_changes
+from support.rows.table_dump import TableDump
+from support.rows.usual import usual_rows
 
 EXAMPLES = int(os.environ.get("KMS_TEST_EXAMPLES", "0"))
 SETTINGS = settings(

@@ -8,11 +8,11 @@ import pytest
 
 from kms_schema.validator import validate
 from kms_schema.vocabulary import KeyStatus, RecordedEvent
-from tests.support.engines import Database
-from tests.support.recorded_changes import CHANGES, World, change, delete, last_sequence, recorded, started
-from tests.support.rows.smallest import audit_entry, insert, key_master, key_version, now, rotation_policy
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
+from support.engines import Database
+from support.recorded_changes import CHANGES, World, change, delete, last_sequence, recorded, started
+from support.rows.smallest import audit_entry, insert, key_master, key_version, now, rotation_policy
+from support.shared import SharedDatabase
+from support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

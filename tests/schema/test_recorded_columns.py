@@ -6,7 +6,7 @@ import pytest
 
 from kms_schema.models import Base
 from kms_schema.vocabulary import RecordedEvent
-from tests.support.views.view_fixture import newest
+from support.views.view_fixture import newest
 
 NAMES = {
     "key_masters": "key_master",

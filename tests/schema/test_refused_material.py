@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.engines.programs import find_programs
-from tests.support.rows.smallest import Row, envelope, hsm_configuration, insert, key_master, key_version
-from tests.support.statements import execute, refused
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.engines.programs import find_programs
+from support.rows.smallest import Row, envelope, hsm_configuration, insert, key_master, key_version
+from support.statements import execute, refused
 
 KEY = b"\x7f" + secrets.token_bytes(31)
 PASSWORD = f"pass-{secrets.token_hex(12)}"

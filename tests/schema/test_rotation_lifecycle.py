@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import ROTATION_LIFECYCLE, RotationStatus
-from tests.support.rows.smallest import Row, insert, key_master, key_rotation, now
-from tests.support.shared import SharedDatabase
-from tests.support.statements import adapt, execute, refused
-from tests.support.violations.refused_rows import (
+from support.rows.smallest import Row, insert, key_master, key_rotation, now
+from support.shared import SharedDatabase
+from support.statements import adapt, execute, refused
+from support.violations.refused_rows import (
     Forbidden,
     apply_settings,
     refuses_insert,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import KeyType
-from tests.support.rows.smallest import Row, insert, key_master, key_rotation, now, rotation_policy, unique
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.refused_rows import (
+from support.rows.smallest import Row, insert, key_master, key_rotation, now, rotation_policy, unique
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.refused_rows import (
     SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,

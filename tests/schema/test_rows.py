@@ -1,9 +1,9 @@
 """The rows that other tests start from are accepted as they are."""
 
-from tests.support.rows import smallest
-from tests.support.rows.smallest import insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
+from support.rows import smallest
+from support.rows.smallest import insert
+from support.shared import SharedDatabase
+from support.statements import execute
 
 
 def test_every_builder_makes_a_row_that_is_accepted(shared: SharedDatabase) -> None:

@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.rows.smallest import audit_entry, insert, key_master
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
+from support.engines import Database
+from support.rows.smallest import audit_entry, insert, key_master
+from support.shared import SharedDatabase
+from support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 SECONDS = 20

@@ -6,9 +6,9 @@ from contextlib import closing
 import pytest
 
 import kms_schema
-from tests.support.engines import Database
-from tests.support.rows.smallest import active_key_master, audit_entry, insert, live_key_version
-from tests.support.statements import execute, refused
+from support.engines import Database
+from support.rows.smallest import active_key_master, audit_entry, insert, live_key_version
+from support.statements import execute, refused
 
 pytestmark = pytest.mark.only_on("sqlite")
 

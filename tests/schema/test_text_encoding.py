@@ -9,12 +9,11 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.schema.encodings import ENCODINGS, NO_UTF8
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import Connection
-from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.programs.commands import kms_schema
-from tests.support.rows.smallest import (
+from support.engines import Database, Engines
+from support.engines.database import Connection
+from support.engines.postgresql import PostgresqlEngine
+from support.programs.commands import kms_schema
+from support.rows.smallest import (
     Row,
     hsm_configuration,
     insert,
@@ -23,9 +22,10 @@ from tests.support.rows.smallest import (
     key_version,
     rotation_policy,
 )
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute, refused
-from tests.support.violations.refused_rows import apply_settings
+from support.shared import SharedDatabase
+from support.statements import execute, refused
+from support.violations.refused_rows import apply_settings
+from tests.schema.encodings import ENCODINGS, NO_UTF8
 
 RECORDS = "key_operation_records"
 PUBLICATION: Row = {"operation": "PUBLICATION", "subject": "kms.example/audit", "seal_number": 1}

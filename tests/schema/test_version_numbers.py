@@ -2,10 +2,10 @@
 
 import pytest
 
+from support.rows.smallest import Row, active_key_master, insert, key_version
+from support.shared import SharedDatabase
+from support.statements import execute
 from tests.schema.key_rules import insert_refused
-from tests.support.rows.smallest import Row, active_key_master, insert, key_version
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

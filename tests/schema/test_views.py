@@ -10,15 +10,15 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows import smallest
-from tests.support.rows.smallest import insert
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.views.oracle import Tables
-from tests.support.views.population import looks
-from tests.support.views.view_fixture import TABLES, VIEWS, ViewFixture, exactly, expected, newest, read
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows import smallest
+from support.rows.smallest import insert
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.views.oracle import Tables
+from support.views.population import looks
+from support.views.view_fixture import TABLES, VIEWS, ViewFixture, exactly, expected, newest, read
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -15,10 +15,10 @@ import pytest
 
 from kms_schema.sql.violations import query, rule_of
 from kms_schema.validator.checks.envelopes import WANTED, envelope_queries
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
-from tests.support.violations.violation import revision
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
+from support.violations.violation import revision
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs")
 NODES_FOR_EACH_ROW = 20

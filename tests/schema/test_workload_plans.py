@@ -17,12 +17,12 @@ from benchmarks.plans import plans_of
 from kms_schema.monitoring import take_snapshot
 from kms_schema.monitoring.parts.rotating import still_open
 from kms_schema.monitoring.reader import Reader
-from tests.schema.workload.filling import HOT_KEY, fill
-from tests.schema.workload.plans import Plan, plan_of
-from tests.schema.workload.queries import QUERIES, Query
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import Connection
-from tests.support.statements import adapt, execute
+from support.engines import Database, Engines
+from support.engines.database import Connection
+from support.statements import adapt, execute
+from support.workload.filling import HOT_KEY, fill
+from support.workload.plans import Plan, plan_of
+from support.workload.queries import QUERIES, Query
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

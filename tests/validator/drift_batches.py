@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import psycopg
 
 from kms_schema.validator.diff.findings import Finding
-from tests.support.engines.database import Connection
-from tests.support.reports import run
+from support.engines.database import Connection
+from support.reports import run
 
 TOGETHER = 6
 """Drifts that a database has at once, at most."""

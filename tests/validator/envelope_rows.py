@@ -4,10 +4,10 @@ import secrets
 from typing import Any
 
 from kms_schema.validator import validate
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import Row
-from tests.support.violations.violation import spelled
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import Row
+from support.violations.violation import spelled
 
 TEXT = b'{"user": "kms", "pin": "0000-1234", "host": "luna.example"}'
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from kms_schema.cli.on_use import on_use
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 if TYPE_CHECKING:
     import jsonschema

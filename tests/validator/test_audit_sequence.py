@@ -7,12 +7,12 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.validator.diff.findings import Finding
+from support.engines import Database
+from support.engines.database import Connection
+from support.reports import run
+from support.rows.smallest import audit_entry, insert
+from support.statements import execute
 from tests.audit.trails import seal_all, write
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.reports import run
-from tests.support.rows.smallest import audit_entry, insert
-from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from tests.support.engines import Database
-from tests.support.reports import posture
-from tests.support.rows.smallest import insert, key_master
+from support.engines import Database
+from support.reports import posture
+from support.rows.smallest import insert, key_master
 
 SWALLOWS = """
     CREATE FUNCTION swallows() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';

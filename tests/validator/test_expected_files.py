@@ -8,7 +8,7 @@ import pytest
 
 from kms_schema import snapshots
 from kms_schema.snapshots import decoded, encoded, folded, overlay
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 from tests.validator.example_objects import changed, differences, schema
 from tools.snapshot_files import snapshot_files
 

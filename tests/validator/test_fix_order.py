@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from tests.support.engines import Database
+from support.engines import Database
 from tests.validator.mutations.kinds import run
 
 TOGETHER = {

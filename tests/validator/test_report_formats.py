@@ -14,7 +14,7 @@ from kms_schema import render
 from kms_schema.text.printable import in_a_line
 from kms_schema.validator import RULES, Report, Severity
 from kms_schema.validator.formats import FORMATS, Layout
-from tests.support.sample_reports import (
+from support.sample_reports import (
     COLUMN,
     DISABLED,
     EXTRA,

@@ -10,7 +10,7 @@ from kms_schema import render
 from kms_schema.cli.validate import validate_command
 from kms_schema.validator import RULES
 from kms_schema.validator.formats import FORMATS, Layout
-from tests.support.sample_reports import USUAL
+from support.sample_reports import USUAL
 from tests.validator.report_schemas import junit_schema, sarif_validator
 
 ADDRESS = "https://docs.example/kms-schema"

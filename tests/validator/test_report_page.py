@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from kms_schema import render
 from kms_schema.snapshots import chain
 from kms_schema.validator import Report
-from tests.support.sample_reports import (
+from support.sample_reports import (
     COLUMN,
     DISABLED,
     EXTRA,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kms_schema.validator.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Remediation, Rule, Scope
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 
 VALIDATOR = REPOSITORY / "kms_schema" / "validator"
 REGISTRY = "kms_schema/validator/rules"

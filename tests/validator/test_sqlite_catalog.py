@@ -12,8 +12,8 @@ import pytest
 from kms_schema import validate
 from kms_schema.validator import Report
 from kms_schema.validator.catalog.sqlite_reader import reading
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
+from support.engines import Database
+from support.programs.commands import kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
 

@@ -7,7 +7,7 @@ import pytest
 from kms_schema import render
 from kms_schema.validator import Report
 from kms_schema.validator.formats import Layout
-from tests.support.sample_reports import USUAL, finding, hostile, report
+from support.sample_reports import USUAL, finding, hostile, report
 
 WIDE = Layout(width=80)
 LONG = " AND ".join(f"NEW.column_{number} IS OLD.column_{number}" for number in range(20))

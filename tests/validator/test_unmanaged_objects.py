@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from kms_schema.validator import validate
-from tests.support.engines import Database
-from tests.support.programs.commands import kms_schema
-from tests.support.statements import execute
+from support.engines import Database
+from support.programs.commands import kms_schema
+from support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

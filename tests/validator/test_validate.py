@@ -17,9 +17,9 @@ from kms_schema.snapshots import Attributes
 from kms_schema.validator import ValidationError
 from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
 from kms_schema.validator.catalog.attributes import kind_and_name
-from tests.support.engines import Database, Engines
-from tests.support.engines.database import ALEMBIC_INI, Connection
-from tests.support.reports import found, report_on, run
+from support.engines import Database, Engines
+from support.engines.database import ALEMBIC_INI, Connection
+from support.reports import found, report_on, run
 from tests.validator import drifts_postgresql, drifts_sqlite
 from tests.validator.drift_batches import is_run, together
 from tools.snapshot_files import differing, symbolic

@@ -4,10 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.reports import found, report_on
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.reports import found, report_on
+from support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 

@@ -9,8 +9,8 @@ import pytest
 from kms_schema import validate
 from kms_schema.validator import Finding, ValidationError
 from kms_schema.validator.catalog import builtins
-from tests.support.engines import Database
-from tests.support.reports import run
+from support.engines import Database
+from support.reports import run
 from tools.builtins import digests_of, keys_of
 
 on_postgresql = pytest.mark.only_on("postgresql")

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from kms_schema.validator import validate
-from tests.support.concurrency.statements import kek, master, version
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import Row, envelope, hsm_configuration, insert
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
-from tests.support.violations.violation import foreign_keys_off, spelled
+from support.concurrency.statements import kek, master, version
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import Row, envelope, hsm_configuration, insert
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
+from support.violations.violation import foreign_keys_off, spelled
 from tests.validator.envelope_rows import TEXT, described, found, gcm, name
 
 NONCE, TAG = secrets.token_bytes(12), secrets.token_bytes(16)

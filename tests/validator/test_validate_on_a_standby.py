@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from kms_schema import validate
 from kms_schema.validator import Level, Report, ValidationError
-from tests.support.engines import Database
-from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
-from tests.support.engines.programs import WHEEL_MAJOR, find_programs
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import run
-from tests.support.rows.population import populate
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.postgresql import PostgresqlEngine, psycopg_url
+from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.programs.commands import kms_schema
+from support.reports import run
+from support.rows.population import populate
+from support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql-18")
 SECONDS = 20

@@ -10,11 +10,11 @@ import pytest
 from kms_schema.crypto import EnvelopeFormat, KeyWrapping, RootKeys
 from kms_schema.validator import Report, validate
 from kms_schema.validator.formats import render
-from tests.support.concurrency.statements import master, version
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.rows.smallest import Row, hsm_configuration, insert
-from tests.support.violations.violation import spelled
+from support.concurrency.statements import master, version
+from support.engines import Database
+from support.engines.database import Connection
+from support.rows.smallest import Row, hsm_configuration, insert
+from support.violations.violation import spelled
 from tests.validator.envelope_rows import TEXT, described, found, gcm, name
 
 PLAIN: dict[str, tuple[int, bytes, str]] = {

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from kms_schema import validate
 from kms_schema.validator import Finding
+from support.engines import Database
+from support.login_roles import drop_roles, login
+from support.reports import run
+from support.violations.bypasses import BYPASSES, HARMLESS, Bypass
 from tests.roles.granted import HAND_OVER
-from tests.support.engines import Database
-from tests.support.login_roles import drop_roles, login
-from tests.support.reports import run
-from tests.support.violations.bypasses import BYPASSES, HARMLESS, Bypass
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 Connection = psycopg.Connection[tuple[object, ...]]

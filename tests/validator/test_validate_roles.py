@@ -11,11 +11,11 @@ from kms_schema.validator.catalog.attributes import Objects, names_of
 from kms_schema.validator.catalog.postgresql_reader import reading
 from kms_schema.validator.checks.posture import Observed
 from kms_schema.validator.diff.compare import usual_owner
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import drop_roles, login
+from support.reports import found, posture, report_on, run
 from tests.roles.granted import HAND_OVER
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import drop_roles, login
-from tests.support.reports import found, posture, report_on, run
 
 
 def test_roles_that_can_bypass_protections_are_warnings(database: Database) -> None:

@@ -7,15 +7,15 @@ import pytest
 from kms_schema.models import Base
 from kms_schema.validator import Report, validate
 from kms_schema.validator.checks.row_reader import NEEDS
-from tests.support.concurrency.statements import live_version, master
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.rows.population import populate
-from tests.support.statements import execute
-from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
-from tests.support.violations.triggers_disabled import triggers_disabled
-from tests.support.violations.violation import Violation, spelled
+from support.concurrency.statements import live_version, master
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.rows.population import populate
+from support.statements import execute
+from support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
+from support.violations.triggers_disabled import triggers_disabled
+from support.violations.violation import Violation, spelled
 
 
 def rows_found(connection: Connection) -> dict[str, str]:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from kms_schema import validate
 from kms_schema.validator import Severity
-from tests.support.engines import Database
-from tests.support.login_roles import login
-from tests.support.reports import run
+from support.engines import Database
+from support.login_roles import login
+from support.reports import run
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 Connection = psycopg.Connection[tuple[object, ...]]

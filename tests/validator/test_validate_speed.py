@@ -17,9 +17,9 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.validator.catalog import postgresql_reader
-from tests.support.engines import Database
-from tests.support.statements import execute
-from tests.support.unmanaged_objects import add_foreign_tables
+from support.engines import Database
+from support.statements import execute
+from support.unmanaged_objects import add_foreign_tables
 
 OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
 FOR_DIFFERENCES = {"remediation", "diff.impact", "formats.changed_lines"}

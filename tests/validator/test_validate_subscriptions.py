@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from kms_schema import validate
 from kms_schema.validator import Finding
-from tests.support.engines import Database
-from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
-from tests.support.engines.programs import find_programs
-from tests.support.login_roles import login
-from tests.support.reports import run
-from tests.support.rows.smallest import insert, key_master, key_rotation
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.postgresql import PostgresqlEngine, psycopg_url
+from support.engines.programs import find_programs
+from support.login_roles import login
+from support.reports import run
+from support.rows.smallest import insert, key_master, key_rotation
+from support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 SECONDS = 20

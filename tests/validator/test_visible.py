@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_schema.text.printable import in_a_line, in_lines
-from tests.support.sample_reports import HIDDEN
+from support.sample_reports import HIDDEN
 from tests.validator.texts import ANY_TEXT
 
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}

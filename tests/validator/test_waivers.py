@@ -7,7 +7,7 @@ import pytest
 
 from kms_schema import Waiver, WaiverError, read_waivers
 from kms_schema.validator.waivers import waive
-from tests.support.sample_reports import DISABLED, EXTRA, OWNER, finding, report
+from support.sample_reports import DISABLED, EXTRA, OWNER, finding, report
 
 TODAY = date(2026, 11, 25)
 LATER, EARLIER = TODAY + timedelta(days=1), TODAY - timedelta(days=1)

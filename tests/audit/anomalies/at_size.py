@@ -15,11 +15,11 @@ import psycopg
 
 from kms_schema.audit.anomalies.finding import find_anomalies
 from kms_schema.audit.anomalies.rules import RULES
+from support.engines import Engines
+from support.engines.database import Connection
+from support.statements import dialect_of
 from tests.audit.anomalies.loading import without_triggers
 from tests.audit.anomalies.scans import scanning
-from tests.support.engines import Engines
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of
 
 KEYS = 100_000
 DAYS = 365

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from kms_schema.audit.anomalies.anomaly import Anomaly
 from kms_schema.audit.anomalies.finding import find_anomalies
 from kms_schema.audit.anomalies.rules import RULES
+from support.engines import Engines
+from support.engines.database import Connection
 from tests.audit.anomalies.incidents import simulate
 from tests.audit.anomalies.loading import load
 from tests.audit.anomalies.year import BEGIN, Incident, Year
-from tests.support.engines import Engines
-from tests.support.engines.database import Connection
 
 MONTH = 30
 

@@ -8,8 +8,8 @@ import uuid
 from typing import Any
 
 from benchmarks.data.loading import add, transaction
+from support.engines.database import Connection
 from tests.audit.anomalies.life import ENTRY, Life
-from tests.support.engines.database import Connection
 
 _TABLES = ("rotation_policies", "key_masters", "key_versions", "key_rotations", "key_audit_logs")
 _FIRST = 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from kms_schema.audit.anomalies import log_reader
 from kms_schema.audit.anomalies.dialects import POSTGRESQL, SQLITE
-from tests.support.engines.database import Connection
+from support.engines.database import Connection
 
 NAMES = sorted(path.stem for path in (Path(log_reader.__file__).parent / "queries").glob("*.sql"))
 _SCAN = re.compile(r"SCAN (TABLE \w+ AS )?(entry|earlier)\b(?! USING)")

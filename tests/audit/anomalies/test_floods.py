@@ -11,14 +11,14 @@ from kms_schema.audit.anomalies.finding import find_anomalies
 from kms_schema.audit.anomalies.rules import RuleName
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.vocabulary import RecordedEvent
+from support.engines import Engines
+from support.engines.database import Connection
+from support.engines.programs import REPOSITORY
 from tests.audit.anomalies import plans
 from tests.audit.anomalies.life import Life
 from tests.audit.anomalies.loading import load
 from tests.audit.anomalies.plans import at
 from tests.audit.anomalies.scans import NAMES
-from tests.support.engines import Engines
-from tests.support.engines.database import Connection
-from tests.support.engines.programs import REPOSITORY
 
 FLOOD = 50
 JUDGED = plans.DAYS - 1

@@ -10,13 +10,13 @@ import pytest
 
 from kms_schema.audit import TrailError, count_anomalies, find_anomalies
 from kms_schema.audit.anomalies.rules import RULES, RuleName
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.recorded_changes import CHANGES, World
-from tests.support.rows.smallest import active_key_master, audit_entry, insert, live_key_version
-from tests.support.shared import SharedDatabase
-from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import triggers_disabled
+from support.engines import Database
+from support.engines.database import Connection
+from support.recorded_changes import CHANGES, World
+from support.rows.smallest import active_key_master, audit_entry, insert, live_key_version
+from support.shared import SharedDatabase
+from support.statements import execute
+from support.violations.triggers_disabled import triggers_disabled
 
 HOUR = dt.timedelta(hours=1)
 

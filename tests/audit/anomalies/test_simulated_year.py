@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
+from support.engines import Database
 from tests.audit.anomalies.incidents import simulate
 from tests.audit.anomalies.judged_year import judged
-from tests.support.engines import Database
 
 LIVES = [
     pytest.param(2, 33, 32, id="a-month"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from tests.support.engines import Database
+from support.engines import Database
 
 SECONDS = 30
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 
 from kms_schema.snapshots import chain
 from kms_schema.validator.checks.revision_status import LOOKS_AGAIN
+from support.engines import Database, Engine
+from support.later import LAID_OVER
+from support.reports import found, report_on
+from support.revisions import revisions
+from support.statements import execute
 from tests.migrations.interruption.client import Client, PostgresqlClient, SqliteClient
 from tests.migrations.interruption.files import use_rollback_journal
 from tests.migrations.interruption.program import Words
 from tests.migrations.interruption.states import VERSION_TABLE, State, state_of
-from tests.migrations.later import LAID_OVER
-from tests.support.engines import Database, Engine
-from tests.support.reports import found, report_on
-from tests.support.revisions import revisions
-from tests.support.statements import execute
 
 BOTTOM = max(revision for revision in chain() if revision < "9") if LAID_OVER else "base"
 """Where chains begin: with the later revisions, at the head of the package, whose own are killed without them."""

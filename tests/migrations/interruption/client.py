@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Protocol, Self
 
+from support.engines import Database
 from tests.migrations.interruption import program
 from tests.migrations.interruption.program import Words
 from tests.migrations.interruption.wire import Moment, Wire
-from tests.support.engines import Database
 
 SECONDS = 120
 

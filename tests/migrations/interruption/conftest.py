@@ -2,9 +2,9 @@
 
 import pytest
 
+from support.engines import Engine
 from tests.migrations.interruption.chains import Chains
 from tests.migrations.interruption.summary import Tally, lines
-from tests.support.engines import Engine
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

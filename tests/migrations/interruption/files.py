@@ -6,8 +6,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.support.engines import Database, Engine
-from tests.support.statements import execute
+from support.engines import Database, Engine
+from support.statements import execute
 
 JOURNALS = ("-wal", "-journal")
 

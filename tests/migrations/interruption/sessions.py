@@ -5,7 +5,7 @@ from contextlib import closing
 
 import psycopg
 
-from tests.support.engines import Database
+from support.engines import Database
 
 SECONDS = 10
 """How long a server process may go on after its client died; it looks when it has executed its statement."""

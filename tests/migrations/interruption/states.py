@@ -4,10 +4,10 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 
-from tests.support.catalog import Catalog, catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import dialect_of, execute
+from support.catalog import Catalog, catalog, differences
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import dialect_of, execute
 
 VERSION_TABLE = "alembic_version"
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from support.engines import Database, Engine
+from support.later import LAID_OVER
 from tests.migrations.interruption.chains import DOWN, UP, Chain, Chains, client_of
 from tests.migrations.interruption.client import PostgresqlClient
 from tests.migrations.interruption.files import copy_as_left, must_be_recovered
@@ -12,8 +14,6 @@ from tests.migrations.interruption.program import Words
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.states import VERSION_TABLE, State, state_of
 from tests.migrations.interruption.summary import Tally
-from tests.migrations.later import LAID_OVER
-from tests.support.engines import Database, Engine
 
 PARTS = 2 if LAID_OVER else 8
 """The statements of a chain are dealt out to as many tests, for as many processes to take."""

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from alembic.util import CommandError
 
+from support.engines import Database, Engine
 from tests.migrations.interruption.blockers import (
     DEAD,
     FILLED,
@@ -26,7 +27,6 @@ from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.states import state_of
 from tests.migrations.interruption.summary import Tally
 from tests.migrations.interruption.wire import Moment
-from tests.support.engines import Database, Engine
 
 pytestmark = pytest.mark.only_on("postgresql")
 

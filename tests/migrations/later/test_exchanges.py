@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.engines.database import Connection
+from support.login_roles import login
+from support.rows.population import all_rows, populate
+from support.statements import execute
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import open_trail, seal_all, write
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.login_roles import login
-from tests.support.rows.population import all_rows, populate
-from tests.support.statements import execute
 
 SECONDS = 30
 PRIVILEGES = """SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class WHERE relname = 'key_label_counts'

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kms_schema.snapshots import chain
-from tests.migrations.later.copies import lay_over, run_in, run_tests
-from tests.support.engines import Engine
-from tests.support.once import once
+from support.engines import Engine
+from support.later.copies import lay_over, run_in, run_tests
+from support.once import once
 
 STEPS = ("up-to-901", "up-to-902", "down-from-902", "down-from-901")
 LOCKS = "migrations/test_migration_locks.py"

@@ -20,7 +20,7 @@ from fnmatch import fnmatch
 
 import psycopg
 
-from tests.support.engines import DEFAULT_ENGINES, Engines, parse_names
+from support.engines import DEFAULT_ENGINES, Engines, parse_names
 from tests.validator.mutations import matrix
 from tests.validator.mutations.dialects import every_mutation, kinds_on
 from tests.validator.mutations.kinds import Mutation

@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import cache
 from zlib import crc32
 
-from tests.support.engines import Database
+from support.engines import Database
 from tests.validator.mutations import postgresql, sqlite
 from tests.validator.mutations.kinds import Kind, Mutation, mutations
 from tests.validator.mutations.postgresql.catalog import rows_of as rows_of_postgresql

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.support.engines.database import Connection
+from support.engines.database import Connection
 
 Row = Mapping[str, Any]
 """What is known of one object: `key` as the validator calls it, and names and definitions for use in statements."""

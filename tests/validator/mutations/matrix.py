@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kms_schema import snapshots
-from tests.support.engines.programs import REPOSITORY
+from support.engines.programs import REPOSITORY
 from tests.validator.mutations.runner import Fix, Trial
 
 PAGE = REPOSITORY / "docs" / "validator-matrix.md"

@@ -14,8 +14,8 @@ from zlib import crc32
 from kms_schema import snapshots, validate
 from kms_schema.validator import Finding
 from kms_schema.validator.diff.findings import MANUAL_ACTION
-from tests.support.engines import Database, Engine
-from tests.support.engines.database import Connection
+from support.engines import Database, Engine
+from support.engines.database import Connection
 from tests.validator.mutations.kinds import Mutation, run
 from tests.validator.mutations.runner import DriverError
 

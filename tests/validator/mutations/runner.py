@@ -10,8 +10,8 @@ import psycopg
 
 from kms_schema import validate
 from kms_schema.validator import Finding
-from tests.support.engines import Database, Engine
-from tests.support.engines.database import Connection
+from support.engines import Database, Engine
+from support.engines.database import Connection
 from tests.validator.mutations.kinds import Mutation, run
 
 DriverError = (psycopg.Error, sqlite3.Error)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.engines import Engines
+from support.engines import Engines
 from tests.validator.mutations.dialects import every_mutation, kinds_on, two_of_each_kind
 from tests.validator.mutations.kinds import run
 

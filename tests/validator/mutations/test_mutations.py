@@ -8,9 +8,9 @@ from contextlib import closing
 import pytest
 
 from kms_schema import snapshots, validate
-from tests.support.engines import Database, Engines
-from tests.support.engines.programs import REPOSITORY
-from tests.support.programs import python
+from support.engines import Database, Engines
+from support.engines.programs import REPOSITORY
+from support.programs import python
 from tests.validator.mutations.dialects import every_mutation, kinds_on, one_of_each_kind
 from tests.validator.mutations.kinds import Mutation, run
 from tests.validator.mutations.runner import Court

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from kms_schema import validate
-from tests.support.engines import Engines
+from support.engines import Engines
 from tests.validator.mutations.dialects import every_mutation, kinds_on
 from tests.validator.mutations.pairs import pairs, tried
 

@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 
 from kms_schema import validate
-from tests.support.engines import Database
-from tests.support.reports import found, report_on
+from support.engines import Database
+from support.reports import found, report_on
 from tests.validator.mutations.kinds import run
 
 SWALLOW = "BEFORE INSERT ON main.key_audit_logs BEGIN SELECT RAISE(IGNORE); END"

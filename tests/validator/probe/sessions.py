@@ -16,7 +16,7 @@ from kms_schema.validator.probe.postgresql import probing as on_postgresql
 from kms_schema.validator.probe.protections import keeper_of, protection_of
 from kms_schema.validator.probe.sqlite import SqliteSession
 from kms_schema.validator.probe.sqlite import probing as on_sqlite
-from tests.support.engines.database import Connection, Database
+from support.engines.database import Connection, Database
 
 Tried = list[Attempt | Promise]
 NEWEST = {"postgresql": 18, "sqlite": 3}

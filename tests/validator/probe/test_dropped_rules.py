@@ -13,9 +13,9 @@ from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe.attempt import Attempt, Promise
 from kms_schema.validator.probe.findings import probe_findings
 from kms_schema.validator.probe.runner import Outcome, make
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from support.engines import Database
+from support.engines.database import Connection
+from support.statements import execute
 from tests.validator.probe.sessions import Tried, by_protection, copy_of, expected_of, session_on
 
 REVISIONS = snapshots.chain()[1:]

@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from kms_schema import validate
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.programs import python
+from support.reports import found
+from support.rows.population import all_rows, populate
+from support.statements import execute
 from tests.migrations.interruption.sessions import await_silence
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.programs import python
-from tests.support.reports import found
-from tests.support.rows.population import all_rows, populate
-from tests.support.statements import execute
 
 PROGRAM = """
 import sys, time

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from kms_schema import validate
-from tests.support.catalog import catalog, differences
-from tests.support.engines import Database
-from tests.support.engines.database import Connection
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found
-from tests.support.rows.population import all_rows, populate
-from tests.support.statements import execute
+from support.catalog import catalog, differences
+from support.engines import Database
+from support.engines.database import Connection
+from support.programs.commands import kms_schema
+from support.reports import found
+from support.rows.population import all_rows, populate
+from support.statements import execute
 from tests.validator.probe.sessions import AT_LEAST, OnlyAt, probe
 
 

@@ -6,10 +6,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.support.engines import Database
-from tests.support.reports import found
-from tests.support.rows.smallest import insert
-from tests.support.statements import execute
+from support.engines import Database
+from support.reports import found
+from support.rows.smallest import insert
+from support.statements import execute
 from tests.validator.probe.sessions import OnlyAt, probe
 
 BUSY = """INSERT INTO key_audit_logs (event_type, event_category, event_description)

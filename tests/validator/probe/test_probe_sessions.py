@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.validator import Report
-from tests.support.engines import Database
-from tests.support.login_roles import APPLICATION, login
-from tests.support.programs.commands import kms_schema
-from tests.support.reports import found
-from tests.support.statements import execute
+from support.engines import Database
+from support.login_roles import APPLICATION, login
+from support.programs.commands import kms_schema
+from support.reports import found
+from support.statements import execute
 from tests.validator.probe.sessions import AT_LEAST, OnlyAt, probe
 
 SOON_SECONDS = 30

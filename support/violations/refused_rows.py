@@ -1,0 +1,216 @@
+"""Rows and changes that a table must refuse: tried on INSERT and on UPDATE, with what is stored left as it was."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from kms_schema.models import Base, UtcTimestamp
+from kms_schema.models.envelopes import EnvelopeBytes
+from support.engines.database import Connection
+from support.rows.smallest import Row, in_words
+from support.statements import execute, refused
+
+CHECK_VIOLATION = "23514"
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
+NOT_NULL_VIOLATION = "23502"
+TOO_LONG = "22001"
+
+_NULL_RULES = {
+    "rotation_policies": "guard_rotation_policy_not_null",
+    "key_rotations": "guard_key_rotation_not_null",
+    "hsm_configurations": "guard_hsm_configuration_not_null",
+}
+"""The guard trigger that refuses a NULL in a column with a default on SQLite; otherwise SQLite names the column."""
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """A change that turns an accepted row into a refused one, and the rule that refuses it."""
+
+    change: Row
+    rule: str
+    sqlstate: str = CHECK_VIOLATION
+    sqlite_says: str | None = None
+
+    def __str__(self) -> str:
+        """Name the case in pytest's listing."""
+        return f"{self.rule}-{in_words(self.change)}"[:100]
+
+
+def missing(table: str, *server_set: str) -> list[Forbidden]:
+    """Return a NULL for each column of `table` that is NOT NULL, but those that the server sets."""
+    columns = Base.metadata.tables[table].columns
+    required = [column for column in columns if not column.nullable and column.name not in server_set]
+    return [
+        Forbidden(
+            {column.name: None},
+            f'"{column.name}"',
+            NOT_NULL_VIOLATION,
+            _NULL_RULES[table] if column.server_default is not None and table in _NULL_RULES else f"{column}",
+        )
+        for column in required
+    ]
+
+
+def too_long(table: str, **most: int) -> list[Forbidden]:
+    """Each column holds so many characters and no more; on PostgreSQL its type says so."""
+    return [
+        Forbidden({column: "x" * (length + 1)}, "value too long", TOO_LONG, f"ck_{table}_{column}_type")
+        for column, length in most.items()
+    ]
+
+
+def stored(connection: Connection, table: str) -> list[tuple[Any, ...]]:
+    """Return every row of `table`."""
+    return list(execute(connection, f"SELECT * FROM {table} ORDER BY 1, 2").fetchall())  # noqa: S608
+
+
+def value_of(connection: Connection, table: str, row: Row, column: str) -> Any:
+    """Return what is stored in one column of `row`."""
+    found = execute(connection, f'SELECT "{column}" FROM {table} WHERE id = :id', {"id": row["id"]})  # noqa: S608
+    return found.fetchone()[0]
+
+
+def update(connection: Connection, table: str, row: Row, **change: Any) -> Row:
+    """Update `row` by plain SQL and return it as it is now."""
+    execute(connection, _update(table, change), {**_places(change), "the_row": row["id"]})
+    return {**row, **change}
+
+
+def refuses(
+    connection: Connection,
+    table: str,
+    statement: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    rule: str,
+    sqlstate: str | None = None,
+    sqlite_says: str | None = None,
+) -> None:
+    """Assert that a statement is refused by `rule` and `table` holds the same rows afterwards."""
+    before = stored(connection, table)
+    refused(connection, statement, parameters, rule=rule, sqlstate=sqlstate, sqlite_says=sqlite_says)
+    assert stored(connection, table) == before
+
+
+def refuses_insert(connection: Connection, table: str, row: Row, forbidden: Forbidden) -> None:
+    """Assert that `row` cannot be inserted once it is changed."""
+    changed = {**row, **forbidden.change}
+    columns = ", ".join(f'"{column}"' for column in changed)
+    places = ", ".join(f":{place}" for place in _places(changed))
+    _refuses(connection, table, f"INSERT INTO {table} ({columns}) VALUES ({places})", _places(changed), forbidden)  # noqa: S608
+
+
+def refuses_update(connection: Connection, table: str, row: Row, forbidden: Forbidden) -> None:
+    """Assert that the stored `row` cannot be changed so."""
+    parameters = {**_places(forbidden.change), "the_row": row["id"]}
+    _refuses(connection, table, _update(table, forbidden.change), parameters, forbidden)
+
+
+def _refuses(
+    connection: Connection, table: str, statement: str, parameters: Mapping[str, Any], forbidden: Forbidden
+) -> None:
+    refuses(
+        connection,
+        table,
+        statement,
+        parameters,
+        rule=forbidden.rule,
+        sqlstate=forbidden.sqlstate,
+        sqlite_says=forbidden.sqlite_says,
+    )
+
+
+def _update(table: str, change: Row) -> str:
+    assignments = ", ".join(f'"{column}" = :{place}' for column, place in zip(change, _places(change), strict=True))
+    return f"UPDATE {table} SET {assignments} WHERE id = :the_row"  # noqa: S608
+
+
+def _places(values: Row) -> Row:
+    return {f"new_{column}": value for column, value in values.items()}
+
+
+# Values that SQLite would store silently, by the column's type on PostgreSQL.
+_MALFORMED: tuple[tuple[type[sa.types.TypeEngine[Any]], tuple[Any, ...]], ...] = (
+    (
+        UtcTimestamp,
+        (
+            "2999-01-01",
+            "2999-01-01 00:00:00.000000Z",
+            "2999-01-01T00:00:00Z",
+            "2999-01-01T00:00:00.000000+02:00",
+            "2999-02-30T00:00:00.000000Z",
+            "2999-01-01T00:00:00.000000Z\0",
+            "2999-01-01T24:00:00.000000Z",
+            "0000-01-01T00:00:00.000000Z",
+            5,
+        ),
+    ),
+    (
+        sa.Uuid,
+        ("0123456789ABCDEF0123456789ABCDEF", "01234567-89ab-7def-8123-456789abcdef", "0" * 32 + "\0", b"0" * 32, 5),
+    ),
+    (sa.Boolean, (2, -1, 0.5, "true", "")),
+    (sa.BigInteger, ("many", 1.5, b"1", "")),
+    (sa.Integer, ("many", 1.5, b"1", "", 2**31)),
+    (sa.JSON, ("{", "", "5", "null", "{}\0", "[]\0", b"{}", 5)),
+    (EnvelopeBytes, ("\x01" + "x" * 60, 5)),
+    (sa.LargeBinary, ("\x01" + "x" * 60, 5)),
+    (sa.String, (b"bytes", "NUL\0inside")),
+)
+
+
+def malformed(table: str, *server_set: str) -> list[Forbidden]:
+    """Return each column of `table`, but those that the server sets, with each value that its type does not have."""
+    return [
+        Forbidden({column.name: value}, f"fk_{table}_" if by_foreign_key else f"ck_{table}_{column.name}_")
+        for column in Base.metadata.tables[table].columns
+        if column.name not in server_set
+        # A client can switch foreign keys off, so a trigger checks the ids in entries itself.
+        for by_foreign_key in (column.foreign_keys and table != "key_audit_logs",)
+        for value in next(values for kind, values in _MALFORMED if isinstance(column.type, kind))
+    ]
+
+
+SETTINGS = [
+    {"foreign_keys": foreign_keys, "recursive_triggers": recursive_triggers}
+    for foreign_keys in ("ON", "OFF")
+    for recursive_triggers in ("ON", "OFF")
+]
+"""Settings of SQLite clients, on which no rule depends."""
+
+
+def apply_settings(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set pragmas outside of a transaction, where alone they take effect, and begin a new one."""
+    execute(connection, "ROLLBACK")
+    for name, value in settings.items():
+        execute(connection, f"PRAGMA {name} = {value}")
+    execute(connection, "BEGIN")
+
+
+def refuses_displacement(connection: Connection, table: str, row: Row, taken: Row, *, rule: str) -> None:
+    """Assert that SQLite lets no form of REPLACE, IGNORE or upsert put `row` in the place that `taken` says.
+
+    `taken` are the values of a unique key of another row; they are tried on INSERT, and on UPDATE of `row` unless
+    they hold an `id`, which never changes.
+    """
+    changed = {**row, "id": uuid.uuid4(), **taken}
+    columns = ", ".join(f'"{column}"' for column in changed)
+    values = f"({columns}) VALUES ({', '.join(f':{column}' for column in changed)})"
+    for statement in (
+        f"REPLACE INTO {table} {values}",
+        f"INSERT OR REPLACE INTO {table} {values}",
+        f"INSERT OR IGNORE INTO {table} {values}",
+        f"INSERT OR FAIL INTO {table} {values}",
+        f"INSERT INTO {table} {values} ON CONFLICT DO NOTHING",
+        f"INSERT INTO {table} {values} ON CONFLICT (id) DO UPDATE SET id = excluded.id",
+    ):
+        refuses(connection, table, statement, changed, rule=rule)
+    if "id" not in taken:
+        for resolution in ("REPLACE", "IGNORE", "FAIL"):
+            statement = _update(table, taken).replace("UPDATE", f"UPDATE OR {resolution}", 1)
+            refuses(connection, table, statement, {**_places(taken), "the_row": row["id"]}, rule=rule)
