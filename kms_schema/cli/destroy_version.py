@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from sqlalchemy import orm
 
     from kms_schema import keyring
-    from kms_schema.keyring import held_keys, version_destruction, waits
     from kms_schema.keyring.columns import host_columns
+    from kms_schema.keyring.lifecycle import version_destruction
+    from kms_schema.keyring.use import held_keys
+    from kms_schema.keyring.waiting import waits
     from kms_schema.keyring.worker import ciphertext_counts
 else:
     orm = on_use("sqlalchemy.orm")
     keyring = on_use("kms_schema.keyring")
-    held_keys = on_use("kms_schema.keyring.held_keys")
-    version_destruction = on_use("kms_schema.keyring.version_destruction")
-    waits = on_use("kms_schema.keyring.waits")
+    held_keys = on_use("kms_schema.keyring.use.held_keys")
+    version_destruction = on_use("kms_schema.keyring.lifecycle.version_destruction")
+    waits = on_use("kms_schema.keyring.waiting.waits")
     ciphertext_counts = on_use("kms_schema.keyring.worker.ciphertext_counts")
     host_columns = on_use("kms_schema.keyring.columns.host_columns")
 

@@ -1,7 +1,7 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts (page "ciphertexts" of the documentation)."""
 
-from kms_schema.keyring.async_operations import AsyncRevokedKey
-from kms_schema.keyring.async_ring import AsyncKey, AsyncKeyRing
+from kms_schema.keyring.asynchronous.async_operations import AsyncRevokedKey
+from kms_schema.keyring.asynchronous.async_ring import AsyncKey, AsyncKeyRing
 from kms_schema.keyring.columns.bound_values import RowCiphertext
 from kms_schema.keyring.columns.encrypted_column import EncryptedColumn
 from kms_schema.keyring.columns.reencrypting import Reencryption
@@ -43,9 +43,9 @@ from kms_schema.keyring.errors import (
     WrapperUnavailableError,
 )
 from kms_schema.keyring.key import Key
-from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
+from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.revoked_keys import RevokedKey
 from kms_schema.keyring.worker.rotation_runs import RotationRun
 
 __all__ = [

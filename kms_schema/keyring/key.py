@@ -3,11 +3,11 @@
 from typing import Protocol
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.formats.messages import too_long
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES
-from kms_schema.keyring.streaming import KeyStreams
-from kms_schema.keyring.versions import Versions
+from kms_schema.keyring.use.cache import Opened
+from kms_schema.keyring.use.streaming import KeyStreams
+from kms_schema.keyring.use.versions import Versions
 from kms_schema.text.storable import check_is_text
 
 

@@ -10,27 +10,27 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.columns.column_methods import ColumnMethods
 from kms_schema.keyring.columns.declarations import Declarations
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.messages import too_long
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, Form, read_message_prefix, read_prefix
 from kms_schema.keyring.handover.ring_methods import HandoverMethods
-from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
-from kms_schema.keyring.new_keys import NewKey
-from kms_schema.keyring.opening import Opener
-from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.registry import Registry
-from kms_schema.keyring.revoked_keys import RevokedKeyMethods
-from kms_schema.keyring.status_changes import StatusChanges
-from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.version_destruction import VersionDestruction
-from kms_schema.keyring.versions import Versions
-from kms_schema.keyring.waits import Threads, Waits
+from kms_schema.keyring.lifecycle.new_keys import NewKey
+from kms_schema.keyring.lifecycle.registry import Registry
+from kms_schema.keyring.lifecycle.status_changes import StatusChanges
+from kms_schema.keyring.lifecycle.version_destruction import VersionDestruction
+from kms_schema.keyring.use.cache import Opened
+from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.opener import Opener
+from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.revoked_keys import RevokedKeyMethods
+from kms_schema.keyring.use.versions import Versions
+from kms_schema.keyring.waiting.waits import Threads, Waits
 from kms_schema.keyring.worker.ring_rotations import RingRotations
 from kms_schema.keyring.worker.rotation_options import RingParts
 from kms_schema.vocabulary import KeyType

@@ -15,7 +15,8 @@ from kms_schema.cli.arguments import closest
 from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.rotations import running
-from kms_schema.keyring import CachePolicy, policy
+from kms_schema.keyring import CachePolicy
+from kms_schema.keyring.use import policy
 from support.programs.commands import kms_schema
 from support.prose import commands
 

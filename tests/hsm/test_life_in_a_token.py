@@ -24,7 +24,7 @@ from kms_schema.keyring import (
     VersionInUseError,
 )
 from kms_schema.keyring.columns.host_columns import ColumnName
-from kms_schema.keyring.registry import Registry
+from kms_schema.keyring.lifecycle.registry import Registry
 from kms_schema.models import HsmConfiguration, KeyMaster
 from kms_schema.pkcs11 import TokenRefusedError
 from support.engines import Database

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import KeyRing, notices
+from kms_schema.keyring import KeyRing
+from kms_schema.keyring.waiting import notices
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from support.engines import Database, Engines

@@ -91,7 +91,7 @@ def test_rows_are_taken_within_max_age(
             ring.attach(table.metadata)
             await connection.execute(table.insert().values(id=1, iban="iban"))
             await connection.commit()
-            monkeypatch.setattr("kms_schema.keyring.versions.time", clock)
+            monkeypatch.setattr("kms_schema.keyring.use.versions.time", clock)
             found = await connection.execute(sa.select(table.c.iban))
             seconds = 61
             assert taken(found) == ["iban"]

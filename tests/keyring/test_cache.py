@@ -68,7 +68,7 @@ def test_an_unknown_tag_costs_one_statement_a_second(
 ) -> None:
     """Random tags, one of another key, one of a revoked key, and one that another process makes live meanwhile."""
     own, other, moved = make_ring(), unique("orders"), unique("orders")
-    monkeypatch.setattr("kms_schema.keyring.cache._MOST_REFUSED", 4)
+    monkeypatch.setattr("kms_schema.keyring.use.cache._MOST_REFUSED", 4)
     ring.create(other, under=kek)
     blob, of_other = (own.key(name).encrypt(DATA, aad=AAD) for name in (orders, other))
     revoked = ring.key(other).encrypt(DATA, aad=AAD)
@@ -96,7 +96,7 @@ def test_an_unknown_tag_costs_one_statement_a_second(
     ring.create(moved, under=kek, ciphertext_tag=21, material=bytes(range(32)))  # as another process does
     sent = ring.key(moved).encrypt(DATA, aad=AAD)
     assert statements(moved, sent) == 0
-    monkeypatch.setattr("kms_schema.keyring.cache.NOTICED_EVERY", 0.0)  # a second later
+    monkeypatch.setattr("kms_schema.keyring.use.cache.NOTICED_EVERY", 0.0)  # a second later
     assert own.key(moved).decrypt(sent, aad=AAD) == DATA
     assert statements(orders, drawn) == 1
 

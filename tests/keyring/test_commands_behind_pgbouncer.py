@@ -12,7 +12,8 @@ import pytest
 from kms_schema.cli.connections import connected
 from kms_schema.crypto import RootKeys
 from kms_schema.database.url import parse_database_url
-from kms_schema.keyring import KeyRing, notices
+from kms_schema.keyring import KeyRing
+from kms_schema.keyring.waiting import notices
 from support.engines import Database, Engines
 from support.engines.pgbouncer import pgbouncer
 from support.login_roles import drop_roles

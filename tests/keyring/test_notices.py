@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
-from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing, notices
-from kms_schema.keyring.notices import CHANNEL
+from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing
+from kms_schema.keyring.waiting import notices
+from kms_schema.keyring.waiting.notices import CHANNEL
 from support.engines import Database
 from tests.keyring.async_rings import DRIVERS, async_engine
 from tests.keyring.processes import child

@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import DatabaseUnavailableError, DecryptionError, KeyRing, uses
+from kms_schema.keyring import DatabaseUnavailableError, DecryptionError, KeyRing
+from kms_schema.keyring.use import tallies
 from support.engines import Database
 from tests.keyring.async_rings import opened
 from tests.keyring.conftest import Keys
@@ -20,7 +21,7 @@ def test_a_ring_that_only_reads_decrypts_with_the_versions_that_it_has_used(
     ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = ring.key(orders).encrypt(DATA, aad=AAD)
-    monkeypatch.setattr(uses, "USED_EVERY", 0.0)
+    monkeypatch.setattr(tallies, "USED_EVERY", 0.0)
     ring.key(orders).decrypt(blob, aad=AAD)
     before = len(entries(database, "KEY_USED", orders))
     only_reads(ring)

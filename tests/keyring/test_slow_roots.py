@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys, Secret, SecretRoot
-from kms_schema.keyring import KeyRing, storage
+from kms_schema.keyring import KeyRing
+from kms_schema.keyring.database import storage
 from support.rows.smallest import unique
 from tests.keyring.rings import AAD, DATA, ROOT
 

@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import AsyncKeyRing, KeyRevokedError, KeyRing, uses
+from kms_schema.keyring import AsyncKeyRing, KeyRevokedError, KeyRing
+from kms_schema.keyring.use import tallies
 from support.engines import Database
 from tests.audit.standbys import wait_for
 from tests.keyring.async_rings import async_engine
@@ -31,7 +32,7 @@ def test_a_process_says_when_it_opens_a_version_and_what_it_used_at_the_end(
 def test_an_hour_later_it_says_so_also_where_nothing_is_used_any_more(
     ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uses, "USED_EVERY", 0.3)
+    monkeypatch.setattr(tallies, "USED_EVERY", 0.3)
 
     def encryptions() -> list[int]:
         return [each["encryptions"] for each in entries(database, "KEY_USED", orders)]
@@ -51,7 +52,7 @@ def test_a_task_says_so_in_an_event_loop(
     database: Database, roots: RootKeys, orders: str, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the next event loop, too."""
-    monkeypatch.setattr(uses, "USED_EVERY", 0.3)
+    monkeypatch.setattr(tallies, "USED_EVERY", 0.3)
     ring = AsyncKeyRing(async_engine(database, driver, poolclass=sa.NullPool), roots)
 
     async def use() -> None:

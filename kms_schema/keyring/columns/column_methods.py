@@ -14,8 +14,8 @@ from kms_schema.keyring.columns.encrypted_column import place_of
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.columns.places import RINGS, Place
 from kms_schema.keyring.columns.reencrypting import Job, Reencryption, find_column, tags_of
-from kms_schema.keyring.revoked_keys import RevokedKey
-from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.database.storage import Storage
+from kms_schema.keyring.use.revoked_keys import RevokedKey
 
 
 @dataclass(frozen=True)

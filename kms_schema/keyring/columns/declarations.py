@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from kms_schema.keyring.columns.column_search import holds_any, missing_access, with_namesakes
 from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
     HostColumnError,
     KeyInUseError,
@@ -19,7 +20,6 @@ from kms_schema.keyring.errors import (
     KeyRingError,
     UnknownKeyError,
 )
-from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster
 
 _ADD = {

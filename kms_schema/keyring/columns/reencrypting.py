@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from kms_schema.keyring.columns.host_columns import ColumnName, HostColumn, RowKey, count_of
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import DecryptionError, HostColumnError, UnknownKeyError, VersionDestroyedError
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.formats.errors import BoundValueError
-from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion
 
 READS = "kms_app that may read the column and the primary key"

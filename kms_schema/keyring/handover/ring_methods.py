@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from kms_schema.keyring.audit_entries import append, process, use_entry
+from kms_schema.keyring.database.audit_entries import append, process, use_entry
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     CiphertextTagError,
@@ -19,12 +20,11 @@ from kms_schema.keyring.errors import (
     VersionDestroyedError,
 )
 from kms_schema.keyring.handover.handover_files import Handover, HandoverHeader, open_handover, seal, sha256_of
-from kms_schema.keyring.key_rows import live_version, locked_key
-from kms_schema.keyring.new_keys import NewKey
-from kms_schema.keyring.opening import Opener, unwrapping
-from kms_schema.keyring.registry import Registry, require_rotator
-from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.versions import Versions
+from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
+from kms_schema.keyring.lifecycle.new_keys import NewKey
+from kms_schema.keyring.lifecycle.registry import Registry, require_rotator
+from kms_schema.keyring.use.opener import Opener, unwrapping
+from kms_schema.keyring.use.versions import Versions
 from kms_schema.models import KeyVersion
 from kms_schema.text.storable import check_texts
 from kms_schema.vocabulary import KeyStatus, KeyType, UseEvent

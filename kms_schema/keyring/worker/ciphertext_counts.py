@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.states import ENCRYPTING
+from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.text.identifiers import quoted

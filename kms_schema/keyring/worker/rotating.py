@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session, aliased
 
 from kms_schema.crypto import CryptoError, KeyWrapping, rewrap
 from kms_schema.crypto.rewrapping import Outcome
+from kms_schema.keyring.database.driver_errors import translated
 from kms_schema.keyring.errors import DependentsLeftError, NoLiveVersionError, PolicyDisabledError
-from kms_schema.keyring.faults import translated
-from kms_schema.keyring.key_rows import live_version, locked_key
+from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
 from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
 from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.worker.rotation_options import RunOptions
 from kms_schema.rotations import Backoff, Claim, RotationQueue, open_queue
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.waits import Turn
+from kms_schema.keyring.waiting.waits import Turn
 
 Work = Callable[[sa.Connection], None]
 

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
 from kms_schema.crypto.same_root import require_same_root
-from kms_schema.keyring.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
+from kms_schema.keyring.database.audit_entries import append, import_entry, use_entry
+from kms_schema.keyring.database.driver_errors import again_if_overtaken, is_refused
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     MaterialUnavailableError,
@@ -16,9 +18,7 @@ from kms_schema.keyring.errors import (
     StatusChangeError,
     UnsupportedKeyError,
 )
-from kms_schema.keyring.faults import again_if_overtaken, is_refused
-from kms_schema.keyring.held_keys import HeldKeys
-from kms_schema.keyring.key_rows import (
+from kms_schema.keyring.lifecycle.key_rows import (
     end_version,
     live_version,
     locked_key,
@@ -26,9 +26,9 @@ from kms_schema.keyring.key_rows import (
     wrapper_named,
     wrapper_of,
 )
-from kms_schema.keyring.new_keys import NewKey, registered
-from kms_schema.keyring.states import ENCRYPTING
-from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.lifecycle.new_keys import NewKey, registered
+from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KEY_LIFECYCLE, KeyStatus, KeyType, UseEvent
 

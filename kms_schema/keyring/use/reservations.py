@@ -2,9 +2,9 @@
 
 import time
 
-from kms_schema.keyring.cache import Opened
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import DatabaseUnavailableError, UnknownKeyError, UsageLimitError
-from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.use.cache import Opened
 
 _ATTEMPTS = 100
 """Attempts to reserve uses while others reserve what was left."""

@@ -16,9 +16,9 @@ from kms_schema.hsm.handles import Handle, hsm_of_key, key_reference
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.stored_pins import learn_stored_pin
 from kms_schema.keyring.errors import HsmUnavailableError, UnsupportedKeyError
-from kms_schema.keyring.held_cipher import HeldCipher, HeldKey
-from kms_schema.keyring.states import AES, ENCRYPTING
-from kms_schema.keyring.waits import Waits
+from kms_schema.keyring.use.held_cipher import HeldCipher, HeldKey
+from kms_schema.keyring.use.states import AES, ENCRYPTING
+from kms_schema.keyring.waiting.waits import Waits
 from kms_schema.models import KeyMaster, KeyVersion
 
 

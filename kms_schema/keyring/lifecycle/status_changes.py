@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 
 from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import KeyDescription
-from kms_schema.keyring.registry import Registry
-from kms_schema.keyring.versions import Versions
+from kms_schema.keyring.lifecycle.registry import Registry
+from kms_schema.keyring.use.versions import Versions
 from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus
 

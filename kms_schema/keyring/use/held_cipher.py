@@ -9,7 +9,7 @@ from kms_schema.hsm.handles import Handle
 from kms_schema.keyring.errors import HsmUnavailableError, UnsupportedKeyError
 from kms_schema.keyring.formats.messages import Gcm, MessageCipher
 from kms_schema.keyring.formats.prefix import Algorithm
-from kms_schema.keyring.waits import Waits
+from kms_schema.keyring.waiting.waits import Waits
 
 if TYPE_CHECKING:
     from kms_schema.hsm.key_objects import KeyObjects

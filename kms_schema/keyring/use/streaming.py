@@ -5,11 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.errors import RingClosedError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, encrypt_stream, read_stream_tag
-from kms_schema.keyring.versions import Versions
+from kms_schema.keyring.use.cache import Opened
+from kms_schema.keyring.use.versions import Versions
 
 
 class KeyStreams(ABC):

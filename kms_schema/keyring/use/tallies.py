@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.audit_entries import process, use_entry
+from kms_schema.keyring.database.audit_entries import process, use_entry
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import KeyRingError
-from kms_schema.keyring.notices import Deaf, Listener
-from kms_schema.keyring.states import KeyState, Version
-from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.waits import Turn, Waits
+from kms_schema.keyring.use.states import KeyState, Version
+from kms_schema.keyring.waiting.notices import Deaf, Listener
+from kms_schema.keyring.waiting.waits import Turn, Waits
 from kms_schema.vocabulary import UseEvent
 
 USED_EVERY = 3600.0

@@ -12,13 +12,13 @@ from sqlalchemy.util import greenlet_spawn
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.engine import synchronous_engine
-from kms_schema.keyring.async_streams import AsyncSource, awaited
+from kms_schema.keyring.asynchronous.async_streams import AsyncSource, awaited
 from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import DatabaseUnavailableError
 from kms_schema.keyring.handover.handover_files import Handover
-from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
+from kms_schema.keyring.use.revoked_keys import RevokedKey
 from kms_schema.keyring.worker.rotation_options import Report
 from kms_schema.keyring.worker.rotation_runs import RotationRun
 

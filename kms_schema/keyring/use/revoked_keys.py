@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.audit_entries import append, process, use_entry
+from kms_schema.keyring.database.audit_entries import append, process, use_entry
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
     RingClosedError,
     StatusChangeError,
@@ -19,10 +20,9 @@ from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextEr
 from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
-from kms_schema.keyring.opening import Opener, unwrapping
-from kms_schema.keyring.registry import require_rotator
-from kms_schema.keyring.states import Version
-from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.lifecycle.registry import require_rotator
+from kms_schema.keyring.use.opener import Opener, unwrapping
+from kms_schema.keyring.use.states import Version
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, UseEvent

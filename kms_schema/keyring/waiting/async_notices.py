@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from kms_schema.engine import engine_of_its_own
-from kms_schema.keyring.faults import is_of_asyncpg
-from kms_schema.keyring.notices import CHANNEL, ENDS_IT, Delays, Note, listening
+from kms_schema.keyring.database.driver_errors import is_of_asyncpg
+from kms_schema.keyring.waiting.notices import CHANNEL, ENDS_IT, Delays, Note, listening
 
 
 class InTask:

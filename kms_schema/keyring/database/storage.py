@@ -20,11 +20,11 @@ from kms_schema.engine import (
     open_at_read_committed,
     sync_fully,
 )
+from kms_schema.keyring.database.driver_errors import translated
+from kms_schema.keyring.database.sqlite_transactions import OpenTransactions
 from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
-from kms_schema.keyring.faults import translated
-from kms_schema.keyring.open_transactions import OpenTransactions
-from kms_schema.keyring.states import KeyState, state_of
-from kms_schema.keyring.waits import Turn, Waits
+from kms_schema.keyring.use.states import KeyState, state_of
+from kms_schema.keyring.waiting.waits import Turn, Waits
 from kms_schema.models import KeyAuditLog, acting_for
 from kms_schema.sql import fill, query_beside
 from kms_schema.text.identifiers import quoted

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
-from kms_schema.keyring.counting import Block
 from kms_schema.keyring.formats.messages import MessageCipher
-from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.states import KeyState, Version
-from kms_schema.keyring.uses import Tally
-from kms_schema.keyring.waits import Waits
+from kms_schema.keyring.use.counting import Block
+from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.states import KeyState, Version
+from kms_schema.keyring.use.tallies import Tally
+from kms_schema.keyring.waiting.waits import Waits
 from kms_schema.vocabulary import KeyStatus
 
 _STRIPES = 64

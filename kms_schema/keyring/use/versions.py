@@ -7,8 +7,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.cache import Cache, Opened
-from kms_schema.keyring.counting import Block
+from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
     DatabaseUnavailableError,
     DecryptionError,
@@ -21,14 +20,15 @@ from kms_schema.keyring.errors import (
     does_not_open,
     taken_too_late,
 )
-from kms_schema.keyring.held_cipher import HeldCipher, no_streams
-from kms_schema.keyring.notices import Listener
-from kms_schema.keyring.opening import Opener, unwrapping
-from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.reservations import Reservations
-from kms_schema.keyring.states import KeyState, Version
-from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.uses import Uses
+from kms_schema.keyring.use.cache import Cache, Opened
+from kms_schema.keyring.use.counting import Block
+from kms_schema.keyring.use.held_cipher import HeldCipher, no_streams
+from kms_schema.keyring.use.opener import Opener, unwrapping
+from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.reservations import Reservations
+from kms_schema.keyring.use.states import KeyState, Version
+from kms_schema.keyring.use.tallies import Uses
+from kms_schema.keyring.waiting.notices import Listener
 from kms_schema.models import KeyVersion
 
 

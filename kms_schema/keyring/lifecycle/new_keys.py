@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import Secret
 from kms_schema.keyring.errors import KeyExistsError, UnsupportedKeyError
-from kms_schema.keyring.key_rows import find_key
-from kms_schema.keyring.states import AES, ALGORITHMS, XAES
+from kms_schema.keyring.lifecycle.key_rows import find_key
+from kms_schema.keyring.use.states import AES, ALGORITHMS, XAES
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.models.base import check_is_aware
 from kms_schema.text.storable import check_is_text, check_texts

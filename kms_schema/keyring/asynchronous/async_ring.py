@@ -10,15 +10,15 @@ from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.async_operations import AsyncOperations
-from kms_schema.keyring.async_streams import AsyncSource, awaited
+from kms_schema.keyring.asynchronous.async_operations import AsyncOperations
+from kms_schema.keyring.asynchronous.async_streams import AsyncSource, awaited
 from kms_schema.keyring.columns import async_columns
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, read_message_prefix, read_prefix
-from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.ring import KeyRing
-from kms_schema.keyring.waits import EventLoops, to_the_end
+from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.waiting.waits import EventLoops, to_the_end
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

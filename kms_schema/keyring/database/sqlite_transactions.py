@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from kms_schema.database.begun_transactions import begun, end_failed_commit, follow, unfollow
-from kms_schema.keyring.faults import is_busy
-from kms_schema.keyring.rollback_marks import (
+from kms_schema.keyring.database.driver_errors import is_busy
+from kms_schema.keyring.database.rollback_marks import (
     Open,
     Work,
     find_lost,
@@ -28,7 +28,7 @@ from kms_schema.keyring.rollback_marks import (
     set_mark,
     without_wait,
 )
-from kms_schema.keyring.waits import Waits
+from kms_schema.keyring.waiting.waits import Waits
 
 Result = TypeVar("Result")
 

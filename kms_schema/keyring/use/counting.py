@@ -8,7 +8,7 @@ is too high by what is left of a block, which is less than what the process has 
 import threading
 from collections.abc import Callable
 
-from kms_schema.keyring.waits import Waits
+from kms_schema.keyring.waiting.waits import Waits
 
 FIRST_USES, MOST_USES_A_BLOCK = 1, 65_536
 FIRST_BYTES, MOST_BYTES_A_BLOCK = 64 * 1024, 64 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""The use of keys: their states, what is open in this process, counting, and entries about it."""

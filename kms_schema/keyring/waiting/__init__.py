@@ -1,0 +1,1 @@
+"""How a ring waits, and what works beside it: in threads, or in tasks of an event loop."""
