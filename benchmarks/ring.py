@@ -18,7 +18,7 @@ from benchmarks.timing import in_turn
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.engine import configure
 from kms_schema.keyring import AsyncKeyRing, KeyRing
-from kms_schema.keyring.use.counting import FIRST_BYTES, MOST_USES_A_BLOCK
+from kms_schema.keyring.use.reserved_uses import FIRST_BYTES, MOST_USES_A_BLOCK
 from support.engines import Database
 
 ROOT = "kms://root"

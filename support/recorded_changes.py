@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from kms_schema.keyring.use.counting import MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK
+from kms_schema.keyring.use.reserved_uses import MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK
 from support.engines.database import Connection
 from support.rows.smallest import (
     Row,

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from kms_schema import keyring
     from kms_schema.keyring.columns import host_columns
     from kms_schema.keyring.lifecycle import version_destruction
-    from kms_schema.keyring.use import held_keys
+    from kms_schema.keyring.use import hsm_keys
     from kms_schema.keyring.waiting import waits
     from kms_schema.keyring.worker import ciphertext_counts
 else:
     orm = on_use("sqlalchemy.orm")
     keyring = on_use("kms_schema.keyring")
-    held_keys = on_use("kms_schema.keyring.use.held_keys")
+    hsm_keys = on_use("kms_schema.keyring.use.hsm_keys")
     version_destruction = on_use("kms_schema.keyring.lifecycle.version_destruction")
     waits = on_use("kms_schema.keyring.waiting.waits")
     ciphertext_counts = on_use("kms_schema.keyring.worker.ciphertext_counts")
@@ -109,7 +109,7 @@ def destroy_version(
                 found = crypto.destroyable(session, key_id, version, **({} if yes else check))
             if not yes:
                 _ask(key_id, version)
-            with closing(held_keys.HeldKeys(uris, (), waits.Threads())) as held:
+            with closing(hsm_keys.HeldKeys(uris, (), waits.Threads())) as held:
                 crypto.destroy(
                     engine, key_id, version, actor=actor,
                     in_hsm=version_destruction.leave if leave_object else held.destroy,

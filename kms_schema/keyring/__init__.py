@@ -44,7 +44,7 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.ring import KeyRing
-from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.cache import CachePolicy
 from kms_schema.keyring.use.revoked_keys import RevokedKey
 from kms_schema.keyring.worker.rotation_runs import RotationRun
 

@@ -24,10 +24,9 @@ from kms_schema.keyring.lifecycle.new_keys import NewKey
 from kms_schema.keyring.lifecycle.registry import Registry
 from kms_schema.keyring.lifecycle.status_changes import StatusChanges
 from kms_schema.keyring.lifecycle.version_destruction import VersionDestruction
-from kms_schema.keyring.use.cache import Opened
-from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.cache import CachePolicy, Opened
+from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.use.opener import Opener
-from kms_schema.keyring.use.policy import CachePolicy
 from kms_schema.keyring.use.revoked_keys import RevokedKeyMethods
 from kms_schema.keyring.use.versions import Versions
 from kms_schema.keyring.waiting.waits import Threads, Waits

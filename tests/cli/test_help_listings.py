@@ -16,7 +16,7 @@ from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy
-from kms_schema.keyring.use import policy
+from kms_schema.keyring.use import cache
 from support.programs.commands import kms_schema
 from support.prose import commands
 
@@ -149,7 +149,7 @@ def test_the_help_of_no_command_imports_what_is_slow() -> None:
 
 
 def test_options_that_stand_apart_from_the_library_agree_with_it() -> None:
-    assert (CachePolicy.max_age, policy.LONGEST_AGE) == (running.MAX_AGE, running.LONGEST_AGE)
+    assert (CachePolicy.max_age, cache.LONGEST_AGE) == (running.MAX_AGE, running.LONGEST_AGE)
 
 
 def test_a_mistyped_name_suggests_what_was_meant_and_no_more() -> None:

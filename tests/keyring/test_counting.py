@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing, UsageLimitError
-from kms_schema.keyring.use.counting import FIRST_BYTES, MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK, Block
+from kms_schema.keyring.use.reserved_uses import FIRST_BYTES, MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK, Block
 from kms_schema.keyring.waiting.waits import Threads
 from support.engines import Database
 from support.rows.smallest import unique

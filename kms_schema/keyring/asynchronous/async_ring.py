@@ -17,7 +17,7 @@ from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescriptio
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, read_message_prefix, read_prefix
 from kms_schema.keyring.ring import KeyRing
-from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.cache import CachePolicy
 from kms_schema.keyring.waiting.waits import EventLoops, to_the_end
 
 if TYPE_CHECKING:

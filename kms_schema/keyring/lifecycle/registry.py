@@ -27,7 +27,7 @@ from kms_schema.keyring.lifecycle.key_rows import (
     wrapper_of,
 )
 from kms_schema.keyring.lifecycle.new_keys import NewKey, registered
-from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KEY_LIFECYCLE, KeyStatus, KeyType, UseEvent

@@ -12,7 +12,7 @@ from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.database.driver_errors import translated
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import DatabaseUnavailableError, VersionInUseError
-from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.use.versions import Versions
 from kms_schema.keyring.worker.ciphertext_counts import refuse_data_loss
 from kms_schema.models import KeyVersion

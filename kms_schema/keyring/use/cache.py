@@ -1,15 +1,18 @@
-"""Versions whose material is in memory: found by key and by tag, bounded, and forgotten in a forked process."""
+"""Versions whose material is in memory: found by key and by tag, bounded, and forgotten in a forked process.
+
+`CachePolicy` is how long a ring relies on what it has read.
+"""
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import NoReturn
 
 from kms_schema.keyring.formats.messages import MessageCipher
-from kms_schema.keyring.use.counting import Block
-from kms_schema.keyring.use.policy import CachePolicy
+from kms_schema.keyring.use.reserved_uses import Block
 from kms_schema.keyring.use.states import KeyState, Version
 from kms_schema.keyring.use.tallies import Tally
 from kms_schema.keyring.waiting.waits import Waits
@@ -21,6 +24,41 @@ _MOST_REFUSED = 10_000
 
 NOTICED_EVERY = 1.0
 """Seconds in which the row of a version is read at most once for notices."""
+LONGEST_AGE = 3600.0
+"""Seconds that a key may be used without a new read of its row."""
+
+
+@dataclass(frozen=True)
+class CachePolicy:
+    """Limits of the cache of a key ring. A key is read again after the first of them.
+
+    - `max_age`: seconds, more than 0 and at most 3600: after these a revocation is seen everywhere
+    - `max_messages`, `max_bytes`: encryptions, and bytes of plaintext
+    - `stale_decrypt`: seconds after `max_age` in which known keys decrypt while the database cannot be reached
+    - `max_keys`: the number of versions whose material is in memory
+
+    Raises `ValueError` for other values.
+
+    ```python
+    ring = KeyRing(engine, roots, cache=CachePolicy(max_age=10, stale_decrypt=300))
+    ```
+    """
+
+    max_age: float = 60.0
+    max_messages: int = 2**32
+    max_bytes: int = 2**40
+    stale_decrypt: float = 0.0
+    max_keys: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not 0 < self.max_age <= LONGEST_AGE:
+            raise ValueError(f"max_age is more than 0 and at most {LONGEST_AGE:.0f} seconds, not {self.max_age!r}")
+        if not 0 <= self.stale_decrypt < float("inf"):
+            raise ValueError(f"stale_decrypt is a number of seconds, not {self.stale_decrypt!r}")
+        for name in ("max_messages", "max_bytes", "max_keys"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)!r}")
 
 
 class Opened:

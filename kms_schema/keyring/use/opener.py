@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret
 from kms_schema.keyring.errors import MaterialUnavailableError
 from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
-from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.models import KeyVersion
 
 

@@ -20,12 +20,10 @@ from kms_schema.keyring.errors import (
     does_not_open,
     taken_too_late,
 )
-from kms_schema.keyring.use.cache import Cache, Opened
-from kms_schema.keyring.use.counting import Block
-from kms_schema.keyring.use.held_cipher import HeldCipher, no_streams
+from kms_schema.keyring.use.cache import Cache, CachePolicy, Opened
+from kms_schema.keyring.use.hsm_keys import HeldCipher, no_streams
 from kms_schema.keyring.use.opener import Opener, unwrapping
-from kms_schema.keyring.use.policy import CachePolicy
-from kms_schema.keyring.use.reservations import Reservations
+from kms_schema.keyring.use.reserved_uses import Block, Reservations
 from kms_schema.keyring.use.states import KeyState, Version
 from kms_schema.keyring.use.tallies import Uses
 from kms_schema.keyring.waiting.notices import Listener
@@ -125,7 +123,7 @@ class Versions:
                     state.check_live()  # a decryption may have read it
                     state.check_encrypting(time.monotonic())
                     self._write_due(opened)
-                    self._block(opened).take(size, partial(self._reservations.uses, opened))
+                    self._block(opened).take(size, partial(self._reservations.uses, state, opened.version))
                 except NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
@@ -191,7 +189,7 @@ class Versions:
             self._of_tag(state.key_id, version.tag).state.check_decrypting()
             self._write_due(opened)
             if size:
-                self._block(opened).take_bytes(size, partial(self._reservations.bytes, opened))
+                self._block(opened).take_bytes(size, partial(self._reservations.bytes, state, version))
         if size:
             opened.bytes += size
             opened.tally.read(size)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from kms_schema.keyring.errors import HostColumnError, HsmUnavailableError, KeyInUseError
-from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.keyring.worker.ciphertext_counts import LEAST, refuse_data_loss
 from kms_schema.keyring.worker.open_since import transaction_open_since

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.lifecycle.registry import Registry
-from kms_schema.keyring.use.held_keys import HeldKeys
+from kms_schema.keyring.use.hsm_keys import HeldKeys
 
 Report = Callable[[str], None]
 """Receives a sentence about each rotation, without secrets."""
