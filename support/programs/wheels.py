@@ -82,6 +82,13 @@ def build(folder: Path) -> Built:
     return Built(wheel, source, wheel_of_source, source_of_source)
 
 
+def build_wheel(checkout: Path, folder: Path) -> Path:
+    """Build a wheel from a checkout into a folder."""
+    _python("-c", f"from hatchling.build import build_wheel; build_wheel({str(folder)!r})", within=checkout)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
 def install(wheel: Path, folder: Path) -> Installed:
     """Install `wheel` into a new environment, and beside it links to what it says that it needs."""
     installed = Installed(folder / "environment", folder / "work")

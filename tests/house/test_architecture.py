@@ -7,18 +7,11 @@ import pytest
 
 from kms_schema.cli import program
 from support.engines.programs import REPOSITORY
+from tools import architecture
 
-TEXT = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in TEXT.partition("## Capabilities")[2].partition("## Four walks")[0].splitlines()
-    if line.startswith("| ") and "capability" not in line
-]
+TEXT = architecture.text()
+ROWS = architecture.capabilities().values()
 NO_PARTS = {"__init__", "__main__", "__pycache__"}
-
-
-def column(number: int) -> list[str]:
-    return [name for row in ROWS for name in row[number].split(", ") if name]
 
 
 def parts_of(folder: str) -> set[str]:
@@ -27,26 +20,26 @@ def parts_of(folder: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"),
+    ("column", "expected"),
     [
-        (1, set(program.list_commands(click.Context(program)))),
-        (2, parts_of("kms_schema")),
-        (3, parts_of("tests") - {"conftest"}),
-        (4, {page.stem for page in (REPOSITORY / "docs").glob("*.md")}),
+        ("commands", set(program.list_commands(click.Context(program)))),
+        ("packages", parts_of("kms_schema")),
+        ("tests", parts_of("tests") - {"conftest"}),
+        ("pages", {page.stem for page in (REPOSITORY / "docs").glob("*.md")}),
     ],
-    ids=["commands", "packages", "tests", "pages"],
+    ids=lambda given: given if isinstance(given, str) else "",
 )
-def test_each_is_in_one_row(number: int, expected: set[str]) -> None:
-    listed = column(number)
+def test_each_is_in_one_row(column: str, expected: set[str]) -> None:
+    listed = [name for row in ROWS for name in getattr(row, column)]
     assert sorted(listed) == sorted(expected)
 
 
 def test_a_capability_is_called_by_one_word() -> None:
     """It is the folder of its tests, and no other row has a package, a command or tests of that name."""
-    for word, *cells in ROWS:
-        assert word in cells[2].split(", ")
-        others = [name for row in ROWS if row[0] != word for cell in row[1:4] for name in cell.split(", ")]
-        assert word not in others
+    for one in ROWS:
+        assert one.name in one.tests
+        others = [name for row in ROWS if row != one for name in (*row.commands, *row.packages, *row.tests)]
+        assert one.name not in others
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([a-z_0-9/]+\.(?:py|sql))`", TEXT))))

@@ -12,21 +12,9 @@ import pytest
 
 from support.engines.programs import REPOSITORY
 from support.import_graph import ROOT, all_imports, in_circles, modules, read
+from tools.architecture import order
 
-ORDER = (
-    "_version", "errors", "vocabulary", "envelope_format", "text", "files", "database",
-    "sql", "snapshots", "models", "engine",
-    "crypto", "pkcs11", "roots", "testing", "hardening",
-    "roles",
-    "migrate",
-    "rotations", "hsm",
-    "audit",
-    "validator",
-    "preflight",
-    "keyring", "inventory", "monitoring", "reports", "fleet",
-    "cli", "pytest_plugin",
-    "migrations", "tools", "facade", "__main__",
-)  # fmt: skip
+ORDER = (*order(), "tools", "facade", "__main__")
 """The total order of the packages, from the bottom up; a package imports from itself and from those before it."""
 
 PLACES = {
