@@ -93,7 +93,7 @@ def _configure(engine: sa.Engine) -> None:
 
 
 def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
-    """Return an engine for the same database whose connections are not those of `engine`.
+    """Return an engine for the same database with connections of its own.
 
     It has the credentials, the lock timeout, and the pool with its hooks as of `engine`, and hides the parameters of
     statements in errors. A database in the memory of one connection has no other: then the result is `engine`.
@@ -221,7 +221,7 @@ def _sqlalchemy_url(url: str) -> sa.URL:
 
 
 def _use_iso_dates(connection: Any, _record: Any) -> None:
-    """Set the style of dates where that of the role, the database or the client is another."""
+    """Set the style of dates to ISO where the role, the database or the client has another style."""
     if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
         with connection.transaction():
             connection.execute(b"SET DateStyle = 'ISO'", prepare=False)
@@ -288,7 +288,7 @@ BELOW_HEAD = (
 
 
 def is_at_head(connection: sa.Connection, schema: str) -> bool:
-    """Return whether the tables in `schema` are those of the newest revision of this package, or of a newer one.
+    """Return whether the tables in `schema` are at the newest revision of this package, or at a newer revision.
 
     A newer revision has the rules of this one, and those that this one does not know refuse what they refuse. Raises
     the errors of the driver. Example::

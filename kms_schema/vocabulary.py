@@ -132,7 +132,7 @@ class UseEvent(StrEnum):
     KEY_HANDED_OVER = "KEY_HANDED_OVER"
     """The handover file of a version was made, with its SHA-256."""
     KEY_TAKEN_OVER = "KEY_TAKEN_OVER"
-    """A key was created from a handover file, with the SHA-256 of that."""
+    """A key was created from a handover file; the entry has the SHA-256 of the file."""
 
     @property
     def category(self) -> AuditCategory:
@@ -205,7 +205,7 @@ class RecordedEvent(StrEnum):
     HSM_CONFIGURATION_CHANGED = "HSM_CONFIGURATION_CHANGED"
     HSM_CONFIGURATION_DELETED = "HSM_CONFIGURATION_DELETED"
     HSM_HEALTH_CHANGED = "HSM_HEALTH_CHANGED"
-    """A health check found another health than the one before; with its time and the response time."""
+    """A health check found another health than the check before; the entry has the time and the response time."""
     RETENTION_POLICY_CREATED = "RETENTION_POLICY_CREATED"
     RETENTION_POLICY_CHANGED = "RETENTION_POLICY_CHANGED"
     RETENTION_POLICY_DELETED = "RETENTION_POLICY_DELETED"

@@ -60,7 +60,7 @@ class Document:
 
 
 def record_document(trail: OpenTrail, document: Document, *, user_id: str | None = None) -> dict[str, Value]:
-    """Append the entry `DOCUMENT_WRITTEN` about a document, commit it, and return its columns as a proof has them.
+    """Append the entry `DOCUMENT_WRITTEN` about a document, commit it, and return its columns as in a proof.
 
     trail: that of `open_trail`. On PostgreSQL the owner of the tables, `kms_auditor`, and the roles that write other
     entries may do so; `recorded_by` has the login. user_id: the person behind it, as claimed, up to 100 characters.

@@ -47,7 +47,7 @@ def listed_entries(
     since: dt.datetime | None = None,
     limit: int = 20,
 ) -> list[ListedEntry]:
-    """Return the newest entries of the audit log, the newest first.
+    """Return the newest entries of the audit log in descending order.
 
     - `connection`: an open connection, whose option `schema_translate_map` names the schema. Needs `kms_auditor`
     - `key_id`: the name of a key. `event_type`: as it is stored, such as `VERSION_ACTIVATED`

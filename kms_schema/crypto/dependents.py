@@ -1,4 +1,4 @@
-"""Dependents of a wrapper: key versions, and credentials of HSMs. How each is found, locked and rewrapped.
+"""Dependents of a wrapper, key versions and credentials of HSMs: how they are found, locked and rewrapped.
 
 **Locks.** A batch never waits while it holds a lock that others may need. It locks the target's row for share first,
 while it holds no other lock. Then it locks rows that no other session has locked (SKIP LOCKED): the keys, which the new

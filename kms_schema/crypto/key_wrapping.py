@@ -36,7 +36,7 @@ DEFAULT_FORMAT = EnvelopeFormat.AES_256_GCM
 
 
 class KeyWrapping:
-    """Makes and opens the envelopes in `encrypted_key_data` and `authentication_config`.
+    """Creates and opens the envelopes in `encrypted_key_data` and `authentication_config`.
 
     It sets attributes of models; the application's session writes them. It reads relationships through the session of
     the objects. Like a session, it is for one thread at a time.

@@ -23,7 +23,7 @@ from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for
 
 DEFAULT_BATCH = 100
-"""Rows of a transaction; other writers of those rows wait for it, about a tenth of a second."""
+"""The number of rows of a transaction. Other writers of these rows wait for it, about a tenth of a second."""
 
 PATIENCE_SECONDS = 30.0
 """Seconds to wait for rows that others have locked, when no other rows are left."""
@@ -40,7 +40,7 @@ class Left:
     """A row that is not rewrapped."""
 
     row: str
-    """Its name, for messages."""
+    """The name of the dependent, for messages."""
     why: str
 
 
@@ -83,7 +83,7 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
     progress: Progress | None = None,
     patience: float = PATIENCE_SECONDS,
 ) -> Outcome:
-    """Rewrap all dependents of `source` under `target`, and return what was done and what is left.
+    """Rewrap all dependents of `source` under `target`; return the numbers of rewrapped and remaining dependents.
 
     engine: of `kms_schema.create_engine`. wrapping: has the root keys of both wrappers.
     source, target: the reference of a root key, or KEY_ID:VERSION of a key encryption key.

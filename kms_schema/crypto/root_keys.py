@@ -24,7 +24,7 @@ MOST_CHARACTERS = 255
 
 
 class RootKeys:
-    """Root keys by reference: they wrap and unwrap. `close`, or the end of a `with` block, closes the roots.
+    """Root keys by reference, which wrap and unwrap. `close`, or the end of a `with` block, closes the roots.
 
     A reference is the value of `key_versions.wrapping_key_ref`. It is looked up here and nowhere else: a client that
     can write to the database must not be able to name a path or an address to open.

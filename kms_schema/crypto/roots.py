@@ -22,7 +22,7 @@ HEALTH_MESSAGE = b"kms-schema/health"
 
 
 class Root(Protocol):
-    """One root key, wherever it is. Threads may call `derive` at once, and so may a forked child.
+    """A root key, in whatever place. Threads may call `derive` at once, and so may a forked child.
 
     `kms_schema.testing.root_conformance` tests an implementation.
     """

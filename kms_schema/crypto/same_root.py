@@ -1,4 +1,4 @@
-"""The root key that a process was given under a reference, against the one that the database is under.
+"""Compare the root key that a process has for a reference with the root key of the database's envelopes.
 
 Another root key under the same reference would be accepted for writing. Two keys would then have one name, and after
 the mistake is corrected nothing that was made meanwhile would open.
@@ -40,7 +40,7 @@ def require_same_root(session: Session, wrapping: KeyWrapping, reference: str) -
 
 
 def require_same_root_for_credentials(session: Session, wrapping: KeyWrapping, reference: str) -> None:
-    """Raise `RootKeyError` if the root key given for a reference is another one than that of what is stored under it.
+    """Raise `RootKeyError` if stored credentials under a reference do not open with the root key given for it.
 
     - `session`: in a transaction; its login needs kms_admin. `wrapping`, `reference`: as for `require_same_root`
 
@@ -55,7 +55,7 @@ def require_same_root_for_credentials(session: Session, wrapping: KeyWrapping, r
 
 
 def require_same_root_for_rewrap(session: Session, wrapping: KeyWrapping, reference: str) -> None:
-    """Raise `RootKeyError` as the two others do, for versions and for the credentials that the login may read.
+    """Raise `RootKeyError` as above, for versions and for the credentials that the login may read.
 
     The old root key may be destroyed after a rewrap, so what is under neither of the two would be lost. `session`: in a
     transaction; its login needs kms_rotator. Raises `WrappingKeyError` as `require_same_root` does. Example::

@@ -59,7 +59,7 @@ class Secret:
         raise ValueError("this secret has been wiped")
 
     def wipe(self) -> None:
-        """Overwrite the plaintext. Its views cannot be used any more."""
+        """Overwrite the plaintext. Views of the plaintext cannot be used after this."""
         self._buffer[:] = bytes(len(self._buffer))
         with suppress(BufferError):  # a view of the view exists, and shows zeros
             self._view.release()

@@ -1,4 +1,4 @@
-"""Transactions that have begun: those of SQLite of a thread or a task, which must not wait for them itself.
+"""The open SQLite transactions of a thread or a task. It must not wait for its own transactions.
 
 Those that follow the transactions of an engine, and the lock timeout with which those of PostgreSQL begin.
 """
@@ -52,13 +52,13 @@ class Follower(Protocol):
     """Is told each transaction of an engine, by the events of SQLAlchemy with these names."""
 
     def begin(self, connection: sa.Connection) -> None:
-        """One begins."""
+        """Record the beginning of a transaction."""
 
     def commit(self, connection: sa.Connection) -> None:
-        """One is about to be committed."""
+        """Record that a transaction is about to be committed."""
 
     def rollback(self, connection: sa.Connection) -> None:
-        """One is about to be rolled back."""
+        """Record that a transaction is about to be rolled back."""
 
     def handle_error(self, context: sa.engine.ExceptionContext) -> None:
         """A statement or a COMMIT has failed."""
@@ -91,12 +91,12 @@ class _Followers:
 
 
 _followers: "weakref.WeakKeyDictionary[sa.Engine, weakref.ref[_Followers]]" = weakref.WeakKeyDictionary()
-"""Those of each engine, whose listeners keep them: they end with it."""
+"""The open transactions by engine. The listeners of an engine hold its entry, which ends with the engine."""
 _following = threading.Lock()
 
 
 def let_follow(engine: sa.Engine) -> None:
-    """Have `engine` tell those that will follow it, before other threads use it. Raises nothing."""
+    """Let listeners follow the transactions of `engine`, before other threads use it. Raises nothing."""
     with _following:
         _of_engine(engine)
 

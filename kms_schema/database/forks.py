@@ -1,4 +1,4 @@
-"""Forks of a process that uses SQLite: the child begins with free locks, and without files of the parent's open.
+"""Forks of a process that uses SQLite: the child begins with free locks and without open files of the parent.
 
 SQLite keeps its locks of a file by process, in memory that a fork copies, while those of the system stay with the
 parent. A child that opens a file which its parent has open counts on locks that it does not have. It waits for a write
@@ -132,7 +132,7 @@ def _prepare(_dialect: Any, _record: Any, arguments: Any, options: dict[str, Any
 
 
 def _driver(connection: Any) -> SqliteConnection | None:
-    """Return the connection of sqlite3, which that of aiosqlite has inside; None for one of another class."""
+    """Return the connection of sqlite3, also from inside a connection of aiosqlite; None for other drivers."""
     if hasattr(connection, "run_async"):
         connection = connection.driver_connection._connection
     return connection if isinstance(connection, SqliteConnection) else None

@@ -1,4 +1,4 @@
-"""The session that holds a lock of PostgreSQL, and the one that waits for it, as far as the role can read.
+"""The session that holds a lock of PostgreSQL and the session that waits for it, as far as the role can read.
 
 This module imports no driver.
 """

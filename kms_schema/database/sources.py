@@ -103,7 +103,7 @@ def _url_of_project(project: Path) -> str | None:
 
 
 def project_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `[tool.kms-schema]` of the `document` of a pyproject.toml; empty where there is no such table.
+    """Return `[tool.kms-schema]` of the `document` of a pyproject.toml; empty if the table is missing.
 
     Raises `DatabaseUrlError` for a similar name of the table, and for an unknown name in it: another database would be
     used than the file names. Tables in it are those of commands, which the program checks. No value is shown.
@@ -128,7 +128,7 @@ def project_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return the question whether one of the `known` names was meant by `name`; empty if no name is similar.
+    """Return a question that offers the `known` names similar to `name`; empty if no name is similar.
 
     `cutoff` is the least similarity, from 0 to 1. It raises nothing.
 

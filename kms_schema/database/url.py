@@ -120,7 +120,7 @@ class DatabaseUrl:
 
     @property
     def prepare_threshold(self) -> int | None:
-        """After how many executions psycopg prepares a statement; None for never. Its default if the URL has none."""
+        """The number of executions after which psycopg prepares a statement; None for never; by default psycopg's."""
         (text,) = self.parameters.get("prepare_threshold", ("5",))[-1:]
         return None if text.lower() == "none" else int(text)
 

@@ -17,10 +17,10 @@ _OF_LIBPQ = SECRET | frozenset(
         "target_session_attrs", "tcp_user_timeout", "user",
     }
 )  # fmt: skip
-"""Those of libpq up to version 18."""
+"""The parameters of libpq up to version 18."""
 
 OF_FILES = frozenset({"mode", "cache", "immutable", "modeof", "nolock", "psow", "vfs"})
-"""Those of SQLite, in the URI of a file."""
+"""The parameters of SQLite in the URI of a file."""
 
 _OF_PYTHON = frozenset({"uri", "timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements"})
 

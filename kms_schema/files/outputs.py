@@ -24,7 +24,7 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
 class OutputFileError(KmsSchemaError, OSError):
-    """A file that is not written because of what has its name; `strerror` says what to do."""
+    """A file cannot be written because its name is taken; `strerror` says what to do."""
 
 
 @contextmanager

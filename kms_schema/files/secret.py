@@ -1,4 +1,4 @@
-"""Files with secrets: root keys, PINs, keys that sign seals and those of receivers. Only their owner changes them.
+"""Files with secrets, such as root keys, PINs and private keys. Only the owner of a file may change it.
 
 Checks are about the file that was opened. A symbolic link is followed, since orchestrators mount secrets as links.
 """

@@ -44,7 +44,7 @@ class Hsms:
         return name in self._uris and self._uris[name].pin_source is None and name not in self._pins
 
     def learn_pin(self, name: str, pin: Secret) -> None:
-        """Take over the PIN of an HSM, such as that of its credentials; `close` wipes it."""
+        """Take over the PIN of an HSM, such as the PIN in its credentials; `close` wipes it."""
         self._pins[name] = pin
 
     def objects(self, name: str) -> "KeyObjects":

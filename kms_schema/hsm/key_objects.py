@@ -1,4 +1,4 @@
-"""The key objects of a token: AES-256 keys that are made there, never leave it, and do nothing but AES-GCM.
+"""The key objects of a token: AES-256 keys that are generated in the token, never leave it, and only do AES-GCM.
 
 The nonces are the caller's: the binding does not return one that a token chooses, so such a token is found by a trial
 and refused. The bytes are those of AES-256-GCM in software: ciphertext, then a tag of 16 bytes.
@@ -72,7 +72,7 @@ class KeyObjects:
         self._looked_again_at = float("-inf")
 
     def generate(self, object_id: bytes, label: str) -> None:
-        """Make a key object, try it, and read its attributes back. Nothing of it stays if this fails.
+        """Generate a key object, try it, and read its attributes back. If a step fails, the object is destroyed.
 
         object_id: CKA_ID, which no object has. label: for people, after `LABEL`.
 
@@ -134,7 +134,7 @@ class KeyObjects:
                 raise UnfitTokenError("the token says that it has destroyed the key object, and still has it")
 
     def faults(self, object_id: bytes) -> list[str]:
-        """Return how the attributes of a key object differ from those of a key that is safe in its token; best none.
+        """Return each attribute of a key object that differs from a key that is safe in its token.
 
         object_id: of the key. Raises `MissingObjectError` and `Pkcs11Error`. Example::
 

@@ -22,7 +22,7 @@ class Chain(NamedTuple):
 
 
 class Chains:
-    """The chains of a snapshot; that of each wrapper is computed once."""
+    """The chains of a snapshot. The chain of each wrapper is computed once."""
 
     def __init__(self, wrappers: Mapping[str, Wrapper]) -> None:
         """Take the versions of KEKs by their ids."""
@@ -30,7 +30,7 @@ class Chains:
         self._above: dict[str, Chain] = {}
 
     def of(self, version: Version) -> Chain:
-        """Return the chain above a version. Nothing protects a destroyed one. Raises nothing."""
+        """Return the chain above a version, empty for a destroyed version. Raises nothing."""
         if version.destroyed_at is not None:
             return Chain(0, None, None)
         return self._chain(version.wrapped_by, version.wrapping_key_ref)

@@ -21,7 +21,7 @@ class Output:
         return self._all.hexdigest()
 
     def write(self, text: str, *, is_content: bool = True) -> None:
-        """Write a text. One that is no content, such as the time, does not change the serial number."""
+        """Write a text. A text that is not content, such as the time, does not change the serial number."""
         data = text.encode("utf-8", "backslashreplace")
         self._file.write(data)
         self._all.update(data)

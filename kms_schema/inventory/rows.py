@@ -93,7 +93,7 @@ class Head:
     generated_at: str
     """The time of the database."""
     checkpoint: Checkpoint | None
-    """That of the last seal in the snapshot; None if nothing was sealed."""
+    """The value of the last seal in the snapshot; None if nothing is sealed."""
     seal_number: int | None
     sealed_at: str | None
     seals_signed: bool

@@ -35,7 +35,7 @@ class WrittenInventory:
     totals: Mapping[str, int]
     """`keys`, `versions`, and `versions STATE` for each state that occurs."""
     checkpoint: Checkpoint | None
-    """That of the last seal in the snapshot; None if nothing was sealed."""
+    """The value of the last seal in the snapshot; None if nothing is sealed."""
     entry: Mapping[str, Value] | None
     """The entry `DOCUMENT_WRITTEN` with its columns; None without `record`."""
 

@@ -78,12 +78,12 @@ def existing(
 
 
 def new_names(declarations: Iterable[Declaration]) -> list[str]:
-    """Return the names of what statements create."""
+    """Return the names of the objects that statements create."""
     return [name for each in declarations for name in each.creates]
 
 
 def refuse_what_would_fail(asked: MigrationContext, operations: Sequence[MigrationStep]) -> None:
-    """Raise `MigrationError` if one of the revisions of an upgrade on PostgreSQL would fail for what can be asked now.
+    """Raise `MigrationError` if a revision of an upgrade on PostgreSQL would fail, as far as this can be checked now.
 
     `operations` are those that Alembic would run. With revisions of a host among them nothing is asked: those declare
     no effects, and one may drop or rename what would stop ours.

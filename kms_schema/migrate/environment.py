@@ -185,7 +185,7 @@ def _refuse_autocommit(connection: sa.Connection) -> None:
 
 
 def _refuse_driver_without_commit(connection: sa.Connection) -> None:
-    """Raise `MigrationUsageError` if the driver's commit does nothing: all that is migrated would be lost silently."""
+    """Raise `MigrationUsageError` if the driver's commit does nothing: the upgrade would be lost silently."""
     if autocommit_of(connection.connection.dbapi_connection):
         raise MigrationUsageError(
             "sqlite3 commits nothing with autocommit=True: open the connection without it, or by"

@@ -31,7 +31,7 @@ def hardened_hint(schema: str) -> str:
 
 
 def refuse_where_hardened(connection: sa.Connection | None, schema: str, operations: Iterable[MigrationStep]) -> None:
-    """Raise `MigrationError` if revisions of this package are to run on a hardened database; a host's own may.
+    """Raise `MigrationError` if revisions of this package are to run on a hardened database. Revisions of the host may.
 
     `connection` is None while a script is written. `operations` are those that Alembic would run in `schema`.
     """

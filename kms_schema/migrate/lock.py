@@ -129,7 +129,7 @@ def _keep_autocommit_of_driver(connection: sa.Connection) -> None:
 
 
 def _timeouts(session: PostgresqlSession) -> dict[str, str]:
-    """Return the timeouts of the session in milliseconds: those that this version of the server has.
+    """Return the timeouts of the session in milliseconds, as far as this version of the server has them.
 
     The role or the database may have them for applications. An index of a large table takes longer than any statement
     of these, each time that the upgrade is run again.

@@ -1,4 +1,4 @@
-"""Options of a migration: those of `-x` for Alembic, and those of `kms-schema`."""
+"""Options of a migration, from `-x` of Alembic or from the options of `kms-schema`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

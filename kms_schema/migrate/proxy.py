@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5
 
 
 class _SharedProcessesError(Exception):
-    """One client was given two server processes, or two clients one."""
+    """A client was given two server processes, or two clients share a server process."""
 
 
 class _UnknownProxyError(Exception):
@@ -51,7 +51,7 @@ class _Processes:
 
 
 class _Neighbour:
-    """One more client of the same proxy, which never waits for an answer.
+    """Another client of the same proxy, which never waits for an answer.
 
     In session mode it gets no process while the pool is used up, by other upgrades perhaps. That does not mean that
     processes are shared: such a pool would have given it the one that this session leaves idle.

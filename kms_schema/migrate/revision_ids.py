@@ -68,7 +68,7 @@ def within_history(typed: object) -> Iterator[None]:
 
 
 def _completed(script: ScriptDirectory, typed: Any) -> Any:
-    """Return what was typed, with the whole id of the one revision of its branch that it means."""
+    """Return the typed text with the whole id of the revision of its branch, if exactly one revision matches."""
     match = _TYPED.fullmatch(typed) if isinstance(typed, str) else None
     if match is None or match["id"] in _SYMBOLS:
         return typed

@@ -250,7 +250,7 @@ def storage_condition(column: sa.Column[Any]) -> str:
 
 
 _POSTGRESQL_TIMES = "'0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'"
-"""The times that SQLite, and `datetime`, can store. A guard trigger checks those of the audit log."""
+"""The times that SQLite and `datetime` can store. A guard trigger checks the times of the audit log."""
 
 
 def add_storage_checks(tables: Iterable[sa.Table]) -> None:

@@ -37,7 +37,7 @@ _JOINED = f"replace(replace({_PLAIN}, '_', ''), '-', '')"
 
 
 def _in_any_language(condition: str) -> str:
-    """Return a condition in which `lower` is that of ASCII: in Turkish `PIN` has another i in lower case."""
+    """Return a condition in which `lower` follows ASCII: in Turkish, `PIN` has another i in lower case."""
     return condition.replace("lower(endpoint_url)", 'lower(endpoint_url COLLATE "C")')
 
 

@@ -111,7 +111,7 @@ class KeyAuditSubtree(Base):
     level: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     """The subtree has 2**level leaves."""
     position: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    """It begins at leaf position * 2**level."""
+    """The node begins at leaf position * 2**level."""
     hash: Mapped[bytes]
 
 
@@ -135,7 +135,7 @@ class KeyAuditTombstone(Base):
     leaf_count: Mapped[int] = mapped_column(sa.BigInteger)
     """The number of leaves, from the first on, whose entries may be removed. The leaves remain."""
     last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
-    """The highest sequence of these entries, that of the last; entries that were sealed later can have lower ones."""
+    """The highest sequence of these entries, which the last entry has. Entries sealed later may have lower ones."""
     archive_sha256: Mapped[bytes]
     """The hash of the archive of the entries that no earlier tombstone covers."""
 

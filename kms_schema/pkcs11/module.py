@@ -100,7 +100,7 @@ def _quietly(call: Callable[[], object]) -> None:
 
 
 _kept: list[Module] = []
-"""Those that a fork keeps from being called."""
+"""The modules that must not be called after a fork."""
 
 
 def _before_fork() -> None:

@@ -1,4 +1,4 @@
-"""Tokens that this process is logged in to, and what is found in them.
+"""Tokens that this process is logged in to, and their objects.
 
 A login is of the process and not of a session, and closing a session with its login ends it for all. So all that use a
 token share one login and its two sessions, one that reads and one that writes; the last to close ends them.
@@ -133,7 +133,7 @@ class Token:
             return work(session)
 
     def close(self) -> None:
-        """Log out and close the sessions, unless others of this process use them. It may be used again."""
+        """Log out and close the sessions, unless other parts of this process use them. The token may be used again."""
         with self._module.lock:
             login, self._login = self._login, None
             if login is None or login.generation != self._module.generation or self._module.is_forked:

@@ -41,7 +41,7 @@ class Pkcs11Uri:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the attributes of a URI. It names a module, and a token by `token`, `serial` or `slot-id`.
+        """Return the attributes of a URI, which names a module, and a token by `token`, `serial` or `slot-id`.
 
         Raises `TokenUriError`. Example::
 

@@ -1,4 +1,4 @@
-"""Compare the catalog with a revision: before an upgrade the recorded one, before a stamp the one to record."""
+"""Compare the catalog with a revision: the recorded revision before an upgrade, the new revision before a stamp."""
 
 from collections.abc import Iterator
 
@@ -63,7 +63,7 @@ def objection_to_stamp(
 
 
 def _objects(compared: Compared) -> set[str]:
-    """Return the objects of the schema, without those of Alembic's table."""
+    """Return the objects of the schema, without Alembic's table and what belongs to it."""
     table = compared.version_table.name
     objects = compared.catalog.objects.items()
     return {key for key, attributes in objects if key != f"table {table}" and attributes.get("table") != table}

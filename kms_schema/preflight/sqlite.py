@@ -42,7 +42,7 @@ def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]
 
 
 def _wanted(plan: Plan) -> set[str]:
-    """Return the names that must not exist yet: of objects that are created, but for those that were dropped before."""
+    """Return the names that must not exist yet: created objects, without objects that a statement before drops."""
     wanted: set[str] = set()
     dropped: set[str] = set()
     for each in plan.declarations:
@@ -52,7 +52,7 @@ def _wanted(plan: Plan) -> set[str]:
 
 
 def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
-    """Yield the one lock: the whole upgrade is one transaction with the file's write lock."""
+    """Yield the write lock of the file: the whole upgrade is one transaction that holds it."""
     size = _bytes(connection)
     indexes = sum(each.index is not None for each in plan.declarations)
     if plan.revisions and size:

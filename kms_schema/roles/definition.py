@@ -139,7 +139,7 @@ REWRAPPED_OF_HSM = ("id", "configuration_name", "authentication_config", "wrappi
 """Of an HSM configuration what rewrapping its credentials has to see."""
 
 USED_OF_HSM = ("configuration_name", "provider", "is_active", "require_dual_auth", "audit_all_operations")
-"""Of an HSM configuration what decides whether its keys may be used, and what is recorded."""
+"""The columns of an HSM configuration that decide whether its keys may be used, and the columns that are recorded."""
 
 HEALTH_OF_HSM = ("last_health_check", "health_status", "response_time_ms")
 """Of an HSM configuration what a health check writes."""

@@ -87,7 +87,7 @@ def functions() -> tuple[str, ...]:
 
 
 def _grants(schema: str, prefix: str) -> Iterator[str]:
-    """Yield the statements that revoke every privilege of the roles and PUBLIC, and grant those of the definition.
+    """Yield statements that revoke every privilege of the roles and PUBLIC, and grant the privileges of the definition.
 
     No other session sees the state between them.
     """

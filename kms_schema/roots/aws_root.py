@@ -26,7 +26,7 @@ _SETTINGS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standar
 
 
 def open_root(uri: str) -> "AwsRoot":
-    """Return the root of `awskms:ARN`, of a key or an alias. Credentials are those that boto3 finds.
+    """Return the root of `awskms:ARN`, of a key or an alias. boto3 finds the credentials.
 
     Raises `RootKeyError` for another URI. Nothing is sent yet.
     """

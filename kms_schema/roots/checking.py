@@ -26,7 +26,7 @@ class Checked:
     reference: str
     type: str
     key: str
-    """Its name at its provider."""
+    """The name of the root key at its provider."""
     warnings: Sequence[str]
     versions: int = 0
     """Key versions that opened, each with the key check value of its row."""

@@ -98,7 +98,7 @@ def scheme_of(uri: str) -> str | None:
 
 
 def split_option(text: str) -> tuple[str, str]:
-    """Return reference and URI of REF=URI; empty ones if there is no such thing.
+    """Return reference and URI of REF=URI; empty texts if the text has another form.
 
     Either may contain `=`: the URI begins after the first `=` that a scheme follows, else after the last. It raises
     nothing. A program reads KMS_ROOT_KEYS as the commands do with it::

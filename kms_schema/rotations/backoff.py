@@ -14,7 +14,7 @@ LONGEST_REST = dt.timedelta(days=7)
 
 @dataclass(frozen=True)
 class Backoff:
-    """Exponential backoff with jitter: doubles after each failure, up to `longest`, less a random part of up to half.
+    """Exponential backoff: the time doubles after each failure, up to `longest`, less a random part of up to half.
 
     The jitter spreads rotations that failed together, such as during an outage of an HSM. It is the "equal jitter" of
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, which never waits close to zero.

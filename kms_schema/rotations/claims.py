@@ -44,7 +44,7 @@ class Claim:
     taken_over_from: str | None = None
     """`claimed_by` of the earlier claim whose lease expired, or None."""
     new_version: int | None = None
-    """The version that an earlier claim made and recorded: what is left is the rest of the rotation."""
+    """The version that an earlier claim created and recorded. Only the rest of the rotation is left to do."""
 
 
 @dataclass(frozen=True)

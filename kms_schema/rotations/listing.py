@@ -1,4 +1,4 @@
-"""Rotations as the queue has them, for people: open and recent ones, and those that are not done yet."""
+"""Rotations of the queue for people: open rotations and recent rotations."""
 
 import datetime as dt
 import uuid
@@ -22,7 +22,7 @@ class ListedRotation:
     window: Window | None
     """The window of its policy, if that has one."""
     scheduled_at: dt.datetime
-    """It is claimed from this time on."""
+    """The rotation can be claimed from this time on."""
     ended_at: dt.datetime | None
     """The time of its completion, or of its last failure."""
     next_retry_at: dt.datetime | None

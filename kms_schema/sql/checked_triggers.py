@@ -48,7 +48,7 @@ class CheckedTriggers:
     last_trigger: str
     """The trigger that is created last; once it exists, all of the revision does."""
     table: str
-    """The table of that trigger."""
+    """The table of the trigger."""
     later: str
     """A table that the next revision creates: where it exists, the database is at a later revision."""
 

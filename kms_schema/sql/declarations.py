@@ -32,9 +32,9 @@ class Lock:
     """A lock that a statement takes on a table or view."""
 
     relation: str
-    """Its name, with its schema where there are schemas."""
+    """The name of the object, with its schema on PostgreSQL."""
     mode: str
-    """One of `MODES`."""
+    """The mode of the lock, from `MODES`."""
     work: str = ""
     """The work that is done under it, such as `trigger audit_key_master_insert`."""
     long: bool = False
@@ -46,7 +46,7 @@ class IndexBuild:
     """An index on a table, as far as its size depends on it."""
 
     table: str
-    """Its name, with its schema where there are schemas."""
+    """The name of the object, with its schema on PostgreSQL."""
     columns: tuple[str, ...]
     """Columns and expressions, quoted as in a query."""
     where: str | None

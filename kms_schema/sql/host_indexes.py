@@ -1,4 +1,4 @@
-"""Indexes on a table of the host application, which may not exist or lack columns: those that can be built."""
+"""Indexes on a table of the host application. The table may not exist, or lack columns."""
 
 import logging
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _OTHER_KINDS = {
 
 
 def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> None:
-    """Build those of `indexes` whose columns the host's `table` has, and log the others.
+    """Build the `indexes` whose columns the host's `table` has, and log the indexes that are left out.
 
     Only the schema of the migration is searched for the table. `revision` is the number that log messages begin with.
     A script has a statement that decides when it runs; on SQLite, which has no conditional DDL, a comment.

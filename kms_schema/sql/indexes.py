@@ -45,7 +45,7 @@ class Index:
 
     name: str
     table: str
-    """Its table or materialized view, without the schema."""
+    """The table or materialized view of the index, without the schema."""
     columns: tuple[str, ...]
     """Columns, and expressions, which have a bracket in them."""
     unique: bool = False
@@ -58,7 +58,7 @@ class Index:
 
 
 def create_indexes(indexes: Sequence[Index]) -> None:
-    """Build indexes on tables in use, those that do not exist yet.
+    """Build the indexes that do not exist yet, on tables in use.
 
     On PostgreSQL each is built CONCURRENTLY, which commits everything before it. An index that an interrupted build
     left INVALID is dropped and built again. Inside a transaction that the caller holds open it is built as usual, and
@@ -91,7 +91,7 @@ def drop_indexes(indexes: Sequence[Index], *, if_exists: bool = False) -> None:
 
 
 def replace_index(name: str, table: str) -> None:
-    """Replace an index of `table` by the one that was built as `NAME_next`; the caller has locked the table."""
+    """Replace an index of `table` by the index `NAME_next`, which was built before; the caller has locked the table."""
     _drop(name, table)
     execute(f"ALTER INDEX {qualified(name + '_next')} RENAME TO {name}", Declaration())
 

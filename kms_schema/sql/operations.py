@@ -71,7 +71,7 @@ def execute(sql: str, declaration: Declaration) -> None:
 
 
 def locks(mode: str, relations: Sequence[str], work: str = "", *, long: bool = False) -> tuple[Lock, ...]:
-    """Return declared locks on relations of the schema, by their names without it; none on SQLite.
+    """Return declared locks on relations, by names without a schema; nothing on SQLite.
 
     `mode`, `work` and `long` are those of `Lock`.
     """
@@ -79,7 +79,7 @@ def locks(mode: str, relations: Sequence[str], work: str = "", *, long: bool = F
 
 
 def commit() -> bool:
-    """Commit what the revision has made, before its stamp; return whether that was possible.
+    """Commit the changes of the revision before its stamp; return whether the database allows this.
 
     The revision has to recognize it when it runs again. Nothing is committed on SQLite, where no other session
     can write before the end, in a plan or script, and inside a transaction that the caller holds open.

@@ -1,4 +1,4 @@
-"""Replace what PostgreSQL cannot replace itself: materialized views, and functions whose result type changes.
+"""Replace objects that PostgreSQL cannot replace: materialized views, and functions whose result type changes.
 
 The new object is made beside the old one, and takes its place when all of it is there. It gets the owner and the
 privileges of the old one, so that clients are not affected, and nothing has to be granted again.
@@ -44,7 +44,7 @@ def prepare_replacement(filename: str, *, reads: Sequence[str] = (), index: str 
 
 
 def replace_prepared(filename: str, *, index: str | None = None) -> None:
-    """Replace the old object of a file by the one that was prepared, in a short time; the caller has locked a view.
+    """Replace the old object of a file by the prepared object, in a short time; the caller has locked a view.
 
     PostgreSQL refuses to drop the old object, and the revision fails, while another object depends on it.
     """

@@ -1,4 +1,4 @@
-"""Statements that SQLAlchemy sends as they are. It is apart from the texts, which are read without SQLAlchemy, too."""
+"""Statements that SQLAlchemy sends without change. The module stands apart: texts are also read without SQLAlchemy."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles

@@ -1,4 +1,4 @@
-"""Rows that violate a rule of a revision's triggers: found before the revision changes anything, and reported.
+"""Rows that violate a rule of a revision's triggers, reported before the revision changes anything.
 
 A trigger checks what is written from then on, never the rows that exist. So each rule that applies to a stored row has
 a query beside it, `RULE_violations_vNN.sql` in the folder of its engine. It is in `both` if the text is the same for

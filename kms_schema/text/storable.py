@@ -10,7 +10,7 @@ _NOT_STORED = re.compile("[\0\ud800-\udfff]")
 
 
 def fault_of(text: str) -> str | None:
-    """Return why no database stores a text, for a message after what it is; None if it can be stored.
+    """Return why a database cannot store a text, to follow the text's name in a message; None if it can be stored.
 
     Raises `TypeError` for what is no text.
     """

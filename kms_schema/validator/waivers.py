@@ -31,7 +31,7 @@ _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?waiver[\"']?[ \t]*\]\]", re.MULTIL
 
 @dataclass(frozen=True)
 class Waiver:
-    """One accepted finding, or all of one code; raises `WaiverError` for invalid values.
+    """An accepted finding, or all findings of a code. Raises `WaiverError` for invalid values.
 
     `expires` is the last day on which it holds (UTC); `place` says where it is written.
     """

@@ -9,7 +9,7 @@ from kms_schema.audit.formats.notes import NoteError, check_text
 from kms_schema.errors import KmsSchemaError
 
 LARGEST = 2**63 - 1
-"""The highest sequence, seal number and size: that of bigint."""
+"""The highest sequence, seal number and size: the highest bigint."""
 
 
 class CheckpointError(KmsSchemaError, ValueError):

@@ -24,7 +24,7 @@ TAG = b"kms-schema/audit-entry/v1"
 
 
 class EncodingError(KmsSchemaError, ValueError):
-    """Bytes or values are not those of an audit entry."""
+    """Bytes or values cannot be an audit entry."""
 
 
 class Kind(StrEnum):
@@ -85,7 +85,7 @@ class Unreadable(bytes):
 
 
 class Misencoded(bytes):
-    """An entry with a text that is not UTF-8, which is refused at insert. Its bytes are hashed; JSON has none."""
+    """An entry with a text that is not UTF-8. An insert refuses it. The hash covers its bytes; JSON lacks them."""
 
 
 def leaf_hash(entry: Bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Gaps: sequences that a seal leaves open, because the transactions that drew them may still commit.
+"""Gaps: sequences that a seal leaves open, because a transaction that has drawn them may still commit.
 
 A gap may span sequences that earlier seals took, so that a seal has at most `MOST` gaps. A reader of the entries of a
 gap leaves out those that have a leaf.
@@ -65,7 +65,7 @@ def still_open(gaps: Iterable[Gap], *, over_below: int | None, looked_until: int
 
 
 def bounded(gaps: Sequence[Gap], most: int = MOST) -> list[Gap]:
-    """Return at most `most` gaps that contain the ascending `gaps`: neighbours are joined, with what is between them.
+    """Return at most `most` gaps that contain the ascending `gaps`: neighbours are joined with the sequences between.
 
     Joined gaps stay open as long as the younger one. So those of one seal are joined first, the nearest of them. Then
     the shortest pair is: a long gap is not joined on and on, and kept open by ever younger ones.

@@ -129,7 +129,7 @@ class SigningKey:
         return self._private_key().sign(message)
 
     def private_text(self) -> str:
-        """Return the key as `parse` takes it. It is secret: it signs seals."""
+        """Return the key as `parse` takes it. The text is secret, since the key signs seals."""
         return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{to_base64(ED25519 + self._seed)}"
 
     def _private_key(self) -> "Ed25519PrivateKey":
@@ -180,7 +180,7 @@ def read_signing_key(path: Path) -> SigningKey:
 
 
 def read_verifier_keys(path: Path) -> list[VerifierKey]:
-    """Return the keys in a file of verifier keys, one a line; empty lines and those that begin with # are skipped.
+    """Return the keys in a file of verifier keys, one a line. Empty lines and lines that begin with # are skipped.
 
     Raises `SealKeyError`, which names the line, also if there are no keys, or two with the same name and key id, and
     `OSError` if the file cannot be read.

@@ -41,7 +41,7 @@ class CompactRange:
     """
 
     def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
-        """Start with a tree of `size` leaves. Raises `ValueError` if `hashes` cannot be those of that size."""
+        """Start with a tree of `size` leaves. Raises `ValueError` if the number of `hashes` does not fit."""
         self.size: int = size
         self.hashes: list[bytes] = list(hashes)
         if size < 0 or len(self.hashes) != size.bit_count() or any(len(each) != HASH_SIZE for each in self.hashes):
@@ -84,7 +84,7 @@ class CompactRange:
 
 
 def root(begin: int, end: int, node: Node) -> bytes:
-    """Return the root of the leaves from `begin` up to but not `end`; that of the whole tree is `root(0, size, node)`.
+    """Return the root of the leaves from `begin` to before `end`; the whole tree has `root(0, size, node)`.
 
     `begin` is a multiple of the largest power of two up to `end - begin`.
     """
@@ -118,7 +118,7 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
 
 
 def consistency_proof(old_size: int, new_size: int, node: Node) -> list[bytes]:
-    """Return the hashes that prove that the tree of `new_size` leaves begins with that of `old_size`.
+    """Return the hashes that prove that the tree of `new_size` leaves begins with the tree of `old_size` leaves.
 
     `node` is called for full nodes of the new tree. There are no hashes if the sizes are the same, or the old tree is
     empty. Raises `ValueError` if the old tree is larger.
@@ -159,7 +159,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
 
 
 def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, proof: Sequence[bytes]) -> None:
-    """Raise `ProofError` unless the tree of `new_size` leaves with root `new` begins with that of `old_size` and `old`.
+    """Raise `ProofError` unless the tree of `new_size` leaves with root `new` extends the tree of `old_size` and `old`.
 
     proof: the hashes of `consistency_proof`. Every tree begins with the empty tree.
     """

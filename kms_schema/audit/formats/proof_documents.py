@@ -39,7 +39,7 @@ def _inclusion(entry: Bytes, index: int, hashes: Sequence[bytes], checkpoint: No
 
 
 def consistency_document(old: Note, new: Note, hashes: Sequence[bytes]) -> str:
-    """Return the JSON document that proves that the tree of `new` is an extension of that of `old`.
+    """Return the JSON document that proves that the tree of `new` extends the tree of `old`.
 
     hashes: from `merkle.consistency_proof`.
     """

@@ -22,7 +22,7 @@ _WORDS = {"time": 1, "seal": 2, "state": 1, "next-key": 1, "tombstone": 3}
 
 
 class SealError(KmsSchemaError, ValueError):
-    """A text is not a seal, or the values cannot be those of a seal."""
+    """A text or values cannot be a seal."""
 
 
 @dataclass(frozen=True)

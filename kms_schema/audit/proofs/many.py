@@ -24,11 +24,11 @@ _sha256 = hashlib.sha256
 _WINDOW_LEVEL = 16
 _BLOCK_LEVEL = 8
 _WINDOWS = 3
-"""Windows that are kept: that of the entries, that of late ones, and the last of the tree."""
+"""Windows in memory: of the entries, of late entries, and the last window of the tree."""
 
 
 class Proven(NamedTuple):
-    """One entry with its proof, or with the reason why it has none."""
+    """An entry with its proof, or with the reason why it cannot be proven."""
 
     sequence: int
     line: bytes | None

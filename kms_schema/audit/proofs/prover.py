@@ -131,7 +131,7 @@ def _missing(snapshot: Snapshot, entry: uuid.UUID | int, sequence: int | None) -
 
 
 def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:
-    """Return a JSON document that proves that the tree of `new` is an extension of that of `old`.
+    """Return a JSON document that proves that the tree of `new` extends the tree of `old`.
 
     old, new: the number of a seal, or an external checkpoint.
 

@@ -54,7 +54,7 @@ def retain(
     progress: Progress = lambda *_: None,
     sealed: Callable[[StoredSeal], None] = lambda _: None,
 ) -> Iterator[Retained]:
-    """Archive and remove the expired entries, and yield each step: first those that earlier runs left.
+    """Archive and remove the expired entries, first the entries that earlier runs left, and yield each step.
 
     trail: behind a connection of a member of kms_retention and kms_sealer, or to a SQLite file.
     signer: the key that the last seal leads to; a tombstone must be signed.
@@ -137,7 +137,7 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, nam
 
 
 def _left_undone(trail: OpenTrail, signer: SigningKey, folder: Path) -> StoredSeal | None:
-    """Return the seal whose tombstone names entries that an earlier run left, None for none. Their archive is here.
+    """Return the seal whose tombstone names entries that an earlier run left, or None. Their archive is here.
 
     Raises `CannotProveError` for what is not as it was sealed: what proves a forgery is not removed.
     """

@@ -9,7 +9,7 @@ from kms_schema.audit.storage.stored_seals import StoredSeal
 
 
 def last_sound_seal(seals: SealReader, signer: VerifierKey | None) -> StoredSeal | None:
-    """Return the newest seal, None if nothing is sealed.
+    """Return the newest seal, or None if nothing is sealed.
 
     signer: the key that will sign the next seal; None if it will not be signed.
 

@@ -1,4 +1,4 @@
-"""Seal what is committed: each entry once, by a tree that only grows and a chain of signed seals."""
+"""Seal committed entries: each entry once, by a tree that only grows and a chain of signed seals."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace

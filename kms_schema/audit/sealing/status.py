@@ -23,9 +23,9 @@ class SealingStatus:
     """The id of the oldest of them."""
     oldest_sequence: int | None = None
     oldest_at: str | None = None
-    """Its timestamp; None if it is not in the years 1 to 9999."""
+    """The timestamp of the seal; None outside the years 1 to 9999."""
     age: float | None = None
-    """Its age in seconds, by the database's clock."""
+    """The age of the seal in seconds, by the database's clock."""
 
     def exceeded(self, max_lag: int | None, max_age: float | None) -> list[str]:
         """Return a sentence for each limit that is exceeded.

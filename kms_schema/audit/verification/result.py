@@ -7,9 +7,9 @@ _LISTED = 20
 """The most faults of entries that are listed, and of others; a trail that was cut has one for each entry."""
 
 Progress = Callable[[str, int, int], None]
-"""Receives what is verified (`entries` or `leaves`), how many are done, and how many there are."""
+"""Receives the kind (`entries` or `leaves`), the number that is verified, and the total."""
 Tell = Callable[[str, int], None]
-"""Receives what is verified, and how many are done."""
+"""Receives the kind and the number that is verified."""
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ class EntryVerification:
         return entries if entry is None else chain([entry], entries)
 
     def _count_page(self, page: Page, entries: Sequence[Bytes]) -> None:
-        """Count entries that are those that were sealed."""
+        """Count entries that are unchanged since they were sealed."""
         self._result.read += len(entries)
         if page.first_leaf >= self._first_leaf:
             self._result.entries += len(entries)

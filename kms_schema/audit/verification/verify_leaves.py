@@ -167,7 +167,7 @@ def _other_origin(checkpoint: Checkpoint, origin: str | None) -> str:
 
 
 class _Subtrees:
-    """The stored hashes of one level, compared with those of the tree in their order."""
+    """The stored hashes of one level, compared in order with the hashes of the tree."""
 
     def __init__(self, stored: Iterator[Subtree], result: VerificationResult) -> None:
         self._stored, self._result = stored, result
@@ -194,7 +194,7 @@ class _Subtrees:
 
 
 def _of_chain(before: StoredSeal | None, seal: StoredSeal) -> Iterator[str]:
-    """Yield the reasons why a seal cannot follow the one before."""
+    """Yield the reasons why a seal cannot follow the seal before it."""
     if seal.number != (before.number + 1 if before else 1):
         yield f"it comes after seal {before.number}" if before else "the seals before it are gone"
     if seal.previous_seal_hash != (before.seal().hash() if before else NO_SEAL):

@@ -114,7 +114,7 @@ class WorkerPool:
         self.workers = workers
 
     def open(self, snapshot: ExportedSnapshot) -> list[StoredSeal | None]:
-        """Open a snapshot in every worker, instead of the one before; return the newest seal that each observed.
+        """Open a new snapshot in every worker; return the newest seal that each worker observes.
 
         Raises the exception of a worker.
         """

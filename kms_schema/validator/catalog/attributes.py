@@ -60,7 +60,7 @@ class UnreadableError(KmsSchemaError):
 
     @property
     def is_damage(self) -> bool:
-        """True if the server refused what is stored, as damaged."""
+        """True if the server refused stored data as damaged."""
         return self.sqlstate in {DATA_CORRUPTED, "XX002"}
 
 
@@ -107,7 +107,7 @@ def kind_and_name(key: str) -> tuple[str, str]:
 
 
 def own_name(key: str) -> str:
-    """Return an object's name without that of the table it is on; it may have dots itself, our tables' have none."""
+    """Return an object's name without its table. The object's name may have dots; the names of our tables have none."""
     kind, name = kind_and_name(key)
     return name.partition(".")[2] if kind in _ON_A_TABLE else name
 

@@ -12,7 +12,7 @@ from kms_schema.validator.checks.posture import Observed
 FILE = Path(__file__).parent / "builtins.txt"
 """The supported versions, as `version:major`, and their objects, as `key:digest`; `tools/builtins.py` writes it."""
 CODE = "builtin"
-"""The code of the rows of `posture_builtins.sql` that have a digest in place of what was observed, and a key."""
+"""The code of the rows of `posture_builtins.sql` that have a digest and a key in place of an observed value."""
 
 
 def keys() -> list[str]:

@@ -22,7 +22,7 @@ class AppliedRoles:
 
 
 def has_policies(objects: Objects) -> bool:
-    """Return whether a policy of the roles command exists: a downgrade keeps those of the tables that it keeps."""
+    """Return whether a policy of the roles command exists. A downgrade keeps the policies of the tables it keeps."""
     return any(f"policy {policy.table}.{policy.name}" in objects for policy in POLICIES)
 
 

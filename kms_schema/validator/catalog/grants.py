@@ -53,7 +53,7 @@ def grants(
 
 
 def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable[str] | None) -> str:
-    """Return SQL that revokes the privileges that were granted on an object, and grants those that were revoked."""
+    """Return SQL that revokes additional privileges on an object, and grants missing privileges."""
     should, does = _single(expected), _single(actual)
     words: dict[tuple[bool, str, str], list[str]] = {}
     for line in sorted(should ^ does):
@@ -69,7 +69,7 @@ def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable
 
 
 def _single(lines: Iterable[str] | None) -> frozenset[str]:
-    """Return lines of one privilege each, those of a column with it."""
+    """Return lines of one privilege each, with the column for privileges on columns."""
     return frozenset(
         f"{line[0]} {role}: {privilege}"
         for line in lines or ()

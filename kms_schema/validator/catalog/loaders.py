@@ -1,4 +1,4 @@
-"""The loaders of text and JSON for the catalog, independent of those of the application's connection.
+"""The loaders of text and JSON for the catalog, independent of the loaders of the application's connection.
 
 A database with the encoding SQL_ASCII stores any bytes as names. Its driver returns them as bytes, and a server that
 converts to UTF-8 refuses the whole query for one invalid name. Here a byte that is not UTF-8 becomes `\\xe9`.

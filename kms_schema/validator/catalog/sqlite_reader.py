@@ -126,7 +126,7 @@ class SqliteReader:
             raise UnreadableError(str(error), DATA_CORRUPTED if damaged else None) from None
 
     def posture(self, owner: str) -> list[Observed]:
-        """Return another encoding of the file than UTF-8, and what is wrong with the catalog: SQLite has no roles."""
+        """Return an encoding of the file that is not UTF-8, and faults of the catalog. SQLite has no roles."""
         del owner
         ((encoding,),) = self._cursor.execute("PRAGMA main.encoding").fetchall()
         other = [("KMS447", "database main", str(encoding), None)] if encoding != "UTF-8" else []
@@ -198,7 +198,7 @@ class SqliteReader:
             yield key, {**attributes, "needs": sorted(needs - {key})} if needs - {key} else attributes
 
     def _columns(self, table: str) -> dict[str, Attributes]:
-        """Return the columns of a table of main; those of a view are in its text.
+        """Return the columns of a table of main. The text of a view has its columns.
 
         It is a statement for each table. A table or view named pragma_table_xinfo would hide the function, and one
         query for all tables would load the modules of a host's virtual tables.

@@ -1,4 +1,4 @@
-"""The rows of SQLite's catalog, and the faults of those that SQLite would not have written.
+"""The rows of SQLite's catalog, and the faults of rows that SQLite would not have written.
 
 SQLite obeys the text of a row. It takes the type and the names in any case and up to a NUL. `PRAGMA writable_schema`
 lets a client write rows that SQLite obeys, and whose type or name is not that of their text. So a row is read as SQLite
@@ -41,7 +41,7 @@ class CatalogRow:
     kind: str
     name: str
     schema: str
-    """That of the table, if the text of a trigger names it."""
+    """The schema of the table, if the text of a trigger names it."""
     table: str
     sql: str | None
     faults: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Revisions, ValidationError
 
 DEFAULT = "alembic_version"
-"""Its name in the snapshots."""
+"""The name of the table in the snapshots."""
 
 _NAME = re.compile(r"(?:(?P<schema>[a-z_]\w*)\.)?(?P<name>[a-z_]\w*)", re.ASCII)
 
@@ -26,7 +26,7 @@ class VersionTable:
 
     @classmethod
     def parse(cls, written: str, schema: str) -> Self:
-        """Parse `table` or `schema.table`; `schema` is that of the objects. Raises `ValidationError`."""
+        """Parse `table` or `schema.table`; `schema` is the schema of the objects. Raises `ValidationError`."""
         match = _NAME.fullmatch(written)
         if match is None:
             raise ValidationError(f"{written!r} names no version table: write a table, or schema.table")

@@ -141,7 +141,7 @@ def evidence_queries(engine: str, schema: str, *, tombstones: bool) -> Iterator[
 
 
 def changed_seals(reader: RowReader, *, tombstones: bool) -> Iterator[Finding]:
-    """Yield a finding if a signature of the newest seals does not verify, or a seal does not follow the one before.
+    """Yield a finding if a signature of the newest seals does not verify, or a seal does not follow the seal before it.
 
     A signature covers the tombstone of its seal, if the revision has `tombstones`. Raises `UnreadableError`.
     """

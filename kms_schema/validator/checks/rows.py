@@ -1,4 +1,4 @@
-"""The rows: those that a constraint or trigger would have refused, had it been enabled when they were written.
+"""Rows that an enabled constraint or trigger would have refused when they were written.
 
 A catalog without drift says nothing about earlier writes. A query looks for rows that violate each expected constraint
 and each rule of a trigger that has a query (`RULE_violations_vNN.sql` in `kms_schema/sql`, which upgrades run as well).
@@ -30,7 +30,7 @@ STALE_AFTER_HOURS = 1
 """The maximum age of a materialized view; a scheduler refreshes it more often."""
 
 EVIDENCE, TOMBSTONES = "table key_audit_seals", "table key_audit_tombstones"
-"""Expected in revisions that have evidence, and in those that have retention."""
+"""Expected in revisions with evidence, and in revisions with retention."""
 
 _NOT_PERMITTED = "42501"
 _KEY = re.compile(r"PRIMARY KEY ?\((?P<columns>[^)]*)\)")

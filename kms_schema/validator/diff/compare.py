@@ -188,7 +188,7 @@ def _follows(difference: Difference, cause: Difference) -> bool:
 
 
 def _changes_others(cause: Difference) -> bool:
-    """Return whether definitions of what needs an object change with it; those of SQLite stay as they were written."""
+    """Return whether definitions of dependents change with an object. On SQLite they stay as they were written."""
     if cause.key.startswith("table ") or (cause.key.startswith("column ") and "definition" in cause.attributes):
         return False
     shown = _SHOWING if cause.key.startswith("constraint ") else _SHOWING - {"definition"}

@@ -1,4 +1,4 @@
-"""Findings: what is wrong, in words that say what it means for security or data, and the SQL that fixes it."""
+"""Findings: the difference, its impact on security or data, and the SQL that fixes it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ SEVERITIES = tuple(Severity)
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause.
+    """A difference with one cause.
 
     `remediation` is SQL that fixes it, or a comment of SQL with the manual action. `also` names the objects that
     changed with it.

@@ -8,7 +8,7 @@ from kms_schema.validator.report import Report
 __all__ = ["DOCS_URL", "FORMATS", "Layout", "render"]
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "html")
-"""The names of the formats, which are those of the modules."""
+"""The names of the formats, each the name of its module."""
 
 
 def render(report: Report, style: str = "text", layout: Layout = PLAIN) -> str:

@@ -36,7 +36,7 @@ class _Outcome:
 
 
 def write(report: Report, layout: Layout) -> str:
-    """Return one XML document in ASCII: other characters are references, and those that XML forbids are escaped."""
+    """Return one XML document in ASCII. Other characters are references; characters that XML forbids are escaped."""
     root = ET.Element("testsuites", name="kms-schema validate")
     suites: dict[str, ET.Element] = {}
     for case, outcome in _outcomes(report).items():

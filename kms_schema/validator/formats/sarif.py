@@ -111,5 +111,5 @@ def _location(key: str, schema: str) -> dict[str, str]:
 
 
 def _fingerprint(finding: Finding) -> str:
-    """Return what is the same in every run for the same code and object."""
+    """Return a fingerprint that is the same in every run for the same code and object."""
     return hashlib.sha256(f"{finding.code}\0{finding.object}".encode("utf-8", "surrogatepass")).hexdigest()

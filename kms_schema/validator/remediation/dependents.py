@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name, own_name
 
 _BLOCKING = frozenset({"view", "materialized view", "trigger", "policy"})
-"""Kinds whose objects block a change of what they read; the server itself rebuilds indexes and constraints."""
+"""Kinds of objects that block a change of the objects they read. The server rebuilds indexes and constraints itself."""
 
 
 def dependents_of(key: str, objects: Objects) -> list[str]:
