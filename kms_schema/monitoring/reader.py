@@ -1,16 +1,18 @@
-"""Reads rows of one snapshot on either engine: the parts have one text of SQL where the engines agree."""
+"""One read-only snapshot, in which the parts read. Each part can fail alone."""
 
 import datetime as dt
-import re
 import sqlite3
 import sys
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.errors import KmsSchemaError
+from kms_schema.reading import reader
+from kms_schema.reading.messages import driver_message
+from kms_schema.reading.queries import Queries
+from kms_schema.reading.times import time_of
 from kms_schema.text.identifiers import quoted
 
 if TYPE_CHECKING:
@@ -41,13 +43,11 @@ _TABLES = (
 """The tables that the parts read. A part fails if row security would leave out rows of its tables."""
 _FORBIDDEN = "42501"
 """The SQLSTATE of a missing privilege, and of row security that would leave rows out."""
-_INDEXED = re.compile(r"\{by (\w+)\}")
-_EPOCH = re.compile(r"\{epoch (\w+)\}")
-_SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_QUERIES = Queries(__file__)
 
 
-class Reader:
-    """One read-only transaction."""
+class Reader(reader.Reader):
+    """The queries of the parts, in one read-only transaction."""
 
     def __init__(
         self,
@@ -62,16 +62,15 @@ class Reader:
         schema: that of the tables on PostgreSQL. names: whether single keys have series with their names.
         statement_seconds: after so many a statement is cancelled, on PostgreSQL.
         """
+        super().__init__(connection, schema, _QUERIES)
         self._begin = f"{_BEGIN}; SET LOCAL statement_timeout = '{statement_seconds}s'"
-        self.connection: Any = connection
-        """In the transaction, while that is open."""
-        self.name: str = schema
-        """The schema, unquoted."""
-        self.on_sqlite: bool = isinstance(connection, sqlite3.Connection)
-        self.schema: str = "main" if self.on_sqlite else quoted(schema)
         self.names: bool = names
         self.now: dt.datetime = dt.datetime.min
         """The time of the snapshot by the clock of the database."""
+
+    def table(self, name: str) -> str:
+        """Return a table with its schema on PostgreSQL, as an identifier."""
+        return f"{quoted(self.name)}.{name}"
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -80,8 +79,7 @@ class Reader:
         try:
             if not self.on_sqlite:
                 self.connection.execute(going_by_policies(self.name, _TABLES).encode())
-            clock = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'" if self.on_sqlite else "now()"
-            [(now,)] = self.rows(f"SELECT {clock}")
+            [(now,)] = self.rows("now")
             self.now = time_of(now)
             yield
         finally:
@@ -103,28 +101,6 @@ class Reader:
             raise
         self.connection.execute("RELEASE SAVEPOINT part")
 
-    def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement.
-
-        `{s}` in it is the schema, `{by INDEX}` after a table the index that SQLite takes, `{epoch COLUMN}` a time for
-        `seconds`, and `%(name)s` a value, which is a `datetime` for a time.
-        """
-        epoch = r"\1" if self.on_sqlite else r"extract(epoch FROM \1)::double precision"
-        statement = _EPOCH.sub(epoch, statement)
-        text = _INDEXED.sub(r" INDEXED BY \1" if self.on_sqlite else "", statement.replace("{s}", self.schema))
-        if self.on_sqlite:
-            text = re.sub(r"%\((\w+)\)s", r":\1", text)
-            given = {name: self._given(value) for name, value in values.items()}
-            return list(self.connection.execute(text, given))
-        return list(self.connection.execute(text.encode(), values or None))
-
-    def row(self, statement: str, **values: object) -> tuple[Any, ...] | None:
-        """Return the first row of a statement, None if it has none."""
-        return next(iter(self.rows(statement, **values)), None)
-
-    def _given(self, value: object) -> object:
-        return value.astimezone(dt.UTC).strftime(_SQLITE_TIME) if isinstance(value, dt.datetime) else value
-
     def _usable(self) -> bool:
         return bool(self.connection.in_transaction if self.on_sqlite else not self.connection.closed)
 
@@ -137,24 +113,11 @@ def errors() -> tuple[type[Exception], ...]:
 
 
 def described(error: Exception) -> str:
-    """Return the message of an error in one line; psycopg's without context, which can have values."""
-    diagnostic = getattr(error, "diag", None)
-    primary = getattr(diagnostic, "message_primary", None)
+    """Return the message of an error in one line."""
     hint = ": run this as a member of kms_auditor" if getattr(error, "sqlstate", None) == _FORBIDDEN else ""
-    return (" ".join(str(primary or error).split()) or type(error).__name__) + hint
-
-
-def time_of(value: Any) -> dt.datetime:
-    """Return a time of the database; SQLite has text."""
-    return value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
+    return (" ".join(driver_message(error).split()) or type(error).__name__) + hint
 
 
 def seconds(value: Any) -> float:
-    """Return a time of the database as a Unix timestamp; `{epoch …}` is one already on PostgreSQL."""
+    """Return a time of the database as a Unix timestamp; the expression `epoch` is one already on PostgreSQL."""
     return value if isinstance(value, float) else time_of(value).timestamp()
-
-
-def text_of_id(value: Any) -> str:
-    """Return a UUID as PostgreSQL writes it; SQLite has 32 digits."""
-    text = str(value)
-    return text if "-" in text else str(uuid.UUID(text))

@@ -7,36 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kms_schema.reports import queries, rotation_queries
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The entries of the period that a claim quotes: those of some types, or all that need a review."""
-
-    events: frozenset[str] = frozenset()
-    high_risk: bool = False
-
-    @property
-    def condition(self) -> str:
-        """The condition of SQL that selects them."""
-        if self.high_risk:
-            return queries.HIGH_RISK
-        listed = ", ".join(f"'{each}'" for each in sorted(self.events))
-        return f"event_type IN ({listed})"
-
-    def has(self, event_type: str, security_level: str, risk_score: int | None) -> bool:
-        """Return whether an entry is selected."""
-        if self.high_risk:
-            return security_level in queries.HIGH_LEVELS or (risk_score or 0) >= queries.HIGH_SCORE
-        return event_type in self.events
+from kms_schema.reports.selections import ADMINISTRATION_EVENTS, EXPORT_EVENTS, Selection
 
 
 @dataclass(frozen=True)
 class Claim:
     """One claim.
 
-    `violations` is the query of the rows against it: the claim holds without one. `figures` is the query of what
+    `violations` names the query of the rows against it: the claim holds without one. `figures` that of what
     it counts. `population` counts the rows that it is about: without any it is not applicable. Without `violations`
     and `computed` nothing decides: the claim is for review.
     """
@@ -65,95 +43,95 @@ _ALL = (
     Claim(
         "registry",
         "The registry lists each key with its type, algorithm, size and status.",
-        figures=queries.KEYS_BY_ALGORITHM,
+        figures="keys_by_algorithm",
     ),
     Claim(
         "cryptoperiod",
         "Each active key has a limit: an expiry, a maximum use, or an active policy for its type.",
-        violations=queries.WITHOUT_CRYPTOPERIOD,
-        figures=queries.POLICIES,
-        population=queries.ACTIVE_KEYS,
+        violations="without_cryptoperiod",
+        figures="policies",
+        population="active_keys",
     ),
     Claim(
         "not-expired",
         "No key is active after its expiry.",
-        violations=queries.EXPIRED_BUT_ACTIVE,
-        figures=queries.KEYS_BY_STATUS,
-        population=queries.ACTIVE_KEYS,
+        violations="expired_but_active",
+        figures="keys_by_status",
+        population="active_keys",
     ),
     Claim(
         "rotated-in-time",
         "No key is overdue for rotation under an active policy, or has reached its own limit.",
-        violations=rotation_queries.OVERDUE,
-        population=queries.WITH_LIMIT,
+        violations="overdue",
+        population="with_limit",
     ),
     Claim(
         "rotations-succeed",
         "No rotation of an active key has failed without a later success, new version or retry planned within a week.",
-        violations=rotation_queries.FAILED_ROTATIONS,
-        figures=rotation_queries.ROTATIONS,
-        population=rotation_queries.HAD_ROTATIONS,
+        violations="failed_rotations",
+        figures="rotations",
+        population="had_rotations",
         selection=_of("ROTATION_FAILED", "ROTATION_TAKEN_OVER"),
     ),
     Claim(
         "revocations",
         "Each revoked key has a reason, and no live version.",
-        violations=queries.REVOKED_WITHOUT_REASON,
-        figures=queries.REVOKED,
-        population=queries.REVOKED_KEYS,
+        violations="revoked_without_reason",
+        figures="revoked",
+        population="revoked_keys",
         selection=_of("KEY_REVOKED"),
     ),
     Claim(
         "retired-not-used",
         "No program reported an encryption with a key more than two hours after the key was retired.",
-        violations=queries.USED_AFTER_RETIREMENT,
-        figures=queries.USES,
-        population=queries.RETIRED_KEYS,
+        violations="used_after_retirement",
+        figures="uses",
+        population="retired_keys",
         of_period=True,
         by_entries=True,
     ),
     Claim(
         "destructions",
         "Each version that was destroyed in the period has no handle, wraps nothing, and has its entry.",
-        violations=queries.DESTROYED_IN_PART,
-        figures=queries.DESTROYED,
-        population=queries.DESTROYED_VERSIONS,
+        violations="destroyed_in_part",
+        figures="destroyed",
+        population="destroyed_versions",
         selection=_of("VERSION_DESTROYED", "VERSION_DELETED", "KEY_DELETED"),
         by_entries=True,
     ),
     Claim(
         "strength",
         "Each pending or active key has at least 112 bits of security.",
-        figures=queries.KEYS_IN_USE_BY_ALGORITHM,
-        population=queries.KEYS_IN_USE,
+        figures="keys_in_use_by_algorithm",
+        population="keys_in_use",
         computed=True,
     ),
     Claim(
         "wrapping",
         "Each version with material is wrapped by a key of at least its strength, by a root key, or is in an HSM.",
-        figures=queries.WRAPPERS,
-        population=queries.VERSIONS,
+        figures="wrappers",
+        population="versions",
         computed=True,
     ),
     Claim(
         "custody",
         "Each active key of security level MAXIMUM is in an HSM.",
-        violations=queries.MAXIMUM_OUTSIDE_HSM,
-        figures=queries.CUSTODY,
-        population=queries.ACTIVE_MAXIMUM,
+        violations="maximum_outside_hsm",
+        figures="custody",
+        population="active_maximum",
     ),
     Claim(
         "hsm-health",
         "Each active HSM answered its last health check as HEALTHY.",
-        violations=queries.UNHEALTHY_HSMS,
-        figures=queries.HSMS,
-        population=queries.ACTIVE_HSMS,
+        violations="unhealthy_hsms",
+        figures="hsms",
+        population="active_hsms",
     ),
     Claim(
         "dual-control",
         "The registry names the HSMs that need a second person. It records no approvals.",
-        figures=queries.DUAL_CONTROL,
-        population=queries.ACTIVE_HSMS,
+        figures="dual_control",
+        population="active_hsms",
     ),
     Claim("no-drift", "The catalog is the expected one: no constraint, trigger or grant differs.", computed=True),
     Claim(
@@ -165,7 +143,7 @@ _ALL = (
     Claim(
         "members",
         "The catalog lists the roles with privileges on tables and on columns, and their members.",
-        figures=queries.MEMBERS,
+        figures="members",
         on="postgresql",
     ),
     Claim(
@@ -177,7 +155,7 @@ _ALL = (
     Claim(
         "sealed",
         "A signed seal covers each entry of the period that is more than a day old.",
-        figures=queries.SEALS,
+        figures="seals",
         computed=True,
         of_period=True,
         by_entries=True,
@@ -192,14 +170,14 @@ _ALL = (
     Claim(
         "operations",
         "Programs recorded publications of checkpoints, cosignatures of witnesses, and validations.",
-        figures=queries.OPERATIONS,
+        figures="operations",
     ),
     Claim(
         "recorded",
         "Each revocation and destruction in the period has its entry.",
-        violations=queries.NOT_RECORDED,
-        figures=queries.ENTRIES_BY_EVENT,
-        population=queries.ENDED,
+        violations="not_recorded",
+        figures="entries_by_event",
+        population="ended",
         of_period=True,
         by_entries=True,
     ),
@@ -220,13 +198,13 @@ _ALL = (
     Claim(
         "retention-ends",
         "No entry is left whose retention period ended more than 31 days ago.",
-        figures=queries.RETENTION_POLICIES,
+        figures="retention_policies",
         computed=True,
     ),
     Claim(
         "retention-changes",
         "The log has each change of a retention policy, and each removal of entries.",
-        figures=queries.RETENTION_POLICIES,
+        figures="retention_policies",
         selection=_of(
             "RETENTION_POLICY_CREATED", "RETENTION_POLICY_CHANGED", "RETENTION_POLICY_DELETED", "TRAIL_CUT",
         ),
@@ -235,7 +213,7 @@ _ALL = (
     Claim(
         "who",
         "Each entry names the login that wrote it.",
-        figures=queries.ENTRIES_BY_LOGIN,
+        figures="entries_by_login",
         computed=True,
         of_period=True,
         by_entries=True,
@@ -243,28 +221,28 @@ _ALL = (
     Claim(
         "addresses",
         "The log has the address of the client only where a program gave it.",
-        figures=queries.ADDRESSES,
+        figures="addresses",
         by_entries=True,
     ),
     Claim(
         "high-risk",
         "The log has the entries that need a review: level HIGH or CRITICAL, or a risk score of 70 or more.",
-        figures=queries.HIGH_RISK_BY_EVENT,
+        figures="high_risk_by_event",
         selection=Selection(high_risk=True),
         by_entries=True,
     ),
     Claim(
         "administration",
         "The log has each change of privileges, policies and HSM configurations.",
-        figures=queries.ADMINISTRATION,
-        selection=_of(*queries.ADMINISTRATION_EVENTS),
+        figures="administration",
+        selection=_of(*ADMINISTRATION_EVENTS),
         by_entries=True,
     ),
     Claim(
         "exports",
         "The log has each opening of a revoked key, each handover, and each recorded report and inventory.",
-        figures=queries.EXPORTS,
-        selection=_of(*queries.EXPORT_EVENTS),
+        figures="exports",
+        selection=_of(*EXPORT_EVENTS),
         by_entries=True,
     ),
 )  # fmt: skip

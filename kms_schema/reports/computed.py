@@ -10,7 +10,6 @@ from kms_schema.audit.retention.expiring import expired
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
 from kms_schema.inventory.strengths import rate
-from kms_schema.reports import queries
 from kms_schema.reports.outcomes import LISTED, NOT_PROVABLE, State, Table
 from kms_schema.reports.reading import Reading
 from kms_schema.validator.diff.findings import Finding
@@ -39,9 +38,9 @@ def _decided(violations: Table, tables: Iterable[Table] = (), reason: str = "") 
 
 def strength(reading: Reading) -> Computed:
     """Decide from the algorithms and sizes of all keys in use."""
-    columns, rows = reading.rows(queries.KEYS_IN_USE_BY_ALGORITHM)
+    columns, rows = reading.rows("keys_in_use_by_algorithm")
     rated = [(*row, rate(row[0], row[1]).strength_bits) for row in rows]
-    query = reading.dialect.render(queries.KEYS_IN_USE_BY_ALGORITHM)
+    query = reading.scope.render("keys_in_use_by_algorithm")
     columns = [*columns, "bits_of_security"]
     weak = [row for row in rated if row[-1] is not None and row[-1] < LEAST]
     unknown = [row for row in rated if row[-1] is None]
@@ -54,7 +53,7 @@ def strength(reading: Reading) -> Computed:
 
 def wrapping(reading: Reading) -> Computed:
     """Decide from the algorithms and sizes of keys and wrappers."""
-    columns, rows = reading.rows(queries.WRAPPERS)
+    columns, rows = reading.rows("wrappers")
     problems = []
     for algorithm, size, wrapped_by, wrapper, wrapper_size, count in rows:
         if wrapped_by == "nothing":
@@ -63,7 +62,7 @@ def wrapping(reading: Reading) -> Computed:
             bits, above = rate(algorithm, size).strength_bits, rate(wrapper, wrapper_size).strength_bits
             if above is None or above < min(bits or size, 256):
                 problems.append((algorithm, size, wrapped_by, wrapper, wrapper_size, count))
-    query = reading.dialect.render(queries.WRAPPERS)
+    query = reading.scope.render("wrappers")
     return _decided(Table.of("Versions with a weaker wrapper, an unknown one, or none", query, columns, problems))
 
 
@@ -130,7 +129,7 @@ def entries_unchanged(reading: Reading) -> Computed:
     """Hash every entry of the period, and compare it with its leaf."""
     snapshot, result = reading.snapshot, VerificationResult()
     spans = [(each["first_sequence"], each["last_sequence"]) for each in reading.summary]
-    spans += [row for row in reading.rows(queries.SEALED_SEQUENCES)[1] if row[0] is not None]
+    spans += [row for row in reading.rows("sealed_sequences")[1] if row[0] is not None]
     if not spans:
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
     first, last = min(each[0] for each in spans), max(each[1] for each in spans)
@@ -152,8 +151,8 @@ def entries_unchanged(reading: Reading) -> Computed:
     found = _decided(Table.of("Entries that differ from what was sealed", query, ("sequence", "problem"), problems))
     sealed = reading.seal
     if sealed is not None and not problems:
-        before_period = reading.rows(queries.SEAL_BEFORE)[1][0][0]
-        archives = [row[0] for row in reading.rows(queries.ARCHIVES)[1]]
+        before_period = reading.rows("seal_before")[1][0][0]
+        archives = [row[0] for row in reading.rows("archives")[1]]
         # Without --since the export starts at the oldest entry, after the removed ones.
         since = "" if before_period is None or archives else f" --since {before_period}"
         command = f"kms-schema audit export FILE{since} --until {sealed.number}"
@@ -166,7 +165,7 @@ def entries_unchanged(reading: Reading) -> Computed:
 
 def sealed(reading: Reading) -> Computed:
     """Decide from the unsealed entries, the unsigned seals, and the verification of all seals."""
-    found = reading.table("Rows against the claim", queries.NOT_SEALED)
+    found = reading.table("Rows against the claim", "not_sealed")
     forged = tuple((f"seal {each.seal}", each.message) for each in reading.seals.faults if each.seal is not None)
     if not (forged or found.count or reading.summary):
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
@@ -175,12 +174,12 @@ def sealed(reading: Reading) -> Computed:
 
 def sealed_monthly(reading: Reading) -> Computed:
     """Decide from the entries and seals of each month. A seal that was changed or forged is no seal of a month."""
-    entries = dict(reading.table("", queries.ENTRIES_BY_MONTH).rows)
-    columns, seals = reading.rows(queries.SEALS_BY_MONTH)
+    entries = dict(reading.table("", "entries_by_month").rows)
+    columns, seals = reading.rows("seals_by_month")
     signed = {row[0]: row[2] for row in seals}
-    over = [month.name for month in reading.dialect.period.months() if month.end <= reading.dialect.now]
+    over = [month.name for month in reading.scope.period.months() if month.end <= reading.scope.now]
     rows = [(month, entries.get(month, 0), signed.get(month, 0)) for month in over]
-    query = reading.dialect.render(queries.SEALS_BY_MONTH)
+    query = reading.scope.render("seals_by_month")
     if not any(row[1] for row in rows):
         return Computed(State.NOT_APPLICABLE, reason="no month of the period that is over has entries")
     names = ("month", "entries", "signed_seals")
@@ -194,10 +193,10 @@ def sealed_monthly(reading: Reading) -> Computed:
 
 def _kept(days: int) -> Callable[[Reading], Computed]:
     def decide(reading: Reading) -> Computed:
-        every = reading.table("Shortest retention by event", queries.ENTRIES_BY_RETENTION)
+        every = reading.table("Shortest retention by event", "entries_by_retention")
         if not every.count:
             return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
-        short = [row for row in reading.rows(queries.ENTRIES_BY_RETENTION)[1] if row[1] < days]
+        short = [row for row in reading.rows("entries_by_retention")[1] if row[1] < days]
         return _decided(Table.of(f"Events kept for less than {days} days", every.query, every.columns, short), (every,))
 
     return decide
@@ -205,10 +204,10 @@ def _kept(days: int) -> Callable[[Reading], Computed]:
 
 def retention_ends(reading: Reading) -> Computed:
     """Decide from all entries. kms-schema audit retain removes the oldest first: an entry may hold back later ones."""
-    if reading.rows(queries.LOG_BEGINS)[1][0][0] is None:
+    if reading.rows("log_begins")[1][0][0] is None:
         return Computed(State.NOT_APPLICABLE, reason="the log has no entries")
-    left = reading.table("Entries past their period", queries.PAST_THEIR_PERIOD)
-    found = _decided(left, (reading.table(REMOVED_TITLE, queries.REMOVED),))
+    left = reading.table("Entries past their period", "past_their_period")
+    found = _decided(left, (reading.table(REMOVED_TITLE, "removed"),))
     if not left.count or not _is_held_back(reading, left.rows[0][0]):
         return found
     reason = (
@@ -230,16 +229,15 @@ def _is_held_back(reading: Reading, sequence: int) -> bool:
 
 
 def _is_unsealed(reading: Reading, sequence: int) -> bool:
-    query = f"SELECT count(*) AS entries FROM {{p}}key_audit_unsealed WHERE sequence = {sequence:d}"
-    return bool(reading.rows(query)[1][0][0])
+    return bool(reading.rows("unsealed_entry", sequence=sequence)[1][0][0])
 
 
 def who(reading: Reading) -> Computed:
     """Decide from the logins of all entries."""
-    every = reading.table("", queries.ENTRIES_BY_LOGIN)
+    every = reading.table("", "entries_by_login")
     if not every.count:
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
-    blank = [row for row in reading.rows(queries.ENTRIES_BY_LOGIN)[1] if not str(row[0] or "").strip()]
+    blank = [row for row in reading.rows("entries_by_login")[1] if not str(row[0] or "").strip()]
     return _decided(Table.of("Entries without a login", every.query, every.columns, blank))
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from kms_schema._version import __version__
 from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.reading.times import time_to_text
 from kms_schema.reports.legend import LEGEND
 from kms_schema.reports.outcomes import Outcome, Quoted, Table, state_of
 from kms_schema.reports.reading import Reading
@@ -36,7 +37,7 @@ def document_of(
     standard: Standard, reading: Reading, outcomes: Mapping[str, Outcome], *, recorded: bool, database: str
 ) -> Document:
     """Return the document of a report."""
-    period, seal = reading.dialect.period, reading.seal
+    period, seal = reading.scope.period, reading.seal
     controls = []
     for control in standard.controls:
         found = [outcomes[name] for name in control.claims]
@@ -53,16 +54,16 @@ def document_of(
         "format": FORMAT,
         "standard": standard.name,
         "title": standard.title,
-        "period": {"name": period.name, "start": _time(period.start), "end": _time(period.end)},
+        "period": {"name": period.name, "start": time_to_text(period.start), "end": time_to_text(period.end)},
         "snapshot": {
-            "time": _time(reading.dialect.now),
+            "time": time_to_text(reading.scope.now),
             "database": database,
             "engine": reading.validation.engine,
             "version": reading.validation.version,
             "schema": reading.validation.schema,
             "revision": reading.validation.compared_with,
-            "log_begins": None if reading.log_begins is None else _time(reading.log_begins.astimezone(UTC)),
-            "period_is_over": period.end <= reading.dialect.now,
+            "log_begins": None if reading.log_begins is None else time_to_text(reading.log_begins.astimezone(UTC)),
+            "period_is_over": period.end <= reading.scope.now,
         },
         "checkpoint": None
         if seal is None
@@ -133,7 +134,3 @@ def titled(table: Document) -> str:
 
 def _quoted(quoted: Quoted) -> Document:
     return asdict(quoted)
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from kms_schema.reports import queries
 from kms_schema.reports.claims import Claim
 from kms_schema.reports.computed import COMPUTED, REMOVED_TITLE
 from kms_schema.reports.outcomes import Outcome, Quoted, State, Table
@@ -13,15 +12,15 @@ from kms_schema.reports.reading import Reading
 def outcomes(reading: Reading, claims: Iterable[Claim], quoted: Mapping[str, Quoted]) -> dict[str, Outcome]:
     """Return the outcome of each claim, by its name."""
     found = {claim.name: _outcome(reading, claim, quoted.get(claim.name)) for claim in claims}
-    begins, removed = reading.log_begins, reading.dialect.removed_until
-    if begins is not None and begins > reading.dialect.period.start:
+    begins, removed = reading.log_begins, reading.scope.removed_until
+    if begins is not None and begins > reading.scope.period.start:
         reason = f"the log begins at {begins:%Y-%m-%d %H:%M} UTC, after the start of the period"
         for name, each in found.items():
             if each.claim.of_period and each.state is State.SATISFIED:
                 found[name] = replace(each, state=State.FOR_REVIEW, reason=reason)
-    if removed is not None and reading.dialect.removed:
+    if removed is not None and reading.scope.removed:
         reason = f"entries of the period up to {removed:%Y-%m-%d %H:%M} UTC were removed: their archives have them"
-        archives = reading.table(REMOVED_TITLE, queries.REMOVED)
+        archives = reading.table(REMOVED_TITLE, "removed")
         for name, each in found.items():
             # A computation found no entries, which says nothing about those that are gone.
             none = each.claim.computed and each.state is State.NOT_APPLICABLE
@@ -32,7 +31,7 @@ def outcomes(reading: Reading, claims: Iterable[Claim], quoted: Mapping[str, Quo
 
 
 def _outcome(reading: Reading, claim: Claim, quoted: Quoted | None) -> Outcome:
-    if claim.on not in (None, reading.dialect.engine):
+    if claim.on not in (None, reading.scope.engine):
         return Outcome(claim, State.NOT_APPLICABLE, "SQLite has no roles: the permissions of the file decide")
     tables: list[Table] = []
     if claim.population is not None:

@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 
 from kms_schema.audit.proofs.many import Prover
 from kms_schema.files.outputs import recorded_file
-from kms_schema.reports import queries
-from kms_schema.reports.claims import Claim, Selection
+from kms_schema.reports.claims import Claim
 from kms_schema.reports.outcomes import LISTED, Quoted
 from kms_schema.reports.reading import Reading, plain
+from kms_schema.reports.selections import Selection
 
 _COLUMNS = (
     "sequence", "id", "timestamp", "event_type", "security_level", "risk_score", "recorded_by", "user_id",
@@ -87,18 +87,15 @@ def quote(reading: Reading, claims: Iterable[Claim], attachments: Attachments) -
     if chosen:
         every = " OR ".join(selection.condition for selection in chosen.values())
         prover = None if reading.seal is None else Prover(reading.snapshot, reading.seal)
-        for batch in reading.snapshot.stream(reading.dialect.render(_ORDERED, every)):
+        for batch in reading.snapshot.stream(reading.scope.render("selected", condition=every)):
             _add(batch, chosen, quoted, prover, attachments)
     for name, (file, sha256) in attachments.close().items():
         quoted[name].attachment, quoted[name].sha256 = file, sha256
     return quoted
 
 
-_ORDERED = f"{queries.SELECTED} ORDER BY sequence"
-
-
 def _query(reading: Reading, selection: Selection) -> str:
-    return reading.dialect.render(_ORDERED, selection.condition)
+    return reading.scope.render("selected", condition=selection.condition)
 
 
 def _add(

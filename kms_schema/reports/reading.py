@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
@@ -14,9 +14,10 @@ from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_leaves import Expected, LeafVerification
-from kms_schema.reports import queries
-from kms_schema.reports.dialect import Dialect
+from kms_schema.reading.times import time_to_text
 from kms_schema.reports.outcomes import LISTED, Table
+from kms_schema.reports.scope import Scope
+from kms_schema.reports.selections import ADMINISTRATION_EVENTS, EXPORT_EVENTS, USE_EVENTS
 from kms_schema.validator.report import Report
 
 Rows = list[tuple[Any, ...]]
@@ -34,7 +35,7 @@ class Reading:
     """One snapshot of one database, with the validator's report of the same snapshot."""
 
     snapshot: Snapshot
-    dialect: Dialect
+    scope: Scope
     validation: Report
     seal: StoredSeal | None
     """The newest seal, if it is signed and its signature holds."""
@@ -46,13 +47,11 @@ class Reading:
     _tables: dict[str, tuple[list[str], Rows]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, snapshot: Snapshot, dialect: Dialect, validation: Report, progress: Progress = no_progress
-    ) -> "Reading":
+    def of(cls, snapshot: Snapshot, scope: Scope, validation: Report, progress: Progress = no_progress) -> "Reading":
         """Return the reading of a snapshot."""
-        ((until,),) = snapshot.table(dialect.render(queries.REMOVED_UNTIL))[1]
+        ((until,),) = snapshot.table(scope.render("removed_until"))[1]
         if until is not None:
-            dialect = replace(dialect, removed_until=datetime.fromisoformat(plain(until)))
+            scope = replace(scope, removed_until=datetime.fromisoformat(plain(until)))
         seal, newest, reason = None, None, "nothing is sealed yet: run kms-schema audit seal"
         try:
             if (last := snapshot.seals.last()) is not None:
@@ -62,13 +61,13 @@ class Reading:
                 seal, reason = last, ""
         except (SealError, CannotProveError, ValueError) as error:
             reason = str(error)
-        return cls(snapshot, dialect, validation, seal, newest, reason, progress)
+        return cls(snapshot, scope, validation, seal, newest, reason, progress)
 
-    def rows(self, query: str) -> tuple[list[str], Rows]:
-        """Return the columns and rows of a query, with values as JSON has them; it runs once."""
+    def rows(self, query: str, **words: str | int) -> tuple[list[str], Rows]:
+        """Return the columns and rows of the query of a name, with values as JSON has them; it runs once."""
         if (summed := self._of_summary(query)) is not None:
             return summed
-        text = self.dialect.render(query)
+        text = self.scope.render(query, **words)
         if text not in self._tables:
             columns, rows = self.snapshot.table(text)
             self._tables[text] = columns, [tuple(map(plain, row)) for row in rows]
@@ -76,7 +75,7 @@ class Reading:
 
     def table(self, title: str, query: str) -> Table:
         """Return the table of a query: its first rows, and the number of all, of which there may be a million."""
-        text, summed = self.dialect.render(query), self._of_summary(query)
+        text, summed = self.scope.render(query), self._of_summary(query)
         if summed is not None or text in self._tables:
             return Table.of(title, text, *(summed or self._tables[text]))
         # A query of the log takes seconds: the number comes from the run that gives the rows.
@@ -87,15 +86,13 @@ class Reading:
 
     def neighbour(self, sequence: int, side: Literal["before", "after"]) -> int | None:
         """Return the sequence of the entry next to one, None at the end."""
-        chosen = "max(sequence)" if side == "before" else "min(sequence)"
-        sign = "<" if side == "before" else ">"
-        query = f"SELECT {chosen} AS sequence FROM {{p}}key_audit_logs WHERE sequence {sign} {sequence:d}"
-        return self.rows(query)[1][0][0]  # type: ignore[no-any-return]
+        chosen, sign = ("max", "<") if side == "before" else ("min", ">")
+        return self.rows("neighbour", chosen=chosen, sign=sign, sequence=sequence)[1][0][0]  # type: ignore[no-any-return]
 
     @cached_property
     def log_begins(self) -> datetime | None:
         """The time of the first entry, or of the first seal if that is earlier; None for an empty log."""
-        times = [datetime.fromisoformat(at) for at in self.rows(queries.LOG_BEGINS)[1][0] if at is not None]
+        times = [datetime.fromisoformat(at) for at in self.rows("log_begins")[1][0] if at is not None]
         return min(times, default=None)
 
     @cached_property
@@ -103,10 +100,10 @@ class Reading:
         """The entries of the period by month, event, level and login."""
         found: list[dict[str, Any]] = []
         rest: dict[tuple[str, str], dict[str, Any]] = {}
-        for month in self.dialect.period.months():
-            if month.start >= self.dialect.now:
+        for month in self.scope.period.months():
+            if month.start >= self.scope.now:
                 break
-            query = replace(self.dialect, period=month).render(queries.SUMMARY)
+            query = replace(self.scope, period=month).render("summary")
             for row in chain.from_iterable(self.snapshot.stream(query)):
                 group = {"month": month.name, **dict(zip(_SUMMARY, map(plain, row), strict=True))}
                 if len(found) < GROUPS:
@@ -119,7 +116,7 @@ class Reading:
     def seals(self) -> VerificationResult:
         """The verification of the signatures of all seals, and of the leaves since the last seal before the period."""
         result = VerificationResult()
-        number = self.rows(queries.SEAL_BEFORE)[1][0][0]
+        number = self.rows("seal_before")[1][0][0]
         try:
             start = None if number is None else self.snapshot.seals.get(number)
         except SealError:  # a fault of the result
@@ -129,7 +126,7 @@ class Reading:
 
     def _of_summary(self, query: str) -> tuple[list[str], Rows] | None:
         """Return the result of a query of entries that the summary has: it reads the log a second time otherwise."""
-        if query == queries.ENTRIES_BY_RETENTION:
+        if query == "entries_by_retention":
             shortest: dict[str, int] = {}
             for each in self.summary:
                 days, event = each["shortest_retention_days"], each["event_type"]
@@ -164,10 +161,12 @@ def _add(rest: dict[str, Any], group: dict[str, Any]) -> None:
 
 _BY_EVENT = ("event_type", "security_level")
 _SUMS: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
-    queries.ENTRIES_BY_EVENT: (_BY_EVENT, None),
-    queries.ENTRIES_BY_LOGIN: (("recorded_by",), None),
-    queries.ENTRIES_BY_MONTH: (("month",), None),
-    **{query: (_BY_EVENT, events) for query, events in queries.OF_EVENTS.items()},
+    "entries_by_event": (_BY_EVENT, None),
+    "entries_by_login": (("recorded_by",), None),
+    "entries_by_month": (("month",), None),
+    "uses": (_BY_EVENT, frozenset(USE_EVENTS)),
+    "exports": (_BY_EVENT, frozenset(EXPORT_EVENTS)),
+    "administration": (_BY_EVENT, frozenset(ADMINISTRATION_EVENTS)),
 }
 """The queries that the summary answers: the columns, and the types of entries, None for all."""
 
@@ -179,7 +178,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):  # a damaged text of SQLite has lone surrogates, which no file can have
         return value if value.isascii() else value.encode(errors="replace").decode()
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        return time_to_text(value)
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     return str(value)

@@ -16,7 +16,6 @@ from kms_schema.audit.formats.encoding import Value
 from kms_schema.audit.storage.open import snapshot_within
 from kms_schema.files.outputs import FOR_OTHERS, recorded_file
 from kms_schema.reports.claims import CLAIMS
-from kms_schema.reports.dialect import Dialect
 from kms_schema.reports.document import Document, document_of
 from kms_schema.reports.errors import PeriodError, ReportError
 from kms_schema.reports.evaluating import outcomes
@@ -24,6 +23,7 @@ from kms_schema.reports.formats import html, oscal
 from kms_schema.reports.periods import Period
 from kms_schema.reports.quoting import Attachments, quote
 from kms_schema.reports.reading import Progress, Reading, no_progress
+from kms_schema.reports.scope import Scope
 from kms_schema.reports.standards import STANDARDS
 from kms_schema.reports.standards.control import Standard
 from kms_schema.validator import in_snapshot
@@ -163,8 +163,8 @@ def _read(
             now = datetime.fromisoformat(snapshot.now().replace("Z", "+00:00")).astimezone(UTC)
             if now <= period.start:
                 raise PeriodError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
-            dialect = Dialect(validation.engine, schema, period, now)
-            reading = Reading.of(snapshot, dialect, validation, progress)
+            scope = Scope(validation.engine, schema, period, now)
+            reading = Reading.of(snapshot, scope, validation, progress)
             begins = reading.log_begins
             if begins is not None and period.end <= begins and not reading.summary:
                 raise PeriodError(

@@ -30,12 +30,12 @@ def open_queue(
     ```
     """
     if isinstance(connection, sqlite3.Connection):
-        from kms_schema.rotations.sqlite_queue import SqliteStorage  # noqa: PLC0415  (only the engine in use is loaded)
+        from kms_schema.rotations.sqlite_queue import SqliteStatements  # noqa: PLC0415  (only the engine in use is loaded)
 
-        return RotationQueue(SqliteStorage(connection))
+        return RotationQueue(SqliteStatements(connection))
     psycopg = sys.modules.get("psycopg")  # loaded if there is a connection of it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
-        from kms_schema.rotations.postgresql_queue import PostgresqlStorage  # noqa: PLC0415  (it imports psycopg)
+        from kms_schema.rotations.postgresql_queue import PostgresqlStatements  # noqa: PLC0415  (it imports psycopg)
 
-        return RotationQueue(PostgresqlStorage(connection, schema, lock_wait))
+        return RotationQueue(PostgresqlStatements(connection, schema, lock_wait))
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

@@ -1,18 +1,17 @@
-"""The queue of rotations: the same steps on both engines. The SQL of each engine is in its storage."""
+"""The queue of rotations: the same steps on both engines. The statements are in `statements`."""
 
 import datetime as dt
-import json
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
+from kms_schema.reading.times import time_of
 from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
-from kms_schema.rotations.listing import ListedRotation, NextDue, Pending, sentences_of
-from kms_schema.rotations.windows import Window
+from kms_schema.rotations.listing import ListedRotation, NextDue, sentences_of
+from kms_schema.rotations.statements import Row, Statements, claim_of
 from kms_schema.text.storable import check_is_text, check_texts, storable
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
@@ -24,39 +23,8 @@ INDEX_BOUNDS_A_ROUND = 1_000
 _LONGEST_NAME = 83
 """Characters of a worker's name: `key_rotations.claimed_by` has 100, and `#` with 16 hexadecimal digits is added."""
 
-_LISTS = (
-    ("RUNNING", "list_first"), ("SCHEDULED", "list_first"), ("FAILED", "list_last"), ("COMPLETED", "list_last"),
-)  # fmt: skip
-"""The statement that lists the rotations of each status."""
-_TIMES = ("scheduled_at", "ended_at", "next_retry_at", "lease_expires_at")
-_STORED = {each.name for each in fields(ListedRotation)} - {"id", "window", *_TIMES}
-
-Row = Mapping[str, Any]
-
-
-class QueueStorage(Protocol):
-    """The rotations of one database: statements by their names, and the encoding of values."""
-
-    def transaction(self) -> AbstractContextManager[object]:
-        """Open a transaction that commits unless an exception ends it, or join the open one."""
-
-    def rows(self, statement: str, **values: object) -> Sequence[Row]:
-        """Return the rows of a query."""
-
-    def changed(self, statement: str, **values: object) -> int:
-        """Return the number of rows that a statement changes."""
-
-    def retry(self, limit: int) -> int:
-        """Plan up to `limit` failed rotations again if their time has come; clear retries of keys rotated since."""
-
-    def encode_id(self, value: uuid.UUID) -> object:
-        """Return an id as the engine stores it."""
-
-    def encode_ids(self, values: Sequence[uuid.UUID]) -> object:
-        """Return a list of ids as a parameter of the engine."""
-
-    def decode_time(self, value: Any) -> dt.datetime:
-        """Return a stored time as an aware one."""
+_LISTS = (("RUNNING", False), ("SCHEDULED", False), ("FAILED", True), ("COMPLETED", True))
+"""The statuses in the order of a list, and whether the latest rotations come first."""
 
 
 class RotationQueue:
@@ -65,25 +33,23 @@ class RotationQueue:
     Each method is one transaction, or part of the transaction that the connection is in.
     """
 
-    def __init__(self, storage: QueueStorage) -> None:
-        """Use the rotations behind `storage`."""
-        self._storage = storage
+    def __init__(self, statements: Statements) -> None:
+        """Use the rotations behind `statements`."""
+        self._statements = statements
 
     def transaction(self) -> AbstractContextManager[object]:
         """Open a transaction around several calls: it commits unless an exception ends it. Joins an open one."""
-        return self._storage.transaction()
+        return self._statements.transaction()
 
     def due(self) -> Sequence[Row]:
         """Return the rows of `rotations_due` by column name: overdue keys first, then by `due_at`."""
         with self.transaction():
-            return self._storage.rows("due")
+            return self._statements.due()
 
     def next_due(self) -> NextDue | None:
         """Return the key that is due next by date, after those in `due`; None without one. Needs kms_auditor."""
         with self.transaction():
-            for row in self._storage.rows("next_due"):
-                return NextDue(**{**row, "due_at": self._storage.decode_time(row["due_at"])})
-        return None
+            return self._statements.next_due()
 
     def rotations(self, limit: int = 20, status: str | None = None) -> list[ListedRotation]:
         """Return rotations: up to `limit` of each status, or of `status` only.
@@ -94,12 +60,12 @@ class RotationQueue:
 
             [each.key_id for each in open_queue(connection).rotations(status="FAILED")]
         """
-        found: list[Row] = []
+        found: list[ListedRotation] = []
         with self.transaction():
-            for each, statement in _LISTS:
+            for each, latest_first in _LISTS:
                 if status in (None, each):
-                    found += self._storage.rows(statement, status=each, limit=limit)
-        return [self._listed(row) for row in found]
+                    found += self._statements.listed(each, limit, latest_first=latest_first)
+        return found
 
     def pending(self, *, at_any_time: bool = False) -> list[str]:
         """Return what the rotations wait for that cannot be claimed now, such as `1 waits for its window 22:00-04:00`.
@@ -108,11 +74,7 @@ class RotationQueue:
         `RotationError` if the time zone of a policy is unknown on this machine.
         """
         with self.transaction():
-            now = self._storage.decode_time(self._storage.rows("now")[0]["now"])
-            groups = [
-                Pending(row["count"], bool(row["retried"]), self._storage.decode_time(row["earliest"]), _window_of(row))
-                for row in self._storage.rows("pending")
-            ]
+            now, groups = self._statements.now(), self._statements.pending()
         return list(sentences_of(groups, now, at_any_time=at_any_time))
 
     def schedule_due(self, limit: int = DEFAULT_ROUND) -> Scheduled:
@@ -127,8 +89,8 @@ class RotationQueue:
         """
         recomputed = self.backfill(INDEX_BOUNDS_A_ROUND)
         with self.transaction():
-            retried = self._storage.retry(limit)
-            return Scheduled(self._storage.changed("schedule", limit=limit), retried, recomputed)
+            retried = self._statements.retry(limit)
+            return Scheduled(self._statements.schedule(limit), retried, recomputed)
 
     def backfill(self, limit: int = INDEX_BOUNDS_A_ROUND) -> int:
         """Compute the index bounds of up to `limit` live versions that have none, or whose policies have changed.
@@ -136,12 +98,8 @@ class RotationQueue:
         `rotations_due` is correct without them, but reads each of these versions. Returns the number of versions; 0
         when all are done.
         """
-        done = 0
         with self.transaction():
-            for statement in ("missing_index_bounds", "high_usage_index_bounds", "high_volume_index_bounds"):
-                if done < limit:
-                    done += self._storage.changed(statement, limit=limit - done)
-        return done
+            return self._statements.backfill(limit)
 
     def claim(self, worker: str, lease: dt.timedelta = DEFAULT_LEASE, *, at_any_time: bool = False) -> Claim | None:
         """Claim the next rotation for a worker, or return None if none is to be claimed.
@@ -158,11 +116,11 @@ class RotationQueue:
         claimed_by, seconds = _unique_claim(worker), _seconds(lease)
         with self.transaction():
             closed, faults = ([], []) if at_any_time else self._closed_policies()
-            for statement in ("next_expired", "next_scheduled"):
-                for found in self._storage.rows(statement, closed=self._storage.encode_ids(closed)):
-                    self._storage.changed("claim", id=found["id"], claimed_by=claimed_by, seconds=seconds)
-                    (row,) = self._storage.rows("find_claim", id=found["id"])
-                    return self._claim_of(row, found["claimed_by"] if statement == "next_expired" else None)
+            expired = self._statements.next_expired(closed)
+            found = expired or self._statements.next_scheduled(closed)
+            if found is not None:
+                self._statements.claim(found, claimed_by, seconds)
+                return self._claim_of(found.id, expired and expired.claimed_by)
             if faults:
                 raise faults[0]
             return None
@@ -173,9 +131,8 @@ class RotationQueue:
         Raises `LeaseLostError` if the lease has expired or the rotation has ended.
         """
         with self.transaction():
-            self._change_claimed(claim, "renew", seconds=_seconds(lease))
-            (row,) = self._storage.rows("find_claim", id=self._storage.encode_id(claim.id))
-            return replace(claim, lease_expires_at=self._storage.decode_time(row["lease_expires_at"]))
+            _require(claim, self._statements.renew(claim, _seconds(lease)))
+            return replace(claim, lease_expires_at=self._claim_of(claim.id).lease_expires_at)
 
     def record_version(self, claim: Claim, new_version: int) -> None:
         """Record the new version of a rotation that takes several transactions, in the one that makes the version.
@@ -184,7 +141,7 @@ class RotationQueue:
         lease has expired or the rotation has ended; then roll the transaction back.
         """
         with self.transaction():
-            self._change_claimed(claim, "record_version", new_version=new_version)
+            _require(claim, self._statements.record_version(claim, new_version))
 
     def complete(self, claim: Claim, *, new_version: int | None = None, affected_records: int | None = None) -> None:
         """Record that the key of `claim` is rotated.
@@ -196,7 +153,7 @@ class RotationQueue:
         the rotation has ended; then roll that transaction back.
         """
         with self.transaction():
-            self._change_claimed(claim, "complete", new_version=new_version, affected_records=affected_records)
+            _require(claim, self._statements.complete(claim, new_version, affected_records))
 
     def fail(
         self, claim: Claim, error: str, backoff: Backoff | None = None, *, retry: bool = True
@@ -210,9 +167,9 @@ class RotationQueue:
         retry = retry and claim.retry_count < claim.max_retries
         rest = (backoff or Backoff()).rest(claim.retry_count).total_seconds() if retry else None
         with self.transaction():
-            self._change_claimed(claim, "fail", error=storable(error), seconds=rest)
-            (row,) = self._storage.rows("find_claim", id=self._storage.encode_id(claim.id))
-            return self._storage.decode_time(row["next_retry_at"]) if retry else None
+            _require(claim, self._statements.fail(claim, storable(error), rest))
+            (row,) = self._statements.find(claim.id)
+            return time_of(row["next_retry_at"]) if retry else None
 
     def find(self, rotation: uuid.UUID, claimed_by: str) -> Claim:
         """Return the claim of a running rotation, for a program that has only its id and `claimed_by`.
@@ -220,62 +177,31 @@ class RotationQueue:
         Raises `LeaseLostError` if the rotation is not running or has another claim.
         """
         with self.transaction():
-            rows = self._storage.rows("find_claim", id=self._storage.encode_id(rotation))
+            rows = self._statements.find(rotation)
             if not rows or rows[0]["claimed_by"] != claimed_by or rows[0]["status"] != "RUNNING":
                 raise _lost(rotation, claimed_by)
-            return self._claim_of(rows[0], None)
+            return claim_of(rows[0], None)
 
-    def _change_claimed(self, claim: Claim, statement: str, **values: object) -> None:
-        found = self._storage.encode_id(claim.id)
-        if self._storage.changed(statement, id=found, claimed_by=claim.claimed_by, **values) != 1:
-            raise _lost(claim.id, claim.claimed_by)
+    def _claim_of(self, rotation: object, taken_over_from: str | None = None) -> Claim:
+        (row,) = self._statements.find(rotation)
+        return claim_of(row, taken_over_from)
 
     def _closed_policies(self) -> tuple[list[uuid.UUID], list[RotationError]]:
         """Return the policies whose window is closed by the database's clock, and the unknown time zones."""
         closed, faults = [], []
-        for row in self._storage.rows("windows"):
-            window = _window_of(row)
+        for policy, window, now in self._statements.windows():
             try:
-                if window is None or window.is_open(self._storage.decode_time(row["now"])):
+                if window.is_open(now):
                     continue
             except RotationError as error:
                 faults.append(error)
-            closed.append(_uuid(row["id"]))
+            closed.append(policy)
         return closed, faults
 
-    def _listed(self, row: Row) -> ListedRotation:
-        values: dict[str, Any] = {name: row[name] for name in _STORED}
-        times: dict[str, Any] = {name: row[name] and self._storage.decode_time(row[name]) for name in _TIMES}
-        return ListedRotation(id=_uuid(row["id"]), window=_window_of(row), **times, **values)
 
-    def _claim_of(self, row: Row, taken_over_from: str | None) -> Claim:
-        details = row["trigger_details"]
-        return Claim(
-            id=_uuid(row["id"]),
-            key_master_id=_uuid(row["key_master_id"]),
-            key_id=row["key_id"],
-            trigger=row["trigger"],
-            details=json.loads(details) if isinstance(details, str) else details or {},
-            old_version=row["old_version"],
-            live_version=row["live_version"],
-            retry_count=row["retry_count"],
-            max_retries=row["max_retries"],
-            claimed_by=row["claimed_by"],
-            lease_expires_at=self._storage.decode_time(row["lease_expires_at"]),
-            taken_over_from=taken_over_from,
-            new_version=row["new_version"],
-        )
-
-
-def _window_of(row: Row) -> Window | None:
-    """Return the window of the policy in a row; None without one."""
-    if row["rotation_window_start"] is None:
-        return None
-    return Window(row["policy_name"], row["rotation_window_start"], row["rotation_window_end"], row["timezone"])
-
-
-def _uuid(value: Any) -> uuid.UUID:
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+def _require(claim: Claim, is_valid: bool) -> None:
+    if not is_valid:
+        raise _lost(claim.id, claim.claimed_by)
 
 
 def _unique_claim(worker: str) -> str:

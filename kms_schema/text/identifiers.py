@@ -1,4 +1,4 @@
-"""SQL identifiers, quoted where SQL requires it."""
+"""SQL identifiers and literals, quoted where SQL requires it."""
 
 import re
 
@@ -31,7 +31,17 @@ _KEY_WORDS = frozenset(
 def quoted(name: str) -> str:
     """Return the identifier of `name` as `quote_ident` writes it; both engines read it as this name."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEY_WORDS
-    return name if plain else '"' + name.replace('"', '""') + '"'
+    return name if plain else always_quoted(name)
+
+
+def always_quoted(name: str) -> str:
+    """Return the identifier of `name` in quotes, whatever it is: for statements that show it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a literal of SQL. PostgreSQL must have `standard_conforming_strings` on, as it is by default."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def unquoted(identifier: str) -> str:

@@ -11,8 +11,7 @@ import psycopg
 import pytest
 
 from kms_schema.rotations import Scheduled
-from kms_schema.rotations.postgresql_queue import STATEMENTS as ON_POSTGRESQL
-from kms_schema.rotations.sqlite_queue import STATEMENTS as ON_SQLITE
+from kms_schema.rotations.statements import QUERIES
 from support.engines import Database, Engines
 from support.engines.database import Connection
 from support.statements import execute
@@ -138,9 +137,9 @@ def test_the_cost_of_claiming_is_independent_of_the_number_of_keys(
 @pytest.mark.parametrize(
     ("statement", "values"),
     [
-        ("list_first", {"status": "SCHEDULED"}),
-        ("list_last", {"status": "COMPLETED"}),
-        ("pending", {}),
+        ("list", {"status": "SCHEDULED", "order": "ASC"}),
+        ("list", {"status": "COMPLETED", "order": "DESC"}),
+        ("waiting", {}),
         ("next_due", {}),
     ],
 )
@@ -153,9 +152,7 @@ def test_the_cost_of_a_list_is_independent_of_the_number_of_rotations(
 
 
 def spelled(database: Database, statement: str, **values: Any) -> tuple[str, dict[str, Any]]:
-    if database.dialect == "sqlite":
-        return ON_SQLITE[statement], values
-    return ON_POSTGRESQL[statement].replace("{schema}", "public"), values
+    return QUERIES.render(statement, database.dialect, "public", order=values.pop("order", "")), values
 
 
 def test_due_keys_among_many_are_scheduled_and_claimed(databases: tuple[Database, Database]) -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from benchmarks.plans import plans_of
 from kms_schema.monitoring import take_snapshot
-from kms_schema.monitoring.parts.rotating import still_open
 from kms_schema.monitoring.reader import Reader
 from support.engines import Database, Engines
 from support.engines.database import Connection
@@ -93,20 +92,18 @@ def test_a_scrape_of_the_metrics_reads_no_large_table_as_a_whole(
     queries: list[tuple[str, dict[str, object]]] = []
     rows = Reader.rows
 
-    def noted(reader: Reader, statement: str, **values: object) -> list[tuple[object, ...]]:
-        text = statement.replace("{s}.", "" if filled.dialect == "sqlite" else "public.")
-        text = re.sub(r"\{by (\w+)\}", r" INDEXED BY \1" if filled.dialect == "sqlite" else "", text)
-        epoch = r"\1" if filled.dialect == "sqlite" else r"extract(epoch FROM \1)::double precision"
-        text = re.sub(r"\{epoch (\w+)\}", epoch, text)
-        queries.append((re.sub(r"%\((\w+)\)s", r":\1", text), values))
-        return rows(reader, statement, **values)
+    def noted(
+        reader: Reader, query: str, words: dict[str, str | int] | None = None, /, **values: object
+    ) -> list[tuple[object, ...]]:
+        queries.append((re.sub(r"%\((\w+)\)s", r":\1", reader.text(query, **(words or {}))), values))
+        return rows(reader, query, words or {}, **values)
 
     monkeypatch.setattr(Reader, "rows", noted)
     assert take_snapshot(connection).failures() == {}
     with closing(filled.connect()) as other:
         reader = Reader(other, "public")
         with reader.transaction():  # without the view that it stands beside
-            reader.rows(still_open(on_sqlite=reader.on_sqlite), passed=reader.now, soon=reader.now)
+            reader.rows("still_open", passed=reader.now, soon=reader.now)
     assert len(queries) > 20
     for text, values in queries:
         if re.search(r"FROM\s+\S*(pg_catalog|pragma_|sqlite_|rotations_due)", text):

@@ -104,7 +104,7 @@ INTERNAL_TYPES = frozenset(
         "kms_schema.keyring.use.opener.Opener",
         "kms_schema.keyring.database.storage.Storage",
         "kms_schema.monitoring.names.Kind",
-        "kms_schema.rotations.queue.QueueStorage",
+        "kms_schema.rotations.statements.Statements",
         "kms_schema.sql.declarations.Declaration",
         "kms_schema.sql.declarations.Lock",
         "kms_schema.validator.probe.session.Session",

@@ -19,21 +19,22 @@ from kms_schema.audit.anomalies.groups import (
     rows_of,
     too_many,
 )
-from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.rules import RuleName
+from kms_schema.reading.reader import Reader
+from kms_schema.reading.times import time_of
 
 PERIODS = tuple((first, last) for last, first in pairwise((0, *rules.LOOKED_BACK)))
 """Days before, from one to another: most of what is usual is found in the first period, and needs no other."""
 
 
-def sweeps(log: LogReader, period: Period) -> list[Anomaly]:
+def sweeps(log: Reader, period: Period) -> list[Anomaly]:
     """Find logins that use or change many more keys than on any usual day."""
     first = log.rows("first_entry")
     if not first:
         return []
     most: dict[Row, int] = {}
     for row in rows_of(log, "touched_keys", since=period.start, until=period.until, places=1):
-        if log.time(first[0][0]) <= row.day - rules.ESTABLISHED_DAYS * DAY:
+        if time_of(first[0][0]) <= row.day - rules.ESTABLISHED_DAYS * DAY:
             if len(most) >= rules.MOST_KEPT:
                 raise too_many(f"{rules.MOST_KEPT} days of logins")
             most[row] = 0
@@ -44,7 +45,7 @@ def sweeps(log: LogReader, period: Period) -> list[Anomaly]:
         span = {"since": period.before(first_day), "until": _end(period, last_day)}
         days: dict[tuple[str, str], dict[dt.datetime, int]] = {}
         for actor, kind, day, total in log.rows("touched_before", actors=actors, **span):
-            days.setdefault((actor, kind), {})[log.time(day)] = total
+            days.setdefault((actor, kind), {})[time_of(day)] = total
         for row in tuple(most):
             before = days.get((str(row.recorded_by), str(row.about)), {}).items()
             counts = (total for past, total in before if _is_known(past, row.day))
@@ -53,7 +54,7 @@ def sweeps(log: LogReader, period: Period) -> list[Anomaly]:
                 del most[row]
     usual = {name_of(row): keys for row, keys in most.items()}
     return [
-        anomaly_of(log, RuleName.KEY_SWEEP, group, partial(_swept, usual=usual[name_of(group[0])]))
+        anomaly_of(RuleName.KEY_SWEEP, group, partial(_swept, usual=usual[name_of(group[0])]))
         for group in entries_of(log, "touched_keys", most, period)
     ]
 
@@ -76,10 +77,10 @@ def _swept(group: Group, usual: int) -> str:
     )
 
 
-def spikes(log: LogReader, period: Period) -> list[Anomaly]:
+def spikes(log: Reader, period: Period) -> list[Anomaly]:
     """Find keys that are used far more than on any day before."""
     full = {
-        (key, log.time(day)): (uses, total, log.time(last_at))
+        (key, time_of(day)): (uses, total, time_of(last_at))
         for key, day, uses, total, last_at in log.rows("full_days", since=period.start, until=period.until)
     }
     most = dict.fromkeys(full, 0)
@@ -91,7 +92,7 @@ def spikes(log: LogReader, period: Period) -> list[Anomaly]:
         keys = sorted({key for key, _ in most})
         span = {"since": period.before(first_day), "until": _end(period, last_day)}
         for key, past, uses in log.rows("daily_uses", keys=keys, **span):
-            days.setdefault(key, {})[log.time(past)] = uses
+            days.setdefault(key, {})[time_of(past)] = uses
         for key, day in tuple(most):
             before = {past: uses for past, uses in days.get(key, {}).items() if _is_known(past, day)}
             if any(past <= day - rules.ESTABLISHED_DAYS * DAY for past in before):
@@ -104,7 +105,7 @@ def spikes(log: LogReader, period: Period) -> list[Anomaly]:
         log, "fullest_entries", since=period.start, until=period.until, keys=sorted({key for key, _ in found})
     )  # fmt: skip
     return [
-        anomaly_of(log, RuleName.USE_SPIKE, _filled(group, *full[each], found[each]), _used_much)
+        anomaly_of(RuleName.USE_SPIKE, _filled(group, *full[each], found[each]), _used_much)
         for group in groups_of(rows, period)
         if (each := (group[0].figure, group[0].day)) in found
     ]

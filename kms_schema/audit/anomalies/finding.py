@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from kms_schema.audit.anomalies import comparing, judging, rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
 from kms_schema.audit.anomalies.groups import Period
-from kms_schema.audit.anomalies.log_reader import LogReader, reading
+from kms_schema.audit.anomalies.log_reader import reading
 from kms_schema.audit.anomalies.rules import RULES, RuleName
+from kms_schema.reading.reader import Reader
 
 if TYPE_CHECKING:
     import psycopg
 
-_JUDGES: Mapping[RuleName, Callable[[LogReader, Period], list[Anomaly]]] = {
+_JUDGES: Mapping[RuleName, Callable[[Reader, Period], list[Anomaly]]] = {
     RuleName.NEW_ACTOR: judging.new_actors,
     RuleName.ENDED_KEY_USED: judging.ended_keys_used,
     RuleName.KEY_SWEEP: comparing.sweeps,

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from kms_schema.audit.anomalies import rules
 from kms_schema.audit.anomalies.anomaly import Anomaly, Evidence
-from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.rules import RuleName
 from kms_schema.audit.storage.errors import TrailError
+from kms_schema.reading.reader import Reader, id_of
+from kms_schema.reading.times import time_of
 from kms_schema.text.printable import in_a_line
 
 DAY = dt.timedelta(days=1)
@@ -88,11 +89,11 @@ class Group(list[Row]):
         return max(self.row_count, self[0].total)
 
 
-def rows_of(log: LogReader, query: str, **values: object) -> Iterator[Row]:
+def rows_of(log: Reader, query: str, **values: object) -> Iterator[Row]:
     """Yield the rows of a query about entries, one at a time: they can be as many as the entries of the period."""
     for values_of_row in log.stream(query, **values):
         row = Row(*values_of_row)
-        yield row._replace(day=log.time(row.day), at=log.time(row.at), last_at=log.time(row.last_at))
+        yield row._replace(day=time_of(row.day), at=time_of(row.at), last_at=time_of(row.last_at))
 
 
 def name_of(row: Row) -> tuple[dt.datetime, str, str]:
@@ -122,7 +123,7 @@ def groups_of(rows: Iterable[Row], period: Period) -> list[Group]:
     return [groups[name] for name in sorted(groups)]
 
 
-def entries_of(log: LogReader, query: str, firsts: Iterable[Row], period: Period) -> list[Group]:
+def entries_of(log: Reader, query: str, firsts: Iterable[Row], period: Period) -> list[Group]:
     """Return the groups of some first rows, of which there can be many, with the first entries of those to return."""
     recent = sorted((row for row in firsts if row.last_at >= period.since), key=lambda row: row.at)
     names = set(map(name_of, recent[: rules.MOST_ANOMALIES]))
@@ -140,10 +141,10 @@ def too_many(kept: str) -> TrailError:
     )
 
 
-def anomaly_of(log: LogReader, rule: RuleName, group: Group, summary: Callable[[Group], str]) -> Anomaly:
+def anomaly_of(rule: RuleName, group: Group, summary: Callable[[Group], str]) -> Anomaly:
     """Return the anomaly of a group, with its first entries."""
     first = group[0]
-    entries = tuple(Evidence(log.row_id(row.id), row.sequence, row.at, row.event_type, row.key_id) for row in group)
+    entries = tuple(Evidence(id_of(row.id), row.sequence, row.at, row.event_type, row.key_id) for row in group)
     return Anomaly(
         rule=rule,
         day=first.day.date(),

@@ -15,18 +15,19 @@ from kms_schema.audit.anomalies.groups import (
     rows_of,
     too_many,
 )
-from kms_schema.audit.anomalies.log_reader import LogReader
 from kms_schema.audit.anomalies.policy_windows import PolicyChange, PolicyWindows
 from kms_schema.audit.anomalies.rules import RuleName
+from kms_schema.reading.reader import Reader, document_of, id_of
+from kms_schema.reading.times import time_of
 from kms_schema.text.printable import counted
 
 
-def new_actors(log: LogReader, period: Period) -> list[Anomaly]:
+def new_actors(log: Reader, period: Period) -> list[Anomaly]:
     """Find actors that are new on a key, or new among those that change keys."""
     users = groups_of(rows_of(log, "new_users", since=period.start, until=period.until), period)
     return [
-        *(anomaly_of(log, RuleName.NEW_ACTOR, group, _used_first) for group in users),
-        *(anomaly_of(log, RuleName.NEW_ACTOR, group, _changed_first) for group in _new_changers(log, period)),
+        *(anomaly_of(RuleName.NEW_ACTOR, group, _used_first) for group in users),
+        *(anomaly_of(RuleName.NEW_ACTOR, group, _changed_first) for group in _new_changers(log, period)),
     ]
 
 
@@ -41,7 +42,7 @@ def _changed_first(group: Group) -> str:
     return f"{row.actor} changed keys for the first time in {rules.KNOWN_DAYS} days: {counted(row.total, 'entry')}"
 
 
-def _new_changers(log: LogReader, period: Period) -> list[Group]:
+def _new_changers(log: Reader, period: Period) -> list[Group]:
     """Return the first day of each actor that has changed nothing in the days before.
 
     Most actors have changed something in the last week. Only for the others the rest of the log is read.
@@ -58,17 +59,17 @@ def _new_changers(log: LogReader, period: Period) -> list[Group]:
             return []
         rows = log.stream("earlier_changes", since=period.before(first), until=period.before(last))
         for recorded_by, user_id, last_at, first_at in rows:
-            is_established |= log.time(first_at) < period.before(rules.ESTABLISHED_DAYS)
+            is_established |= time_of(first_at) < period.before(rules.ESTABLISHED_DAYS)
             found = firsts.get((recorded_by, user_id))
-            if found and log.time(last_at) >= found.day - rules.KNOWN_DAYS * DAY:
+            if found and time_of(last_at) >= found.day - rules.KNOWN_DAYS * DAY:
                 del firsts[recorded_by, user_id]
     return entries_of(log, "changes", firsts.values(), period) if is_established else []
 
 
-def ended_keys_used(log: LogReader, period: Period) -> list[Anomaly]:
+def ended_keys_used(log: Reader, period: Period) -> list[Anomaly]:
     """Find uses of keys that had ended."""
     rows = rows_of(log, "ended_keys", since=period.start, until=period.until)
-    return [anomaly_of(log, RuleName.ENDED_KEY_USED, group, _used_late) for group in groups_of(rows, period)]
+    return [anomaly_of(RuleName.ENDED_KEY_USED, group, _used_late) for group in groups_of(rows, period)]
 
 
 def _used_late(group: Group) -> str:
@@ -78,25 +79,25 @@ def _used_late(group: Group) -> str:
     return f"{row.actor} used key {row.about} or a version of it after its end: {counted(group.total, 'entry')}"
 
 
-def outside_windows(log: LogReader, period: Period) -> list[Anomaly]:
+def outside_windows(log: Reader, period: Period) -> list[Anomaly]:
     """Find rotations outside the window of their policy, as it was then and a day before."""
     known = rules.WINDOW_KNOWN_DAYS * DAY
     windows = _policy_windows(log, period.before(rules.WINDOW_KNOWN_DAYS))
     rows = rows_of(log, "moments_of_rotation", since=period.start, until=period.until)
-    outside = groups_of((row for row in rows if _is_outside(log, windows, row, known)), period)
-    return [anomaly_of(log, RuleName.OUTSIDE_WINDOW, group, _rotated_outside) for group in outside]
+    outside = groups_of((row for row in rows if _is_outside(windows, row, known)), period)
+    return [anomaly_of(RuleName.OUTSIDE_WINDOW, group, _rotated_outside) for group in outside]
 
 
-def _is_outside(log: LogReader, windows: PolicyWindows, row: Row, known: dt.timedelta) -> bool:
-    policy = None if row.usual is None else log.row_id(row.usual).hex
+def _is_outside(windows: PolicyWindows, row: Row, known: dt.timedelta) -> bool:
+    policy = None if row.usual is None else id_of(row.usual).hex
     return any(windows.is_closed(row.at, str(row.figure), policy, as_of=as_of) for as_of in (row.at, row.at - known))
 
 
-def _policy_windows(log: LogReader, since: dt.datetime) -> PolicyWindows:
+def _policy_windows(log: Reader, since: dt.datetime) -> PolicyWindows:
     columns = ("policy_name", "key_type", "is_active", "rotation_window_start", "rotation_window_end", "timezone")
-    policies = {log.row_id(row[0]).hex: dict(zip(columns, row[1:], strict=True)) for row in log.rows("policies")}
+    policies = {id_of(row[0]).hex: dict(zip(columns, row[1:], strict=True)) for row in log.rows("policies")}
     changes = (
-        PolicyChange(kind, log.time(at), log.document(document))
+        PolicyChange(kind, time_of(at), document_of(document))
         for kind, at, document in log.rows("policy_changes", since=since)
     )
     return PolicyWindows(policies, changes)
@@ -108,10 +109,10 @@ def _rotated_outside(group: Group) -> str:
     return f"{group[0].actor} {did} {what} outside the rotation window"
 
 
-def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:
+def forged_entries(log: Reader, period: Period) -> list[Anomaly]:
     """Find entries that only look as if the database had written them."""
     rows = rows_of(log, "forged_entries", since=period.start, until=period.until)
-    return [anomaly_of(log, RuleName.FORGED_ENTRY, group, _looks_recorded) for group in groups_of(rows, period)]
+    return [anomaly_of(RuleName.FORGED_ENTRY, group, _looks_recorded) for group in groups_of(rows, period)]
 
 
 def _looks_recorded(group: Group) -> str:
@@ -119,10 +120,10 @@ def _looks_recorded(group: Group) -> str:
     return f"{row.actor} wrote {written} that neither the database nor a key ring writes so: {row.about}"
 
 
-def jumped_counts(log: LogReader, period: Period) -> list[Anomaly]:
+def jumped_counts(log: Reader, period: Period) -> list[Anomaly]:
     """Find versions whose counters grew in one statement by more than a key ring reserves."""
     rows = rows_of(log, "jumped_counts", since=period.start, until=period.until)
-    return [anomaly_of(log, RuleName.COUNT_JUMP, group, _jumped) for group in groups_of(rows, period)]
+    return [anomaly_of(RuleName.COUNT_JUMP, group, _jumped) for group in groups_of(rows, period)]
 
 
 def _jumped(group: Group) -> str:

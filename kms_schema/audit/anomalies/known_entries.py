@@ -61,16 +61,14 @@ def possible_statuses() -> str:
 
 
 def folded_types() -> str:
-    """Return the types of recorded changes as `folded_type` returns them."""
+    """Return the types of recorded changes as the expression of `folding` returns them."""
     return literals([_folded(event.value) for event in RecordedEvent])
 
 
-def folded_type(column: str, upper: str) -> str:
-    """Return an expression that is the same for types that look alike; `upper` is the function's call on the column."""
-    expression = upper.replace("{column}", column)
-    for old, new in _LOOK_ALIKE:
-        expression = f"replace({expression}, '{old}', '{new}')"
-    return expression
+def folding() -> tuple[str, str]:
+    """Return what stands before and after a type in an expression that is the same for types that look alike."""
+    replacements = (f", '{old}', '{new}')" for old, new in _LOOK_ALIKE)
+    return "replace(" * len(_LOOK_ALIKE), "".join(replacements)
 
 
 def _folded(text: str) -> str:

@@ -1,20 +1,17 @@
 """Runs the queries of the rules over one snapshot, on a connection that may have a transaction open."""
 
-import datetime as dt
-import json
 import sqlite3
-import uuid
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.anomalies.dialects import POSTGRESQL, SQLITE, Dialect
+from kms_schema.audit.anomalies import known_entries, rules
 from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
-from kms_schema.sql import fill, query_beside
+from kms_schema.reading.queries import Queries
+from kms_schema.reading.reader import Reader, tuple_row
 from kms_schema.text.identifiers import quoted
 
 if TYPE_CHECKING:
@@ -23,34 +20,29 @@ if TYPE_CHECKING:
 _LOG = "key_audit_logs"
 _IDLE = 0
 """psycopg's `TransactionStatus.IDLE`; psycopg is not imported for SQLite."""
-
-
-class LogReader(Protocol):
-    """One snapshot of the audit log and of the rows that its entries are about."""
-
-    def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of the query of this name. Times are aware, ids are `uuid.UUID`, documents are read."""
-        ...
-
-    def stream(self, name: str, **values: object) -> Iterator[tuple[Any, ...]]:
-        """Yield the same rows as they are read, for queries whose rows can be many; read them to the end."""
-        ...
-
-    def time(self, stored: Any) -> dt.datetime:
-        """Return a time that a query returned."""
-        ...
-
-    def row_id(self, stored: Any) -> uuid.UUID:
-        """Return an id that a query returned."""
-        ...
-
-    def document(self, stored: Any) -> Mapping[str, Any]:
-        """Return a document that a query returned, empty for another value."""
-        ...
+_FOLD, _FOLD_END = known_entries.folding()
+QUERIES = Queries(
+    __file__,
+    most_entries=rules.MOST_ENTRIES,
+    sweep_keys=rules.SWEEP_KEYS,
+    spike_uses=rules.SPIKE_USES,
+    known_days=rules.KNOWN_DAYS,
+    established_days=rules.ESTABLISHED_DAYS,
+    explained_hours=rules.EXPLAINED_HOURS,
+    late_entry_hours=rules.LATE_ENTRY_HOURS,
+    uses=known_entries.uses(),
+    changes=known_entries.changes(),
+    known_types=known_entries.known_types(),
+    possible_statuses=known_entries.possible_statuses(),
+    folded_types=known_entries.folded_types(),
+    fold=_FOLD,
+    fold_end=_FOLD_END,
+)
+"""The queries of the rules, with their thresholds and the types of entries."""
 
 
 @contextmanager
-def reading(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> Iterator[LogReader]:
+def reading(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> Iterator[Reader]:
     """Open a snapshot, or use that of the transaction that is open; leave the connection as it was."""
     if isinstance(connection, sqlite3.Connection):
         with _reading_sqlite(connection) as reader:
@@ -60,78 +52,8 @@ def reading(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: 
             yield reader
 
 
-@cache
-def query_text(name: str, dialect: Dialect, prefix: str) -> str:
-    """Return the query of this name for an engine; `prefix` stands before the names of tables, as `public.`."""
-    return fill(query_beside(__file__, name).replace("{schema}.", prefix), **dialect.words)
-
-
-class _PostgresqlReader:
-    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
-        self._cursor, self._prefix = cursor, f"{quoted(schema)}."
-        self._streamed: Iterator[tuple[Any, ...]] = iter(())
-
-    def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
-        self._cursor.execute(query_text(name, POSTGRESQL, self._prefix).encode(), values, prepare=False)
-        return self._cursor.fetchall()
-
-    def stream(self, name: str, **values: object) -> Iterator[tuple[Any, ...]]:
-        self._streamed = self._cursor.stream(query_text(name, POSTGRESQL, self._prefix).encode(), values)
-        yield from self._streamed
-
-    def close(self) -> None:
-        """End a query whose rows were not all read: the connection takes no other statement before."""
-        if isinstance(self._streamed, Generator):
-            self._streamed.close()
-
-    def time(self, stored: Any) -> dt.datetime:
-        found: dt.datetime = stored
-        return found.astimezone(dt.UTC)
-
-    def row_id(self, stored: Any) -> uuid.UUID:
-        found: uuid.UUID = stored
-        return found
-
-    def document(self, stored: Any) -> Mapping[str, Any]:
-        return stored if isinstance(stored, dict) else {}
-
-
-class _SqliteReader:
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
-
-    def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
-        return list(self.stream(name, **values))
-
-    def stream(self, name: str, **values: object) -> Iterator[tuple[Any, ...]]:
-        given = {each: sqlite_value(value) for each, value in values.items()}
-        with closing(self._cursor.connection.cursor()) as cursor:
-            cursor.row_factory = None
-            yield from cursor.execute(query_text(name, SQLITE, "main."), given)
-
-    def time(self, stored: Any) -> dt.datetime:
-        return dt.datetime.fromisoformat(stored)
-
-    def row_id(self, stored: Any) -> uuid.UUID:
-        return uuid.UUID(stored)
-
-    def document(self, stored: Any) -> Mapping[str, Any]:
-        try:
-            found = json.loads(stored or "{}")
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-
-def sqlite_value(value: object) -> object:
-    """Return a value as SQLite has it: times as text, lists as JSON."""
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return json.dumps(value) if isinstance(value, list) else value
-
-
 @contextmanager
-def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
+def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[Reader]:
     cursor = connection.cursor()
     cursor.row_factory = None
     text_factory, begins = connection.text_factory, not connection.in_transaction
@@ -142,7 +64,7 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
         try:
             if not cursor.execute("SELECT 1 FROM main.sqlite_master WHERE name = ?", (_LOG,)).fetchall():
                 raise missing_table(_LOG)
-            yield _SqliteReader(cursor)
+            yield Reader(connection, "main", QUERIES)
         finally:
             if begins and connection.in_transaction:
                 cursor.execute("ROLLBACK")
@@ -162,9 +84,8 @@ _VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,
 
 
 @contextmanager
-def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[LogReader]:
-    with _transaction(connection), connection.cursor() as cursor:
-        cursor.row_factory = _tuple_row
+def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[Reader]:
+    with _transaction(connection), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(f"SAVEPOINT kms_anomalies; {_SETTINGS}".encode(), prepare=False)
         try:
             cursor.execute(going_by_policies(schema).encode(), prepare=False)
@@ -178,16 +99,14 @@ def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> I
                     "row-level security shows this role a part of the audit log, and anomalies would be missed:"
                     " run this as a member of kms_auditor"
                 )
-            with closing(_PostgresqlReader(cursor, schema)) as reader:
+            reader = Reader(connection, schema, QUERIES, prepare=False)
+            try:
                 yield reader
+            finally:
+                reader.end_stream()
         finally:
             if not connection.closed:
                 cursor.execute(b"ROLLBACK TO SAVEPOINT kms_anomalies; RELEASE SAVEPOINT kms_anomalies", prepare=False)
-
-
-def _tuple_row(_cursor: Any) -> Any:
-    """Make rows plain tuples, whatever the connection has: `psycopg.rows.tuple_row`."""
-    return tuple
 
 
 @contextmanager

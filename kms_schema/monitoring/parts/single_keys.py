@@ -4,19 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kms_schema.monitoring.names import MOST_SERIES
-from kms_schema.monitoring.reader import Reader, text_of_id
+from kms_schema.monitoring.reader import Reader
 from kms_schema.monitoring.samples import Sample
-
-_LISTED = """
-UNION ALL
-SELECT * FROM (
-    SELECT key_type, about, id, key_id, 1, measure FROM found WHERE shown{of}
-    ORDER BY measure {order}, key_id LIMIT {most}
-) AS listed"""
-_COUNTED = """
-WITH found AS MATERIALIZED ({query})
-SELECT key_type, about, NULL AS id, NULL AS key_id, count(*) AS keys, {extreme}(measure) AS measure
-FROM found GROUP BY key_type, about"""
+from kms_schema.reading.reader import id_of
 
 
 class Found:
@@ -25,22 +15,17 @@ class Found:
     def __init__(
         self, reader: Reader, query: str, *, greatest_first: bool, apart: Sequence[str] = (), **values: object
     ) -> None:
-        """Run a query with the columns id, key_id, key_type, about, measure and shown.
+        """Run the query of this name, which has the columns id, key_id, key_type, about, measure and shown.
 
         about: what is counted apart. measure: by which the keys are in order, the greatest or the smallest first.
         shown: whether the key may have a series. apart: the values of `about` that are listed apart, each up to the
         limit, so that many keys in one state leave out none of another.
         """
         order, extreme = ("DESC", "max") if greatest_first else ("ASC", "min")
-        listed = [_LISTED.replace("{of}", f" AND about = '{each}'") for each in apart] or [_LISTED.replace("{of}", "")]
-        parts = _COUNTED + ("".join(listed) if reader.names else "")
-        if not reader.on_sqlite:  # text costs the driver less than UUIDs; the first SELECT decides the types
-            parts = parts.replace("NULL AS id", "NULL::text AS id").replace("NULL AS key_id", "NULL::varchar AS key_id")
-            parts = parts.replace("about, id,", "about, id::text,")
-        statement = parts.format(query="{query}", order=order, extreme=extreme, most=MOST_SERIES).replace(
-            "{query}", query
-        )
-        rows = reader.rows(statement, **values)
+        of_each = [f" AND about = '{each}'" for each in apart] or [""]
+        first = [reader.text("first_keys", of=of, order=order, most=MOST_SERIES) for of in of_each if reader.names]
+        words = {"query": reader.text(query), "extreme": extreme, "first_keys": "".join(first)}
+        rows = reader.rows("counts_of_keys", words, **values)
         self._named = reader.names
         self._totals = [row for row in rows if row[2] is None]
         self._listed = [row for row in rows if row[2] is not None]
@@ -57,7 +42,7 @@ class Found:
         if not self._named:
             rows = [row for row in self._totals if row[1] in abouts]
             return [Sample(name, convert(row[5]), ("", "", row[0], *abouts[row[1]])) for row in rows]
-        return [Sample(name, convert(row[5]), (text_of_id(row[2]), row[3], row[0], *abouts[row[1]])) for row in
+        return [Sample(name, convert(row[5]), (str(id_of(row[2])), row[3], row[0], *abouts[row[1]])) for row in
                 self._listed if row[1] in abouts]  # fmt: skip
 
     def omitted(self, abouts: Mapping[str, tuple[str, ...]]) -> int:

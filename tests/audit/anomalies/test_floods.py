@@ -8,6 +8,7 @@ import pytest
 from kms_schema.audit.anomalies import rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
 from kms_schema.audit.anomalies.finding import find_anomalies
+from kms_schema.audit.anomalies.log_reader import QUERIES
 from kms_schema.audit.anomalies.rules import RuleName
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.vocabulary import RecordedEvent
@@ -18,7 +19,6 @@ from tests.audit.anomalies import plans
 from tests.audit.anomalies.life import Life
 from tests.audit.anomalies.loading import load
 from tests.audit.anomalies.plans import at
-from tests.audit.anomalies.scans import NAMES
 
 FLOOD = 50
 JUDGED = plans.DAYS - 1
@@ -88,8 +88,8 @@ def test_many_entries_hide_no_anomaly(
 
 def test_no_query_ends_before_its_last_row() -> None:
     queries = REPOSITORY / "kms_schema" / "audit" / "anomalies" / "queries"
-    texts = {name: (queries / f"{name}.sql").read_text(encoding="utf-8") for name in NAMES}
-    assert [name for name in NAMES if "\nLIMIT" in texts[name]] == []
+    texts = {name: (queries / f"{name}.sql").read_text(encoding="utf-8") for name in QUERIES.names}
+    assert [name for name in QUERIES.names if "\nLIMIT" in texts[name]] == []
 
 
 @pytest.mark.parametrize("rule", [RuleName.FORGED_ENTRY, RuleName.NEW_ACTOR, RuleName.KEY_SWEEP], ids=str)

@@ -4,6 +4,6 @@ SELECT
     min(entry.timestamp) AS first_at
 FROM {schema}.key_audit_logs AS entry
 WHERE
-    entry.timestamp >= {since} AND entry.timestamp < {until}
-    AND entry.event_type IN ({changes}) AND {has_key}
+    entry.timestamp >= %(since)s AND entry.timestamp < %(until)s
+    AND entry.event_type IN ({changes}) AND {part(has_key)}
 GROUP BY 1, 2

@@ -4,7 +4,9 @@
 WITH used AS (
     SELECT
         entry.id, entry.sequence, entry.timestamp, entry.event_type, entry.key_id, entry.recorded_by, entry.user_id,
-        {process_of_entry} AS process, {version_of_entry} AS version, {encryptions_of_entry} AS encryptions,
+        coalesce({json_text(entry.additional_metadata, process)}, '') AS process,
+        {json_count(entry.additional_metadata, version)} AS version,
+        {json_count(entry.additional_metadata, encryptions)} AS encryptions,
         master.key_id AS name,
         CASE WHEN master.status IN ('revoked', 'archived') THEN coalesce(master.revoked_at, master.archived_at) END
             AS use_ended,
@@ -19,14 +21,14 @@ WITH used AS (
     FROM {schema}.key_audit_logs AS entry
     JOIN {schema}.key_masters AS master ON master.id = entry.key_id
     LEFT JOIN {schema}.key_versions AS version
-        ON version.key_id = entry.key_id AND version.version_number = {version_of_entry}
+        ON version.key_id = entry.key_id AND version.version_number = {json_count(entry.additional_metadata, version)}
     WHERE
-        entry.timestamp >= {since} AND entry.timestamp < {until} AND entry.event_type = 'KEY_USED'
+        entry.timestamp >= %(since)s AND entry.timestamp < %(until)s AND entry.event_type = 'KEY_USED'
         AND (
             master.status IN ('rotated', 'expired', 'revoked', 'archived')
             OR (
                 (version.deactivated_at IS NOT NULL OR master.expires_at < entry.timestamp)
-                AND {encryptions_of_entry} > 0
+                AND {json_count(entry.additional_metadata, encryptions)} > 0
             )
         )
 ),
@@ -50,22 +52,25 @@ found AS (
             WHERE
                 earlier.key_id = late.key_id AND earlier.timestamp < late.timestamp
                 AND earlier.event_type = 'KEY_USED' AND earlier.recorded_by = late.recorded_by
-                AND {process_of_earlier} = late.process AND {version_of_earlier} = late.version
+                AND coalesce({json_text(earlier.additional_metadata, process)}, '') = late.process
+                AND {json_count(earlier.additional_metadata, version)} = late.version
         ) AS previous
     FROM late
-    WHERE late.timestamp >= {late_from} AND (late.use_ended IS NOT NULL OR late.encryptions > 0)
+    WHERE late.timestamp >= {hours_after(late.ended, {late_entry_hours})}
+        AND (late.use_ended IS NOT NULL OR late.encryptions > 0)
 )
 SELECT
-    {day_of_found} AS day, found.recorded_by, found.user_id, found.name AS about, 1 AS total, NULL AS figure,
+    {day(found.timestamp)} AS day, found.recorded_by, found.user_id, found.name AS about, 1 AS total, NULL AS figure,
     NULL AS usual, found.id, found.sequence, found.timestamp, found.event_type, found.name AS key_id,
     found.timestamp AS last_at
 FROM found
-WHERE found.previous IS NULL OR found.previous >= {late_from_of_found}
+WHERE found.previous IS NULL OR found.previous >= {hours_after(found.ended, {late_entry_hours})}
 UNION ALL
 SELECT
-    {day} AS day, entry.recorded_by, entry.user_id, master.key_id AS about, 1 AS total, NULL AS figure, NULL AS usual,
-    entry.id, entry.sequence, entry.timestamp, entry.event_type, master.key_id, entry.timestamp AS last_at
+    {day(entry.timestamp)} AS day, entry.recorded_by, entry.user_id, master.key_id AS about, 1 AS total,
+    NULL AS figure, NULL AS usual, entry.id, entry.sequence, entry.timestamp, entry.event_type, master.key_id,
+    entry.timestamp AS last_at
 FROM {schema}.key_audit_logs AS entry
 JOIN {schema}.key_masters AS master ON master.id = entry.key_id
-WHERE entry.timestamp >= {since} AND entry.timestamp < {until} AND entry.event_type = 'REVOKED_KEY_OPENED'
+WHERE entry.timestamp >= %(since)s AND entry.timestamp < %(until)s AND entry.event_type = 'REVOKED_KEY_OPENED'
 ORDER BY 9

@@ -1,12 +1,14 @@
 -- The entries with most uses of some keys, for each day.
 WITH numbered AS (
     SELECT
-        entry.id, entry.sequence, entry.timestamp, entry.event_type, entry.key_id, {day} AS day,
-        row_number() OVER (PARTITION BY entry.key_id, {day} ORDER BY {uses_of_entry} DESC, entry.sequence) AS place
+        entry.id, entry.sequence, entry.timestamp, entry.event_type, entry.key_id, {day(entry.timestamp)} AS day,
+        row_number() OVER (
+            PARTITION BY entry.key_id, {day(entry.timestamp)} ORDER BY {part(uses_of_entry)} DESC, entry.sequence
+        ) AS place
     FROM {schema}.key_audit_logs AS entry
     WHERE
-        {is_of_keys}
-        AND entry.timestamp >= {since} AND entry.timestamp < {until}
+        {is_of(entry.key_id, keys)}
+        AND entry.timestamp >= %(since)s AND entry.timestamp < %(until)s
         AND entry.event_type = 'KEY_USED'
 )
 SELECT

@@ -4,12 +4,12 @@
 WITH moment AS MATERIALIZED (
     SELECT
         entry.id, entry.sequence, entry.timestamp, entry.event_type, entry.key_id, entry.recorded_by, entry.user_id,
-        {day} AS day, {row_of_entry} AS row_id,
+        {day(entry.timestamp)} AS day, {json_id(entry.additional_metadata, id)} AS row_id,
         max(CASE WHEN entry.event_type <> 'VERSION_ACTIVATED' THEN entry.timestamp END)
             OVER (PARTITION BY entry.key_id ORDER BY entry.timestamp) AS begun_at
     FROM {schema}.key_audit_logs AS entry
     WHERE
-        entry.timestamp >= {explained_since} AND entry.timestamp < {until}
+        entry.timestamp >= {hours_after(%(since)s, -{explained_hours})} AND entry.timestamp < %(until)s
         AND entry.event_type IN ('ROTATION_STARTED', 'ROTATION_TAKEN_OVER', 'VERSION_ACTIVATED')
 ),
 found AS (
@@ -19,7 +19,7 @@ found AS (
     FROM moment
     LEFT JOIN {schema}.key_rotations AS rotation ON rotation.id = moment.row_id
     WHERE
-        moment.event_type = 'ROTATION_STARTED' AND moment.timestamp >= {since}
+        moment.event_type = 'ROTATION_STARTED' AND moment.timestamp >= %(since)s
         AND (rotation.policy_id IS NOT NULL OR rotation.trigger IS NULL OR rotation.trigger <> 'usage_count')
     UNION ALL
     SELECT
@@ -28,8 +28,8 @@ found AS (
     FROM moment
     JOIN {schema}.key_versions AS version ON version.id = moment.row_id
     WHERE
-        moment.event_type = 'VERSION_ACTIVATED' AND moment.timestamp >= {since} AND version.version_number > 1
-        AND (moment.begun_at IS NULL OR moment.begun_at < {explained_from})
+        moment.event_type = 'VERSION_ACTIVATED' AND moment.timestamp >= %(since)s AND version.version_number > 1
+        AND (moment.begun_at IS NULL OR moment.begun_at < {hours_after(moment.timestamp, -{explained_hours})})
 )
 SELECT
     found.day, found.recorded_by, found.user_id, NULL AS about, 1 AS total, master.key_type AS figure,

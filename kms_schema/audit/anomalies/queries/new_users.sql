@@ -2,12 +2,12 @@
 -- OFFSET stays one: it looks up each key in idx_key_audit_logs_history, and stops at the first entry that fits.
 WITH used AS (
     SELECT
-        entry.key_id, entry.recorded_by, coalesce(entry.user_id, '') AS user_id, {day} AS day,
+        entry.key_id, entry.recorded_by, coalesce(entry.user_id, '') AS user_id, {day(entry.timestamp)} AS day,
         min(entry.sequence) AS first_sequence, min(entry.timestamp) AS first_at
     FROM {schema}.key_audit_logs AS entry
     WHERE
-        entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND entry.event_type = 'KEY_USED' AND {has_key}
+        entry.timestamp >= %(since)s AND entry.timestamp < %(until)s
+        AND entry.event_type = 'KEY_USED' AND {part(has_key)}
     GROUP BY 1, 2, 3, 4
 ),
 fresh AS (
@@ -18,7 +18,7 @@ fresh AS (
             SELECT 1 FROM {schema}.key_audit_logs AS earlier
             WHERE
                 earlier.key_id = used.key_id
-                AND earlier.timestamp >= {known_from} AND earlier.timestamp < used.day
+                AND earlier.timestamp >= {hours_after(used.day, -24 * {known_days})} AND earlier.timestamp < used.day
                 AND earlier.event_type = 'KEY_USED' AND earlier.recorded_by = used.recorded_by
                 AND coalesce(earlier.user_id, '') = used.user_id
             LIMIT 1 OFFSET 0
@@ -27,7 +27,8 @@ fresh AS (
             SELECT 1 FROM {schema}.key_audit_logs AS earlier
             WHERE
                 earlier.key_id = used.key_id
-                AND earlier.timestamp >= {known_from} AND earlier.timestamp < {established_until}
+                AND earlier.timestamp >= {hours_after(used.day, -24 * {known_days})}
+                AND earlier.timestamp < {hours_after(used.day, -24 * {established_days})}
                 AND earlier.event_type = 'KEY_USED'
             LIMIT 1 OFFSET 0
         )

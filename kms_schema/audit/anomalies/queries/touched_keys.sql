@@ -1,12 +1,13 @@
 -- The logins that use or change many keys on a day, with the first entries about as many of the keys as asked for.
 WITH touched AS (
     SELECT
-        entry.recorded_by, CASE WHEN entry.event_type IN ({uses}) THEN 'uses' ELSE 'changes' END AS kind, {day} AS day,
-        entry.key_id, min(entry.sequence) AS first_sequence, min(entry.timestamp) AS first_at
+        entry.recorded_by, CASE WHEN entry.event_type IN ({uses}) THEN 'uses' ELSE 'changes' END AS kind,
+        {day(entry.timestamp)} AS day, entry.key_id, min(entry.sequence) AS first_sequence,
+        min(entry.timestamp) AS first_at
     FROM {schema}.key_audit_logs AS entry
     WHERE
-        entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND entry.event_type IN ({uses}, {changes}) AND {has_key}
+        entry.timestamp >= %(since)s AND entry.timestamp < %(until)s
+        AND entry.event_type IN ({uses}, {changes}) AND {part(has_key)}
     GROUP BY 1, 2, 3, 4
 ),
 numbered AS (
@@ -25,5 +26,5 @@ SELECT
 FROM numbered
 JOIN {schema}.key_audit_logs AS entry ON entry.sequence = numbered.first_sequence
 JOIN {schema}.key_masters AS master ON master.id = entry.key_id
-WHERE numbered.place <= {places} AND numbered.total >= {sweep_keys}
+WHERE numbered.place <= %(places)s AND numbered.total >= {sweep_keys}
 ORDER BY numbered.day, numbered.recorded_by, numbered.kind, numbered.place

@@ -1,0 +1,1 @@
+SELECT status, count(*) FROM {schema}.key_rotations WHERE status IN ('SCHEDULED', 'RUNNING') GROUP BY status

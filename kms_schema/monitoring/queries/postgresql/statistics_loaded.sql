@@ -1,0 +1,1 @@
+SELECT pg_catalog.current_setting('pg_stat_statements.max', true) IS NOT NULL

@@ -1,0 +1,1 @@
+SELECT view_name, refreshed_at FROM {schema}.key_view_refreshes

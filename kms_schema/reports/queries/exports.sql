@@ -1,0 +1,1 @@
+{part(entries_of_events, {exports_events})}

@@ -1,0 +1,3 @@
+SELECT event_type, security_level, count(*) AS entries
+FROM {schema}.key_audit_logs WHERE {part(within)} AND event_type IN ({0})
+GROUP BY event_type, security_level ORDER BY event_type, security_level

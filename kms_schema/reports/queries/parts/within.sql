@@ -1,0 +1,1 @@
+"timestamp" >= {start} AND "timestamp" < {end}

@@ -1,0 +1,1 @@
+(policy_id IS NULL OR {is_none_of(policy_id, closed)})

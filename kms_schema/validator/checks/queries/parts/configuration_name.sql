@@ -1,0 +1,1 @@
+'HSM configuration ' || configuration.configuration_name || ' (' || CAST(configuration.id AS text) || ')'
