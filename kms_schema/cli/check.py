@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import where
 from kms_schema.monitoring.collecting import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
@@ -90,7 +90,7 @@ def check_command(database_url: str | None, schema: str, warn: Sequence[str], cr
         limits[name] = replace(limits[name], warn=value)
     for name, value in _given("--crit", crit):
         limits[name] = replace(limits[name], crit=value)
-    with connected(url_of(database_url), application="kms-schema check") as connection:
+    with opened(as_connection(), database_url) as connection:
         snapshot = take_snapshot(connection, schema)
     judged = judge(snapshot, limits)
     failures = snapshot.failures()

@@ -1,8 +1,7 @@
-"""The connections of the commands, and the messages of failed ones."""
+"""The connections of the commands, by the driver and by SQLAlchemy."""
 
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.error_hints import at, with_hint
+from kms_schema.cli.database_errors import LOCKED, errors_reported, holder_named, words_of_command
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.database.sources import ENVIRONMENT_VARIABLE, find_source, similar
 from kms_schema.database.url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
 from kms_schema.text.printable import in_a_line
@@ -23,9 +22,6 @@ from kms_schema.text.printable import in_a_line
 if TYPE_CHECKING:
     import psycopg
     import sqlalchemy as sa
-
-LOCKED = "55P03"
-"""SQLSTATE of a wait that was longer than lock_timeout."""
 
 _IN_UTC = "SET TimeZone = 'UTC'"
 """psycopg reads a time in the zone of the session. There the first and last hours that a row may have are no time."""
@@ -62,17 +58,18 @@ def connected(
     url: str,
     *,
     writing: bool = False,
-    application: str = "kms-schema",
+    application: str | None = None,
     refusals: tuple[type[Exception], ...] = (),
+    of_values: bool = False,
     lock_wait: float = LOCK_WAIT_SECONDS,
     parameters: Mapping[str, str] = MappingProxyType({}),
 ) -> "Iterator[psycopg.Connection[Any] | sqlite3.Connection]":
     """Open an existing database with its driver.
 
     Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
-    `pg_stat_activity`. `refusals` are further exceptions of the body that become messages, and `lock_wait` the seconds
-    to wait for the lock of a SQLite file. `parameters` of libpq apply where the URL does not have them. Raises
-    `CannotConnect`, without the password, for these and for every error of the driver.
+    `pg_stat_activity`, by default that of the command. `refusals` and `of_values` are those of `errors_reported`, which
+    has all errors, and `lock_wait` the seconds to wait for the lock of a SQLite file. `parameters` of libpq apply where
+    the URL does not have them. Raises `CannotConnect`, without the password, for every error of the driver.
 
         with connected("sqlite:///kms.db") as connection:
             report = validate(connection)
@@ -83,9 +80,9 @@ def connected(
     if writing:
         print_target(url)
     with (
-        _errors_reported(target, refusals),
-        closing(_connect(target, application, lock_wait, parameters, writing=writing)) as connection,
-        _holder_named(connection),
+        errors_reported(target, refusals, of_values=of_values),
+        closing(_connect(target, application or _application(), lock_wait, parameters, writing=writing)) as connection,
+        holder_named(connection),
     ):
         yield connection
     if _identity(file) != before:
@@ -93,9 +90,7 @@ def connected(
 
 
 @contextmanager
-def engine_at(
-    url: str, *, schema: str, application: str, writing: bool = True, pooled: bool = False
-) -> "Iterator[sa.Engine]":
+def engine_at(url: str, *, schema: str, writing: bool = True, pooled: bool = False) -> "Iterator[sa.Engine]":
     """Yield a SQLAlchemy engine for an existing database with its tables in `schema`; raises as `connected` does.
 
     Without `writing`, SQLite is read-only and the target is not printed. `pooled`: for a key ring, which opens
@@ -111,12 +106,12 @@ def engine_at(
     if target.engine == "sqlite":
         existing_file(target)
     else:
-        defaults = {"connect_timeout": "10", "application_name": application}
+        defaults = {"connect_timeout": "10", "application_name": _application()}
         options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
         options["execution_options"] = {"schema_translate_map": {None: schema}}
     if writing:
         print_target(url)
-    with _errors_reported(target, ()):
+    with errors_reported(target, of_values=True):
         if target.engine == "sqlite" and not writing:
             engine = sa.create_engine("sqlite://", creator=lambda: _open_sqlite(target, writing=False), **options)
         else:
@@ -137,12 +132,16 @@ def engine_at(
                 raise error.orig from None
             engine.dispose()  # the transaction that has failed holds locks as well
             with (
-                closing(_connect(target, application, LOCK_WAIT_SECONDS, writing=True)) as idle,
-                _holder_named(idle),
+                closing(_connect(target, _application(), LOCK_WAIT_SECONDS, writing=True)) as idle,
+                holder_named(idle),
             ):
                 raise error.orig from None
         finally:
             engine.dispose()
+
+
+def _application() -> str:
+    return " ".join(["kms-schema", *words_of_command()[:1]])
 
 
 def _require_head(engine: "sa.Engine", target: DatabaseUrl, schema: str) -> None:
@@ -181,59 +180,6 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if status else None
-
-
-@contextmanager
-def _errors_reported(target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn the errors of the drivers into a message without traceback or password, and exit status 3."""
-    try:
-        yield
-    except refusals as error:
-        raise CannotConnect(in_a_line(f"{target.shown}: {error}")) from None
-    except sqlite3.Error as error:
-        raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(str(error))}")) from None
-    except Exception as error:
-        # psycopg is imported only if it is used.
-        psycopg = sys.modules.get("psycopg")
-        if psycopg is None or not isinstance(error, psycopg.Error):
-            raise
-        first = error.diag.message_primary or str(error).partition("\n")[0]
-        message = target.without_secrets(" ".join(first.split()))
-        place = at(target.shown, message) if error.sqlstate is None else target.shown
-        message = with_hint(message, error.sqlstate, of_server=error.diag.message_hint)
-        raise CannotConnect(in_a_line(f"{place}: {message}")) from None
-
-
-@contextmanager
-def _holder_named(connection: "psycopg.Connection[Any] | sqlite3.Connection") -> Iterator[None]:
-    """Name the session that holds a lock, in an error about a wait that was too long."""
-    try:
-        yield
-    except _driver_errors() as error:
-        if isinstance(connection, sqlite3.Connection) or error.sqlstate != LOCKED:
-            raise
-        primary = error.diag.message_primary or str(error)
-        reason = f"{' '.join(primary.split())}; another session{_holder(connection, error)} has the lock"
-        message = f"{reason}: wait for it or end it, and run this again"
-        raise CannotConnect(in_a_line(message)) from None
-
-
-def _driver_errors() -> "tuple[type[psycopg.Error], ...]":
-    """Return what psycopg raises; nothing where it is not loaded, as for SQLite."""
-    psycopg = sys.modules.get("psycopg")
-    return () if psycopg is None else (psycopg.Error,)
-
-
-def _holder(connection: "psycopg.Connection[Any]", error: "psycopg.Error") -> str:
-    """Return the session that has locked tables, or upgrades, or else rows, as far as this role can read."""
-    try:
-        connection.rollback()
-        with connection.transaction():
-            connection.execute(limits(1).encode(), prepare=False)
-            found = connection.execute(TABLES.encode()).fetchone()
-            return described(found or connection.execute(rows_of(error.diag.context or "").encode()).fetchone())
-    except _driver_errors():
-        return ""  # some servers revoke SELECT on these views
 
 
 def _connect(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema import crypto
-from kms_schema.cli import connections, messages
+from kms_schema.cli import messages
 from kms_schema.cli.hsm_options import hsm_option, hsms_of
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.text.printable import in_a_line
 
@@ -98,9 +99,9 @@ def destroy_version(
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    url, uris = connections.url_of(database_url), hsms_of(hsms)
-    try:
-        with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
+    uris = hsms_of(hsms)
+    with opened(as_engine(), database_url, schema, writing=True) as engine:
+        try:
             if not yes and not sys.stdin.isatty():
                 raise click.UsageError("there is no terminal for the question: use --yes")
             also = [each.resolved_by(engine) for each in columns]
@@ -115,13 +116,9 @@ def destroy_version(
                     in_hsm=version_destruction.leave if leave_object else held.destroy,
                     **check,
                 )  # fmt: skip
-    except keyring.HsmUnavailableError as error:
-        hint = "nothing is changed; if the object is gone with its token, use --leave-object"
-        raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
-    except (crypto.DependentsError, keyring.KeyRingError) as error:
-        raise click.ClickException(in_a_line(str(error))) from None
-    except ValueError as error:  # an invalid actor
-        raise click.UsageError(in_a_line(str(error))) from None
+        except keyring.HsmUnavailableError as error:
+            hint = "nothing is changed; if the object is gone with its token, use --leave-object"
+            raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     if style == "json":
         click.echo(
             json.dumps({"key_id": key_id, "version_number": version, "held_in_hsm": found.held_in_hsm}, indent=2)

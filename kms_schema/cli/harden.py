@@ -15,7 +15,6 @@ from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED
 from kms_schema.hardening.statements import removal, script
 from kms_schema.text.printable import in_a_line
-from kms_schema.validator import ValidationError
 from kms_schema.validator.protections import Protections, protections
 
 _ON_SQLITE = (
@@ -62,7 +61,7 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
 
 
 def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
-    with connections.connected(url, writing=True, application="kms-schema harden") as connection:
+    with connections.connected(url, writing=True) as connection:
         try:
             changed = (remove if removing else apply)(connection, schema)  # type: ignore[arg-type]
         except ValueError as error:
@@ -92,7 +91,7 @@ def _report(url: str, schema: str, style: str) -> None:
         statements = {"sql": script(schema), "removal": removal(schema)}
     except ValueError as error:
         raise click.UsageError(in_a_line(str(error))) from None
-    with connections.connected(url, application="kms-schema harden", refusals=(ValidationError,)) as connection:
+    with connections.connected(url) as connection:
         observed = protections(connection, schema)
     on_sqlite = parse_database_url(url).engine == "sqlite"
     if style == "json":

@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import OutputFile, actor_option, force_option, where
-from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write
 from kms_schema.errors import KmsSchemaError
 from kms_schema.files.outputs import recorded_file
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from kms_schema import inventory
     from kms_schema.inventory import Form
 else:
-    inventory, sqlite3 = on_use("kms_schema.inventory"), on_use("sqlite3")
+    inventory = on_use("kms_schema.inventory")
 
 _IN_MEMORY = 16 * 2**20
 
@@ -76,13 +73,9 @@ def inventory_command(
         raise click.UsageError(f"--cyclonedx-version is for --format cyclonedx, not {style}")
     form: Form = f"cyclonedx-{cyclonedx_version or '1.6'}" if style == "cyclonedx" else style  # type: ignore[assignment]
     with (
-        connected(
-            url_of(database_url), writing=not no_record, application="kms-schema inventory", refusals=(KmsSchemaError,)
-        ) as connection,
-        _opened(output, force=force) as file,
+        opened(as_connection(), database_url, writing=not no_record, refusals=(KmsSchemaError,)) as connection,
+        _target(output, force=force) as file,
     ):
-        if not no_record and isinstance(connection, sqlite3.Connection):
-            only_write_what_is_asked(connection)
         try:
             written = inventory.write_inventory(
                 connection, file, form, schema=schema, names=not no_names, record=not no_record, user_id=actor
@@ -100,7 +93,7 @@ def inventory_command(
 
 
 @contextmanager
-def _opened(output: Path | None, *, force: bool) -> Iterator[BinaryIO]:
+def _target(output: Path | None, *, force: bool) -> Iterator[BinaryIO]:
     """Yield a file that becomes the output at the end: if the block raises, nothing is written."""
     if output is not None:
         try:

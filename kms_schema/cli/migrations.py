@@ -21,7 +21,6 @@ from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database.url import parse_database_url
 from kms_schema.files.outputs import FOR_OTHERS, replaced_file
-from kms_schema.validator import ValidationError
 
 if TYPE_CHECKING:
     from kms_schema.migrate import faults, program
@@ -139,7 +138,7 @@ def stamp(revision: str, database_url: str | None, style: str, *, unverified: bo
         whole, checked = program.whole_id(revision), migration_options.MigrationOptions(**options)
         program.current(url, checked)
         if not unverified:
-            with connected(url, application="kms-schema stamp", refusals=(ValidationError,)) as connection:
+            with connected(url) as connection:
                 objection = catalog_check.objection_to_stamp(connection, whole, checked.schema, checked.version_table)
             if objection:
                 raise click.ClickException(f"{objection}; to record it nevertheless, add --unverified")

@@ -8,8 +8,9 @@ import click
 
 from kms_schema.cli import messages, progress
 from kms_schema.cli.hsm_options import hsm_option
-from kms_schema.cli.keys.open_ring import key_id_option, opened
+from kms_schema.cli.keys.open_ring import as_ring, key_id_option
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.text.printable import in_a_line
@@ -88,7 +89,7 @@ def reencrypt_command(
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.
     """
-    with opened(database_url, schema, roots, hsms=hsms) as ring:
+    with opened(as_ring(roots, hsms=hsms), database_url, schema) as ring:
         try:
             done = ring.reencrypt_column(
                 column,

@@ -1,16 +1,14 @@
 """`kms-schema refresh`: refresh the views and the use of keys."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import lock_wait_option, style_option, where
-from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
-from kms_schema.rotations.refresh import Refreshed, RefreshError, refresh
+from kms_schema.rotations.refresh import Refreshed, refresh
 from kms_schema.text.printable import in_a_line
 
 
@@ -31,12 +29,7 @@ def refresh_command(*, database_url: str | None, schema: str, style: str, lock_w
     Exit status: 0 done, or done by another session meanwhile; 2 usage, 3 no connection, missing privilege, or a lock
     that another session did not release in time.
     """
-    url = url_of(database_url)
-    with connected(
-        url, writing=True, application="kms-schema refresh", refusals=(RefreshError,), lock_wait=lock_wait
-    ) as connection:
-        if isinstance(connection, sqlite3.Connection):
-            only_write_what_is_asked(connection)
+    with opened(as_connection(), database_url, writing=True, lock_wait=lock_wait) as connection:
         done = refresh(connection, schema, lock_wait)
     if style == "json":
         click.echo(_json(done))

@@ -1,6 +1,5 @@
 """`kms-schema report`: evidence about a standard and a period."""
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.cli import connections, messages, progress
+from kms_schema.cli import messages, progress
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, force_option, where
-from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.waivers import waivers_option
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
@@ -18,7 +17,6 @@ from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES
 from kms_schema.text.printable import in_a_line
-from kms_schema.validator import ValidationError
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
@@ -81,13 +79,8 @@ def report_command(
     Quoted entries that are sealed have proofs to one checkpoint, in a file beside the report. The report says which
     claims the database shows, and never that a standard is met.
     """
-    url = connections.url_of(database_url)
     path = output or Path(f"{standard}-{period}.{SUFFIXES[style]}")
-    with connections.connected(
-        url, writing=not no_record, application="kms-schema report", refusals=(ValidationError, TrailError, ReportError)
-    ) as connection:
-        if not no_record and isinstance(connection, sqlite3.Connection):
-            only_write_what_is_asked(connection)
+    with opened(as_connection(), database_url, writing=not no_record, refusals=(TrailError,)) as connection:
         try:
             written = write_report(
                 connection,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema import crypto
-from kms_schema.cli import connections
+from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
@@ -59,21 +59,18 @@ def rewrap_command(
     """
     if verify and not dry_run:
         raise click.UsageError("--verify requires --dry-run: without it each envelope is opened anyway")
-    url = connections.url_of(database_url)
     progress = _Progress()
     try:
         with (
             wrapping_with(roots) as wrapping,
-            connections.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
+            opened(as_engine(), database_url, schema, writing=True) as engine,
         ):
             if dry_run:
                 outcome = crypto.plan(engine, wrapping, source, target, verify=verify, progress=progress)
             else:
                 outcome = crypto.rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
-    except crypto.CryptoError as error:
-        raise click.ClickException(progress.ended(in_a_line(str(error)))) from None
-    except ValueError as error:  # an invalid actor
-        raise click.UsageError(in_a_line(str(error))) from None
+    except click.ClickException as error:
+        raise type(error)(progress.ended(error.message)) from None
     except KeyboardInterrupt:
         click.echo(progress.ended("interrupted: run it again to continue"), err=True)
         raise

@@ -60,7 +60,7 @@ def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> No
     def report(attempt: int) -> None:
         messages.note(f"a table is in use; attempt {attempt} of {roles_of.ATTEMPTS} released its locks")
 
-    with connections.connected(url, writing=True, application="kms-schema roles") as connection:
+    with connections.connected(url, writing=True) as connection:
         applied = roles_of.apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=report)  # type: ignore[arg-type]
     for warning in applied.warnings:
         click.echo(f"Warning: {warning}", err=True)

@@ -21,7 +21,7 @@ from kms_schema.cli.terminal import width
 from kms_schema.cli.waivers import waivers_option
 from kms_schema.files.outputs import replaced_file
 from kms_schema.text.printable import in_a_line
-from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
+from kms_schema.validator import RULES, Level, Report, Severity, validate
 from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
 from kms_schema.vocabulary import RecordedOperation
 
@@ -125,9 +125,7 @@ def validate_command(
             raise click.UsageError(f"there is no code {code!r}")
     url = connections.url_of(database_url)
     layout = _layout(Severity(fail_on), docs_url)
-    with connections.connected(
-        url, writing=probe, application="kms-schema validate", refusals=(ValidationError,)
-    ) as connection:
+    with connections.connected(url, writing=probe) as connection:
         report = validate(
             connection,
             schema=schema,
@@ -161,7 +159,7 @@ def _record(report: Report, url: str, schema: str, level: Level) -> None:
     """Record the findings of all codes, whatever the report shows; a record that fails is a warning."""
     errors, warnings, infos = (report.count(each) for each in (Severity.ERROR, Severity.WARNING, Severity.INFO))
     findings = (errors, warnings, infos, report.unchecked)
-    with connections.connected(url, writing=True, application="kms-schema validate") as connection:
+    with connections.connected(url, writing=True) as connection:
         if isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         record(connection, schema, RecordedOperation.VALIDATION, str(level), findings=findings)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.audit.anomalies.rules import RULES, RuleName
-from kms_schema.audit.storage.errors import TrailError
-from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import style_option, time_since, where
 from kms_schema.text.printable import in_a_line
 
@@ -46,7 +45,7 @@ def anomalies_command(
     documentation has the rules, their false alarms, and what they cannot find.
     """
     only = tuple(map(RuleName, rules)) or tuple(RuleName)
-    with connected(url_of(database_url), application="kms-schema audit", refusals=(TrailError,)) as connection:
+    with opened(as_connection(), database_url, schema) as connection:
         found = finding.find_anomalies(connection, since, schema=schema, only=only)
     click.echo(_json(since, found) if style == "json" else "\n".join(map(in_a_line, _lines(since, found))))
     return int(bool(found))

@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import click
 
 from kms_schema.audit.storage.append import append
-from kms_schema.cli.audit.open import opened
+from kms_schema.cli.audit.open import as_trail
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.text.storable import check_texts
@@ -96,7 +97,7 @@ def append_command(
 
     The database sets id, sequence, timestamp and recorded_by. An entry cannot be changed or removed.
     """
-    with opened(database_url, schema, writing=True) as trail:
+    with opened(as_trail(), database_url, schema, writing=True) as trail:
         entry = append(trail, compliance_tags=compliance_tags or None, **values)
     if style == "json":
         click.echo(json.dumps(entry, indent=2))

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.audit.storage.errors import NoSuchKeyError
 from kms_schema.cli import messages, terminal
-from kms_schema.cli.connections import engine_at, url_of
 from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import style_option, time_since, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
@@ -61,15 +60,8 @@ def list_command(
     key or a version, which --key leaves out. A rotation writes VERSION_ACTIVATED. JSON has the user and the role of
     each entry, too. Nothing is verified and nothing is written; on PostgreSQL the login needs kms_auditor.
     """
-    url = url_of(database_url)
-    with engine_at(url, schema=schema, application="kms-schema audit", writing=False) as engine:
-        try:
-            with engine.connect() as connection:
-                found = listing.listed_entries(
-                    connection, key_id=key_id, event_type=event_type, since=since, limit=limit
-                )
-        except NoSuchKeyError as error:
-            raise click.ClickException(in_a_line(str(error))) from None
+    with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
+        found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, since=since, limit=limit)
     if not found:
         messages.note(in_a_line(_nothing(key_id, event_type, since)))
     if style == "json":

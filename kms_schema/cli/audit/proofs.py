@@ -8,8 +8,9 @@ import click
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.cli.audit.open import opened
+from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.verify import external_checkpoint
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import where
 
 _CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json \\\n    --trust keys.txt"
@@ -51,7 +52,7 @@ def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int,
 
     The proof is a JSON document. It is verified with a checkpoint and a verifier key, without the database.
     """
-    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
         document = prove_inclusion(snapshot, entry, seal)
     click.echo(document, nl=False)
 
@@ -71,6 +72,6 @@ def consistency_command(
 
     Each is the number of a seal, or the file of an external checkpoint (./12 if the file name is a number).
     """
-    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
         document = prove_consistency(snapshot, old, new)
     click.echo(document, nl=False)

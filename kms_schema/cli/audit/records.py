@@ -4,9 +4,10 @@ import click
 
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.operation_records import record_operation
 from kms_schema.cli import messages
-from kms_schema.cli.audit.open import opened_with_connection
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import where
 from kms_schema.vocabulary import RecordedOperation
 
@@ -27,8 +28,8 @@ def record_command(database_url: str | None, schema: str, witness: str | None, n
     `audit seal --publish` records its own publications. The record has the time and the role of the database. It is a
     statement of this role, and no evidence: keep the checkpoint itself outside the database.
     """
-    with opened_with_connection(database_url, schema, writing=True) as (connection, trail):
-        with trail.reading() as snapshot:
+    with opened(as_connection(), database_url, schema, writing=True) as connection:
+        with open_trail(connection, schema).reading() as snapshot:
             seal = seal_of(snapshot.seals, number)
         operation = RecordedOperation.PUBLICATION if witness is None else RecordedOperation.COSIGNATURE
         try:

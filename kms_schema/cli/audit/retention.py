@@ -11,12 +11,14 @@ import click
 
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
+from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
-from kms_schema.cli.audit.open import opened, opened_with_connection
+from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
 from kms_schema.files.outputs import new_file
@@ -60,7 +62,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
 
     The archive has compressed JSON lines. It is verified with a verifier key, without the database.
     """
-    with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
         seal, removed = seal_of(snapshot.seals, until), snapshot.tombstones.newest()
         first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
         if first >= seal.tree_size:
@@ -120,7 +122,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     next run completes a run that was interrupted, and prints and publishes its checkpoint.
     """
     if dry_run:
-        with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
+        with opened(as_trail(), database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
             _show_expired(expiring.expired(snapshot), style)
         return
     signer = signing_key(key)
@@ -138,9 +140,10 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
             unpublished.append(made.number)
 
     with (
-        opened_with_connection(database_url, schema, writing=True, lock_wait=lock_wait) as (connection, trail),
+        opened(as_connection(), database_url, schema, writing=True, lock_wait=lock_wait) as connection,
         _refusals(folder),
     ):
+        trail = open_trail(connection, schema, lock_wait)
         done = list(_reported(retain.retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))

@@ -12,11 +12,13 @@ import click
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
+from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli import messages
-from kms_schema.cli.audit.open import opened, opened_with_connection
+from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key, signing_key, verifier_keys
+from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
 from kms_schema.cli.streams import print_unchanged
@@ -70,8 +72,8 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
     successor = _successor(next_key, signer)
     failed = False
     made: StoredSeal | None = None
-    with opened_with_connection(database_url, schema, writing=True, lock_wait=lock_wait) as (connection, trail):
-        complete = False
+    with opened(as_connection(), database_url, schema, writing=True, lock_wait=lock_wait) as connection:
+        trail, complete = open_trail(connection, schema, lock_wait), False
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
                 _report(made)
@@ -162,6 +164,6 @@ def checkpoint_command(database_url: str | None, schema: str, number: int | None
 
     It states the present contents of the database. A checkpoint from the time of the seal is better evidence.
     """
-    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
         text = seal_of(snapshot.seals, number).checkpoint_text()
     print_unchanged(text)

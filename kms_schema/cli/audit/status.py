@@ -8,7 +8,8 @@ import click
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli.audit.open import opened
+from kms_schema.cli.audit.open import as_trail
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 
@@ -30,7 +31,7 @@ def status_command(
 
     Reads the last seal and the unsealed entries.
     """
-    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
         found = sealing_status(snapshot)
         passed = found.exceeded(max_lag, max_age)
         text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))

@@ -15,8 +15,9 @@ from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.cli import progress
-from kms_schema.cli.audit.open import opened
+from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.signing import existing, verifier_keys
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_read
 from kms_schema.text.printable import counted, in_a_line
@@ -66,7 +67,7 @@ def verify_command(  # noqa: PLR0917  (click passes each option by name)
     """
     trusted = verifier_keys(trust)
     checkpoints = [external_checkpoint(file, trusted).checkpoint for file in files]
-    with opened(database_url, schema) as trail, open_snapshot(trail, jobs) as (snapshot, workers):
+    with opened(as_trail(), database_url, schema) as trail, open_snapshot(trail, jobs) as (snapshot, workers):
         result = verify(
             snapshot, checkpoints=checkpoints, trusted=trusted, since=since, workers=workers,
             progress=progress.show_count if progress.on_terminal() else None,

@@ -9,8 +9,9 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import private_key, read_file, usage_errors
-from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.keys.open_ring import as_ring, key_id_argument, print_change
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import named_file
@@ -77,7 +78,7 @@ def import_command(
     content = read_file(file)
     with (
         private_key(key) as private,
-        opened(database_url, schema, roots, application="kms-schema handover") as ring,
+        opened(as_ring(roots), database_url, schema) as ring,
     ):
         described = ring.take_over(key_id, content, key=private, sha256=sha256, under=under, actor=actor)
     print_change(described, style)

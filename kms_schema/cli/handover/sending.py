@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from kms_schema.cli.handover.files import read_public_key, usage_errors
-from kms_schema.cli.keys.open_ring import named_key, opened
+from kms_schema.cli.keys.open_ring import as_ring, named_key
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import named_file
@@ -66,7 +67,7 @@ def send_command(
             raise FileExistsError
         with (
             named_file(output) as file,  # so is a folder that cannot be written
-            opened(database_url, schema, roots, application="kms-schema handover") as ring,
+            opened(as_ring(roots), database_url, schema) as ring,
         ):
             made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
             file.write(made.file)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.hsm.listing import document_of
-from kms_schema.cli.hsm.sessions import name_argument, opened
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.pkcs11.errors import PinError
@@ -27,6 +27,19 @@ _PROVIDERS = [each.value for each in HsmProvider]
 _of_a_change = together(actor_option, where, style_option)
 
 
+_LONGEST = 100
+"""The length of `hsm_configurations.configuration_name`."""
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    if not given.strip() or len(given) > _LONGEST or not given.isprintable() or "/" in given:
+        raise click.BadParameter(f"the name of an HSM has 1 to {_LONGEST} printable characters, without /")
+    return given
+
+
+_name_argument = click.argument("name", callback=_named)
+
+
 @click.command(
     "add",
     epilog="\b\nExamples:"
@@ -34,7 +47,7 @@ _of_a_change = together(actor_option, where, style_option)
     "\n  kms-schema hsm add luna-1 --pin-source file:/run/secrets/pin \\"
     "\n    --under kms://root-2026 --root-key kms://root-2026=root-2026.key",
 )
-@name_argument
+@_name_argument
 @click.option(
     "--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, metavar="NAME",
     help=f"Its maker: {', '.join(_PROVIDERS)}.",
@@ -70,7 +83,7 @@ def add_command(
         raise click.UsageError("a PIN is stored with both --pin-source and --under REF, or not at all")
     with (
         wrapping_with(roots) as wrapping,
-        opened(database_url, schema, writing=True, actor=actor) as session,
+        opened(as_session(actor), database_url, schema, writing=True) as session,
     ):
         if under is not None:
             same_root.require_same_root_for_credentials(session, wrapping, under)
@@ -94,7 +107,7 @@ def _pin_of(place: str) -> "Secret":
 
 
 @click.command("disable", epilog="\b\nExample:\n  kms-schema hsm disable luna-1")
-@name_argument
+@_name_argument
 @_of_a_change
 def disable_command(*, name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
     """Have the keys of the HSM NAME refused: within a minute no process uses them. The login needs kms_admin.
@@ -106,7 +119,7 @@ def disable_command(*, name: str, actor: str | None, database_url: str | None, s
 
 
 @click.command("enable", epilog="\b\nExample:\n  kms-schema hsm enable luna-1")
-@name_argument
+@_name_argument
 @_of_a_change
 def enable_command(*, name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
     """Have the keys of the HSM NAME used again. The login needs kms_admin.
@@ -121,7 +134,7 @@ def _set_active(
 ) -> None:
     """Change an HSM at a URL, in a schema, and print it in a style."""
     database_url, schema, style = place
-    with opened(database_url, schema, writing=True, actor=actor) as session:
+    with opened(as_session(actor), database_url, schema, writing=True) as session:
         configurations.set_active(session, name, is_active)
         changed = configurations.find_hsm(session, name)
     _print(changed, sentence, style)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.hsm.sessions import engine_for
 from kms_schema.cli.hsm_options import hsm_option, hsms_of
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
 from kms_schema.text.printable import counted, in_a_line
@@ -70,11 +70,12 @@ def check_command(
         raise click.UsageError("name an HSM: give --hsm NAME=URI for each")
     with (
         root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened_roots,
-        engine_for(database_url, schema, writing=True) as engine,
-        closing(_hsms(uris, despite_refused_pin)) as opened,
+        opened(as_engine(), database_url, schema, writing=True) as engine,
+        closing(_hsms(uris, despite_refused_pin)) as opened_hsms,
     ):
         done = [
-            checking.check_hsm(engine, opened, each, (opened_roots,), slow_ms=slow_ms, actor=actor) for each in checked
+            checking.check_hsm(engine, opened_hsms, each, (opened_roots,), slow_ms=slow_ms, actor=actor)
+            for each in checked
         ]
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(each) for each in done], indent=2))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.hsm.sessions import opened
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 
@@ -31,7 +31,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as session:
+    with opened(as_session(), database_url, schema) as session:
         found = configurations.listed_hsms(session)
     if not found:
         messages.note("no HSMs; kms-schema hsm add adds one")

@@ -6,7 +6,8 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.hsm_options import hsm_option
-from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.keys.open_ring import as_ring, key_id_argument, print_change
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.text.printable import in_a_line
@@ -36,7 +37,7 @@ def activate_command(*, key_id: str, actor: str | None, database_url: str | None
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as ring:
+    with opened(as_ring(), database_url, schema) as ring:
         described = ring.activate(key_id, actor=actor)
     print_change(described, style)
 
@@ -64,7 +65,7 @@ def rotate_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, roots, hsms=hsms) as ring:
+    with opened(as_ring(roots, hsms=hsms), database_url, schema) as ring:
         described = ring.rotate(key_id, actor=actor)
     print_change(described, style)
 
@@ -77,7 +78,7 @@ def expire_command(*, key_id: str, actor: str | None, database_url: str | None, 
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as ring:
+    with opened(as_ring(), database_url, schema) as ring:
         described = ring.expire(key_id, actor=actor)
     print_change(described, style)
 
@@ -93,7 +94,7 @@ def archive_command(*, key_id: str, actor: str | None, database_url: str | None,
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as ring:
+    with opened(as_ring(), database_url, schema) as ring:
         described = ring.archive(key_id, actor=actor)
     print_change(described, style)
 
@@ -113,7 +114,7 @@ def revoke_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as ring:
+    with opened(as_ring(), database_url, schema) as ring:
         described = ring.revoke(key_id, reason=reason, now=now, actor=actor)
     print_change(described, style)
     name = shlex.quote(key_id)

@@ -6,7 +6,8 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.hsm_options import hsm_option
-from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.keys.open_ring import as_ring, key_id_argument, print_change
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.text.printable import in_a_line
@@ -87,7 +88,7 @@ def create_command(
     """
     if (under is None) == (in_hsm is None):
         raise click.UsageError("name what wraps the key, --under WRAPPER, or the HSM that holds it, --in-hsm NAME")
-    with opened(database_url, schema, roots, hsms=hsms) as ring:
+    with opened(as_ring(roots, hsms=hsms), database_url, schema) as ring:
         described = ring.create(
             key_id,
             under=under,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import click
 
 from kms_schema.cli import messages, progress, streams
-from kms_schema.cli.keys.open_ring import key_id_argument, opened
+from kms_schema.cli.keys.open_ring import as_ring, key_id_argument
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import replaced_file
@@ -62,7 +63,7 @@ def encrypt_command(
     """
     _copy(
         lambda ring, source: ring.key(key_id).encrypt_stream(source, aad=_encoded(aad)),
-        lambda: opened(database_url, schema, roots),
+        lambda: opened(as_ring(roots), database_url, schema),
         file,
         output,
     )
@@ -108,7 +109,7 @@ def decrypt_command(
 
     _copy(
         parts,
-        lambda: opened(database_url, schema, roots),
+        lambda: opened(as_ring(roots), database_url, schema),
         file,
         output,
     )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
-from kms_schema.cli import connections, messages, terminal
+from kms_schema.cli import messages, terminal
 from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
@@ -36,11 +37,7 @@ _VERSIONS = "{:>7} {:>10} {:<9} {:>16} {:>16} {:<10}"
 
 @contextmanager
 def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]":
-    url = connections.url_of(database_url)
-    with (
-        connections.engine_at(url, schema=schema, application="kms-schema keys", writing=False) as engine,
-        engine.connect() as connection,
-    ):
+    with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
         yield connection
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connections
-from kms_schema.cli.error_hints import MEMBERSHIP, at, with_hint
+from kms_schema.cli.database_errors import LOCKED, MEMBERSHIP, at, with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import Opening, opener
 from kms_schema.cli.options import Decorator
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
@@ -57,43 +57,41 @@ key_id_option: Callable[..., Decorator] = partial(click.option, callback=_named,
 """An option for the name of a key."""
 
 
-@contextmanager
-def opened(
-    database_url: str | None,
-    schema: str,
+@opener
+def as_ring(
+    opening: Opening,
     roots: Sequence[str] = (),
     *,
     hsms: Sequence[str] = (),
-    application: str = "kms-schema keys",
     cache: "keyring.CachePolicy | None" = None,
 ) -> "Iterator[keyring.KeyRing]":
     """Open a ring with the root keys of the options; without any, it opens and wraps nothing.
 
     `cache` is that of the ring if it is None.
     """
-    url, uris = connections.url_of(database_url), hsms_of(hsms)
+    policy, uris, schema = cache or keyring.CachePolicy(), hsms_of(hsms), opening.schema
     with (
         root_keys_of(roots) as opened_roots,
-        connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
-        _refusals(url, engine),
-        keyring.KeyRing(engine, opened_roots, schema=schema, cache=cache or keyring.CachePolicy(), hsms=uris) as ring,
+        opening.engine(pooled=True) as engine,
+        _refusals(opening.url, engine),
+        keyring.KeyRing(engine, opened_roots, schema=schema, cache=policy, hsms=uris) as ring,
     ):
         yield ring
 
 
 @contextmanager
 def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
-    """Turn the errors of the ring into messages. None contains material, plaintext or associated data.
+    """Turn some errors of the ring into messages that say what to do; the table of `opened` has the others.
 
-    The ring has one error for a ciphertext that does not open, whatever the reason. Here an unknown name of a key is
-    another one: a login that uses keys may list their names.
+    None contains material, plaintext or associated data. The ring has one error for a ciphertext that does not open,
+    whatever the reason. Here an unknown name of a key is another one: a login that uses keys may list their names.
     """
     target = parse_database_url(url)
     try:
         yield
     except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
         state = getattr(getattr(error.__context__, "orig", None), "sqlstate", None)  # the driver's error is its context
-        if state == connections.LOCKED and error.__context__ is not None:
+        if state == LOCKED and error.__context__ is not None:
             raise error.__context__ from None  # the engine names the holder
         message = " ".join(target.without_secrets(str(error)).split())
         permitted = isinstance(error, keyring.DatabaseUnavailableError)
@@ -110,10 +108,6 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     except keyring.UnknownKeyError as error:
         raise _unknown(error) from None
-    except keyring.KeyRingError as error:
-        raise click.ClickException(in_a_line(str(error))) from None
-    except ValueError as error:  # an invalid actor, reason or time
-        raise click.UsageError(in_a_line(str(error))) from None
 
 
 def _unknown(error: "keyring.UnknownKeyError") -> click.ClickException:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, style_option, together, where
-from kms_schema.cli.policies.sessions import COLUMNS, document_of, name_argument, opened, print_policy
+from kms_schema.cli.policies.printing import COLUMNS, document_of, name_argument, print_policy
 from kms_schema.vocabulary import KeyType
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def create_command(
     values = _values(limits) | {"is_active": not disabled}
     if created_by or actor:
         values["created_by"] = created_by or actor
-    with opened(database_url, schema, writing=True, actor=actor) as session:
+    with opened(as_session(actor), database_url, schema, writing=True) as session:
         document = document_of(policies.create_policy(session, policy_name, key_type, values))
     print_policy(document, style)
 
@@ -172,7 +173,7 @@ def disable_command(*, policy_name: str, actor: str | None, database_url: str | 
 def _change(policy_name: str, values: dict[str, Any], actor: str | None, *, place: tuple[str | None, str, str]) -> None:
     """Change a policy at a URL, in a schema, and print it in a style."""
     database_url, schema, style = place
-    with opened(database_url, schema, writing=True, actor=actor) as session:
+    with opened(as_session(actor), database_url, schema, writing=True) as session:
         document = document_of(policies.update_policy(session, policy_name, values))
     print_policy(document, style)
 

@@ -7,8 +7,9 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
+from kms_schema.cli.policies.printing import document_of, name_argument, print_policy
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as session:
+    with opened(as_session(), database_url, schema) as session:
         found = policies.list_policies(session)
         if not found:
             messages.note("no policies; kms-schema policies create adds one")
@@ -64,6 +65,6 @@ def show_command(*, policy_name: str, database_url: str | None, schema: str, sty
 
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema) as session:
+    with opened(as_session(), database_url, schema) as session:
         document = document_of(policies.find_policy(session, policy_name))
     print_policy(document, style)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema import crypto
-from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
@@ -54,18 +53,15 @@ def check_command(
     """
     if not roots:
         raise click.UsageError("give the root keys to check with --root-key or KMS_ROOT_KEYS")
-    url = connections.url_of(database_url)
     try:
         with (
-            root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened,
-            connections.engine_at(url, schema=schema, application="kms-schema roots", writing=False) as engine,
+            root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened_roots,
+            opened(as_engine(), database_url, schema) as engine,
         ):
-            checked = roots_of_trust.check_roots(engine, opened, progress=lambda rows: show(f"{rows} opened"))
-            missing = roots_of_trust.missing_roots(engine, opened)
-    except crypto.CryptoError as error:
+            checked = roots_of_trust.check_roots(engine, opened_roots, progress=lambda rows: show(f"{rows} opened"))
+            missing = roots_of_trust.missing_roots(engine, opened_roots)
+    finally:
         clear()
-        raise click.ClickException(in_a_line(str(error))) from None
-    clear()
     _print(checked, missing, style)
     return 1 if any(each.refused for each in checked) else 0
 

@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 import click
 
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
+from kms_schema.cli.rotations.open_queue import as_queue, print_result, timestamp
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
 _lease = click.option(
@@ -39,7 +40,7 @@ def claim_command(
 
     No other worker can claim it until the lease expires. `renew`, `complete` and `fail` need its id and `claimed_by`.
     """
-    with opened(database_url, schema) as queue:
+    with opened(as_queue(), database_url, schema, writing=True) as queue:
         claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
     if claim is None:
         print_result({}, "nothing to rotate now", style)
@@ -63,7 +64,7 @@ def renew_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, lease: float, style: str
 ) -> None:
     """Extend the lease of ROTATION. Fails if it has expired."""
-    with opened(database_url, schema) as queue:
+    with opened(as_queue(), database_url, schema, writing=True) as queue:
         claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
     ends = timestamp(claim.lease_expires_at)
     print_result({"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}", style)
@@ -79,7 +80,7 @@ def complete_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, new_version: int | None, style: str
 ) -> None:
     """Mark ROTATION completed. Fails if its lease has expired."""
-    with opened(database_url, schema) as queue:
+    with opened(as_queue(), database_url, schema, writing=True) as queue:
         queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
     print_result({"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed", style)
 
@@ -94,7 +95,7 @@ def fail_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, error: str, style: str
 ) -> None:
     """Mark ROTATION failed. It is retried later, with twice the delay after each failure, until max_retries."""
-    with opened(database_url, schema) as queue:
+    with opened(as_queue(), database_url, schema, writing=True) as queue:
         again = queue.fail(queue.find(rotation, claimed_by), error)
     when = None if again is None else timestamp(again)
     text = f"rotation {rotation} failed; " + (f"it is retried at {when}" if when else "no retry is left")

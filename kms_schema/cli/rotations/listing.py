@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from kms_schema.cli import messages
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.cli.rotations.open_queue import opened, timestamp
+from kms_schema.cli.rotations.open_queue import as_queue, timestamp
 from kms_schema.rotations import ListedRotation
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RotationStatus
@@ -34,7 +35,7 @@ def list_command(*, status: str | None, limit: int, database_url: str | None, sc
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, writing=False) as queue:
+    with opened(as_queue(), database_url, schema) as queue:
         found = queue.rotations(limit, status)
     if not found:
         messages.note(f"no rotations of status {status}" if status else "no rotations")

@@ -4,30 +4,24 @@ import datetime as dt
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
-from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.openers import Opening, opener
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
-from kms_schema.rotations import RotationError, RotationQueue, open_queue
+from kms_schema.rotations import RotationQueue, open_queue
 from kms_schema.text.printable import in_a_line
 
 
-@contextmanager
-def opened(database_url: str | None, schema: str, *, writing: bool = True) -> Iterator[RotationQueue]:
-    """Open the queue; an error becomes one sentence with its exit status. Without `writing`, nothing can be changed."""
-    with connected(url_of(database_url), writing=writing, application="kms-schema rotations") as connection:
+@opener
+def as_queue(opening: Opening) -> Iterator[RotationQueue]:
+    """Open the queue. Without `writing`, nothing can be changed."""
+    with opening.connected(of_values=True) as connection:
         if isinstance(connection, sqlite3.Connection):  # the queue joins a transaction; its own would lock the file
-            connection.execute("PRAGMA foreign_keys = ON" if writing else "BEGIN")
-        try:
-            yield open_queue(connection, schema, LOCK_WAIT_SECONDS)
-        except RotationError as error:
-            raise click.ClickException(in_a_line(str(error))) from None
-        except ValueError as error:  # an invalid name or lease
-            raise click.UsageError(in_a_line(str(error))) from None
+            connection.execute("PRAGMA foreign_keys = ON" if opening.writing else "BEGIN")
+        yield open_queue(connection, opening.schema, LOCK_WAIT_SECONDS)
 
 
 def print_result(document: Mapping[str, Any], text: str, style: str) -> None:

@@ -10,11 +10,11 @@ import click
 
 from kms_schema.cli import interrupts, messages
 from kms_schema.cli.hsm_options import hsm_option
-from kms_schema.cli.keys.open_ring import opened
+from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.rotations import RotationError
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
@@ -91,25 +91,22 @@ def run_command(
     privilege, 130 interrupted.
     """
     cache = keyring.CachePolicy(max_age=max_age)
-    try:
-        with (
-            opened(database_url, schema, roots, hsms=hsms, application="kms-schema rotations", cache=cache) as ring,
-            interrupts.stopped_by_signals() as stop,
-        ):
-            done = ring.run_rotations(
-                worker=worker,
-                once=once,
-                actor=actor,
-                jobs=jobs,
-                interval=interval,
-                lease=lease,
-                at_any_time=any_time,
-                destroy_after=None if destroy_after is None else dt.timedelta(days=destroy_after),
-                stop=stop.event,
-                report=_report,
-            )
-    except RotationError as error:
-        raise click.ClickException(in_a_line(str(error))) from None
+    with (
+        opened(as_ring(roots, hsms=hsms, cache=cache), database_url, schema) as ring,
+        interrupts.stopped_by_signals() as stop,
+    ):
+        done = ring.run_rotations(
+            worker=worker,
+            once=once,
+            actor=actor,
+            jobs=jobs,
+            interval=interval,
+            lease=lease,
+            at_any_time=any_time,
+            destroy_after=None if destroy_after is None else dt.timedelta(days=destroy_after),
+            stop=stop.event,
+            report=_report,
+        )
     _print_counts(done, style)
     if stop.signal == signal.SIGINT:
         click.echo("Interrupted.", err=True)

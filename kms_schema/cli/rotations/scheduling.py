@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
+from kms_schema.cli.rotations.open_queue import as_queue, print_result, timestamp
 from kms_schema.rotations.queue import DEFAULT_ROUND
 from kms_schema.text.printable import counted, in_a_line
 
@@ -25,7 +26,7 @@ def due_command(database_url: str | None, schema: str, style: str) -> None:
     It leaves out keys with an open rotation or a retry: see `rotations list`. The last line names the key that comes
     next, by its date. The login needs kms_rotator or kms_auditor.
     """
-    with opened(database_url, schema, writing=False) as queue:
+    with opened(as_queue(), database_url, schema) as queue:
         with queue.transaction():
             rows, following = queue.due(), queue.next_due()
         found = [_plain(row) for row in rows]
@@ -71,7 +72,7 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
     its policy, is scheduled for that time.
     """
     scheduled = retried = 0
-    with opened(database_url, schema) as queue:
+    with opened(as_queue(), database_url, schema, writing=True) as queue:
         while True:
             done = queue.schedule_due(limit)
             scheduled, retried = scheduled + done.scheduled, retried + done.retried
@@ -92,7 +93,7 @@ def backfill_command(database_url: str | None, schema: str, style: str) -> None:
     thousand each time. The command can be interrupted and repeated.
     """
     done = 0
-    with opened(database_url, schema) as queue:
+    with opened(as_queue(), database_url, schema, writing=True) as queue:
         while found := queue.backfill():
             done += found
             show(counted(done, "version"))

@@ -1,28 +1,19 @@
-"""The database of the commands of `kms-schema policies`: errors become one sentence and an exit status."""
+"""Policies as the commands of `kms-schema policies` name and print them."""
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
-from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
-from kms_schema.rotations import RotationError
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
-    from sqlalchemy import orm
-
-    from kms_schema import engine as engines
     from kms_schema import models
 else:
-    orm = on_use("sqlalchemy.orm")
-    engines = on_use("kms_schema.engine")
     models = on_use("kms_schema.models")
 
 COLUMNS = {
@@ -53,29 +44,6 @@ def _named(_context: click.Context, _parameter: click.Parameter, name: str) -> s
 
 name_argument: Decorator = click.argument("policy_name", metavar="NAME", callback=_named)
 """The name of a policy."""
-
-
-@contextmanager
-def opened(
-    database_url: str | None, schema: str, *, writing: bool = False, actor: str | None = None
-) -> "Iterator[orm.Session]":
-    """Open a session, which commits if it writes and no exception ends it."""
-    url = connections.url_of(database_url)
-    try:
-        with (
-            connections.engine_at(url, schema=schema, application="kms-schema policies", writing=writing) as engine,
-            orm.Session(
-                engine.execution_options(**{engines.BEGIN_OPTION: "BEGIN IMMEDIATE"}) if writing else engine
-            ) as session,
-        ):
-            with models.acting_for(session.connection(), actor) if actor is not None else nullcontext():
-                yield session
-            if writing:
-                session.commit()
-    except RotationError as error:
-        raise click.ClickException(in_a_line(str(error))) from None
-    except ValueError as error:  # an invalid actor
-        raise click.UsageError(in_a_line(str(error))) from None
 
 
 def document_of(policy: "models.RotationPolicy") -> dict[str, Any]:

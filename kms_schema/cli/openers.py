@@ -1,0 +1,111 @@
+"""The database of a command: `opened` opens it, and each of its errors becomes one sentence with an exit status."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+
+from kms_schema.cli.connections import connected, engine_at, url_of
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+
+if TYPE_CHECKING:
+    import psycopg
+    import sqlalchemy as sa
+    from sqlalchemy import orm
+
+    Connection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The database that a command is about to open."""
+
+    url: str
+    schema: str
+    writing: bool
+    lock_wait: float
+    refusals: tuple[type[Exception], ...]
+
+    def connected(self, *, of_values: bool = False) -> "AbstractContextManager[Connection]":
+        """Open the database with its driver, as `connected` does."""
+        return connected(
+            self.url, writing=self.writing, refusals=self.refusals, lock_wait=self.lock_wait, of_values=of_values
+        )
+
+    def engine(self, *, pooled: bool = False) -> "AbstractContextManager[sa.Engine]":
+        """Open the database with SQLAlchemy, as `engine_at` does; a ring, which is `pooled`, counts each use."""
+        return engine_at(self.url, schema=self.schema, writing=self.writing or pooled, pooled=pooled)
+
+
+Opener: TypeAlias = Callable[[Opening], AbstractContextManager[T]]
+"""Opens what a command works with: a connection, a session, the trail, the queue, a ring."""
+
+
+def opener(function: Callable[Concatenate[Opening, P], Iterator[T]]) -> Callable[P, Opener[T]]:
+    """Return a function that gives a generator all arguments but the first: `opened` has that."""
+
+    def bound(*arguments: P.args, **options: P.kwargs) -> Opener[T]:
+        return lambda opening: contextmanager(function)(opening, *arguments, **options)
+
+    return bound
+
+
+@contextmanager
+def opened(
+    what: Opener[T],
+    database_url: str | None,
+    schema: str = "public",
+    *,
+    writing: bool = False,
+    lock_wait: float = LOCK_WAIT_SECONDS,
+    refusals: tuple[type[Exception], ...] = (),
+) -> Iterator[T]:
+    """Open the existing database of a command.
+
+    Parameters: `what` is an opener, such as `as_connection()`. `database_url` is the value of the option, `schema` that
+    of the tables. Without `writing`, SQLite is read-only and the target is not printed. `lock_wait` and `refusals` are
+    those of `connected`. Each error becomes one sentence with its exit status, by the table in `database_errors`.
+
+        with opened(as_connection(), "sqlite:///kms.db") as connection:
+            report = validate(connection)
+    """
+    with what(Opening(url_of(database_url), schema, writing, lock_wait, refusals)) as found:
+        yield found
+
+
+@opener
+def as_connection(opening: Opening) -> "Iterator[Connection]":
+    """Open the database with its driver; on SQLite, triggers write only what those of the schema write."""
+    with opening.connected() as connection:
+        if opening.writing and isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
+        yield connection
+
+
+@opener
+def as_engine(opening: Opening) -> "Iterator[sa.Engine]":
+    """Open the database with SQLAlchemy."""
+    with opening.engine() as found:
+        yield found
+
+
+@opener
+def as_session(opening: Opening, actor: str | None = None) -> "Iterator[orm.Session]":
+    """Open a session, which commits if it writes and no exception ends it."""
+    from sqlalchemy import orm  # few commands need it
+
+    from kms_schema.engine import BEGIN_OPTION
+    from kms_schema.models import acting_for
+
+    with opening.engine() as engine:
+        begins = engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}) if opening.writing else engine
+        with orm.Session(begins) as session:
+            with acting_for(session.connection(), actor) if actor is not None else nullcontext():
+                yield session
+            if opening.writing:
+                session.commit()
