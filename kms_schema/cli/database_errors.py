@@ -23,7 +23,7 @@ LOCKED = "55P03"
 """SQLSTATE of a wait that was longer than lock_timeout."""
 
 _Answer: TypeAlias = tuple[type[click.ClickException], str]
-_ANSWERS: Mapping[str, _Answer] = {
+ANSWERS: Mapping[str, _Answer] = {
     **dict.fromkeys(
         (
             "CannotProveError", "CannotStartError", "CryptoError", "EntryRefusedError", "KeyRingError",
@@ -158,7 +158,7 @@ def words_of_command() -> list[str]:
 
 def _answer(error: Exception, *, of_values: bool) -> _Answer | None:
     names = (each.__name__ for each in type(error).__mro__ if each.__module__.startswith("kms_schema."))
-    found = next((_ANSWERS[name] for name in names if name in _ANSWERS), None)
+    found = next((ANSWERS[name] for name in names if name in ANSWERS), None)
     return (click.UsageError, "{error}") if found is None and of_values and isinstance(error, ValueError) else found
 
 

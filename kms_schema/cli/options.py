@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +33,25 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
+def name_of(what: str, longest: int, *, without: str = "") -> Callable[..., Any]:
+    """Return a callback that refuses an invalid name of `what`, an article and a noun."""
+    last = f"without {without}" if without else "and is not blank"
+
+    def checked(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+        if name is None:
+            return None
+        if not name.strip() or len(name) > longest or not name.isprintable() or {*without} & {*name}:
+            raise click.BadParameter(f"the name of {what} has 1 to {longest} printable characters, {last}")
+        return name
+
+    return checked
+
+
+named_key = name_of("a key", 64)
+key_id_argument: Decorator = click.argument("key_id", callback=named_key)
+"""The name of a key."""
+key_id_option: Callable[..., Decorator] = partial(click.option, callback=named_key, metavar="KEY_ID")
+"""An option for the name of a key."""
 STANDARD_OUTPUT = Path("-")
 
 

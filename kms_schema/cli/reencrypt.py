@@ -8,10 +8,10 @@ import click
 
 from kms_schema.cli import messages, progress
 from kms_schema.cli.hsm_options import hsm_option
-from kms_schema.cli.keys.open_ring import as_ring, key_id_option
+from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.options import actor_option, key_id_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.text.printable import in_a_line
 

@@ -3,6 +3,7 @@
 import pickle
 
 from kms_schema import KmsSchemaError
+from kms_schema.cli.database_errors import ANSWERS
 from kms_schema.keyring.formats.errors import DoesNotOpenError
 from tools.public_errors import defined_errors, hierarchy
 
@@ -23,6 +24,10 @@ def test_the_page_lists_each_error_once() -> None:
     listed = [error for _, error in hierarchy()]
     assert len(listed) == len(set(listed))
     assert set(listed) == defined_errors() - {KmsSchemaError}
+
+
+def test_the_messages_of_commands_are_about_errors_that_exist() -> None:
+    assert set(ANSWERS) - {each.__name__ for each in defined_errors()} == set()
 
 
 def test_each_error_reaches_another_process_as_it_is() -> None:

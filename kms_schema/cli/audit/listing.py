@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import messages, terminal
-from kms_schema.cli.keys.open_ring import key_id_option
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import style_option, time_since, where
+from kms_schema.cli.options import key_id_option, style_option, time_since, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
 

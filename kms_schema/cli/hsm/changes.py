@@ -8,7 +8,7 @@ import click
 from kms_schema.cli.hsm.listing import document_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_session, opened
-from kms_schema.cli.options import actor_option, style_option, together, where
+from kms_schema.cli.options import actor_option, name_of, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.text.printable import in_a_line
@@ -25,19 +25,7 @@ else:
 
 _PROVIDERS = [each.value for each in HsmProvider]
 _of_a_change = together(actor_option, where, style_option)
-
-
-_LONGEST = 100
-"""The length of `hsm_configurations.configuration_name`."""
-
-
-def _named(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
-    if not given.strip() or len(given) > _LONGEST or not given.isprintable() or "/" in given:
-        raise click.BadParameter(f"the name of an HSM has 1 to {_LONGEST} printable characters, without /")
-    return given
-
-
-_name_argument = click.argument("name", callback=_named)
+_name_argument = click.argument("name", callback=name_of("an HSM", 100, without="/"))
 
 
 @click.command(

@@ -12,10 +12,9 @@ import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli import messages, terminal
-from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import key_id_argument, style_option, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
 

@@ -3,9 +3,8 @@
 import dataclasses
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,6 @@ from kms_schema.cli.database_errors import LOCKED, MEMBERSHIP, at, with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import Opening, opener
-from kms_schema.cli.options import Decorator
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.url import parse_database_url
@@ -36,25 +34,6 @@ _USES: Mapping[str, str] = {
     KeyStatus.ARCHIVED: "it neither encrypts nor decrypts", KeyStatus.REVOKED: "it neither encrypts nor decrypts",
 }  # fmt: skip
 """The uses of a key that no longer encrypts, by its status."""
-_LONGEST = 64
-"""The length of `key_masters.key_id`."""
-
-
-def named_key(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
-    """Return the name of a key, for callbacks. Raises `BadParameter`."""
-    if not name.strip() or len(name) > _LONGEST or not name.isprintable():
-        raise click.BadParameter(f"the name of a key has 1 to {_LONGEST} printable characters, and is not blank")
-    return name
-
-
-def _named(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
-    return None if name is None else named_key(context, parameter, name)
-
-
-key_id_argument: Decorator = click.argument("key_id", callback=named_key)
-"""The name of a key."""
-key_id_option: Callable[..., Decorator] = partial(click.option, callback=_named, metavar="KEY_ID")
-"""An option for the name of a key."""
 
 
 @opener

@@ -8,7 +8,7 @@ import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import Decorator
+from kms_schema.cli.options import Decorator, name_of
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -32,17 +32,7 @@ _WORDS = {column: option.replace("_", "-") for option, column in COLUMNS.items()
     "policy_name": "name", "key_type": "type", "rotation_window_start": "window",
 }  # fmt: skip
 """The words of the options for columns."""
-_LONGEST = 100
-"""The length of `rotation_policies.policy_name`."""
-
-
-def _named(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
-    if not name.strip() or len(name) > _LONGEST or not name.isprintable():
-        raise click.BadParameter(f"the name of a policy has 1 to {_LONGEST} printable characters, and is not blank")
-    return name
-
-
-name_argument: Decorator = click.argument("policy_name", metavar="NAME", callback=_named)
+name_argument: Decorator = click.argument("policy_name", metavar="NAME", callback=name_of("a policy", 100))
 """The name of a policy."""
 
 
