@@ -30,6 +30,7 @@ from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
 from tools.public_errors import hierarchy, import_from
 from tools.report_tables import CLAIM_HEAD, CONTROL_HEAD, LEGEND_HEAD, claim_rows, control_rows, legend_rows
+from tools.site.commands import variable_rows
 
 Status = TypeVar("Status", bound=str)
 
@@ -244,7 +245,8 @@ def anomalies() -> str:
 PAGES = ("ARCHITECTURE.md", *(
     f"docs/{page}.md"
     for page in (
-        "alerts", "anomalies", "errors", "indexes", "inventory", "monitoring", "recorded", "reports", "roles", "schema",
+        "alerts", "anomalies", "command-line", "errors", "indexes", "inventory", "monitoring", "recorded", "reports",
+        "roles", "schema",
     )
 ))  # fmt: skip
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
@@ -264,6 +266,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "schema diagram": schema_diagram,
     "key lifecycle": key_lifecycle,
     "rotation lifecycle": rotation_lifecycle,
+    "variables": lambda: _table(("command", "variables"), variable_rows()),
     "vocabulary": words,
     "kernel": kernel,
     "kinds of objects": kinds_of_objects,

@@ -9,24 +9,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from kms_schema.cli.on_use import on_use
-from kms_schema.database.sources import PROJECT_OPTIONS, project_table, similar
+from kms_schema.database.sources import PROJECT, PROJECT_OPTIONS, read_project, similar
 from kms_schema.database.url import DatabaseUrlError
-from kms_schema.files.inputs import read_whole
 from kms_schema.text.printable import in_a_line
 from kms_schema.text.storable import fault_of
 
-if TYPE_CHECKING:
-    import tomllib
-else:
-    tomllib = on_use("tomllib")
-
-FILE = Path("pyproject.toml")
 TYPED_ONLY = frozenset({
     "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "force",
     "from-revoked", "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "sha256", "to",
@@ -42,10 +33,6 @@ NOT_IN_FILE = TYPED_ONLY | {"hsm"}
 
 AS_BYTES = frozenset({"aad", "database-url", "hsm", "new", "old", "pin-source", "publish", "root-key", "uri"})
 """Options and arguments that are data or may name files, which need not be valid UTF-8. Others are for the database."""
-
-_MAY_HAVE_TABLE = re.compile(r"""tools?\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE)
-"""Any spelling of `tool.kms-schema` in TOML, and similar names, which are errors. A project that only depends on this
-package does not need the parser."""
 
 
 class _Text(click.types.StringParamType):
@@ -89,12 +76,14 @@ def configurable(command: click.Command) -> Iterator[click.Option]:
 
 
 def name_variables(command: click.Command, path: Sequence[str]) -> None:
-    """Give each option that has none its environment variable; `path` has the words of the command."""
+    """Give each option that has none its environment variable; `path` has the words of the command.
+
+    Help shows the few that are set once for all commands: those whose options say so.
+    """
     for option in configurable(command):
         if option.envvar is None:
             words = [name_of(option)] if is_common(option) else [*path, name_of(option)]
             option.envvar = re.sub("[^A-Z0-9]", "_", "_".join(["kms", *words]).upper())
-        option.show_envvar = True
 
 
 def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
@@ -121,61 +110,47 @@ def defaults_of(command: click.Command, path: Sequence[str], groups: Sequence[It
 
         defaults_of(command, ["audit", "seal"], [program.list_commands(context), audit.list_commands(context)])
     """
-    document = _document()
+    try:
+        table = read_project()
+    except DatabaseUrlError as error:
+        raise click.UsageError(in_a_line(str(error))) from None
     options = {name_of(each): each for each in configurable(command) if name_of(each) not in NOT_IN_FILE}
-    given = {name: value for name, value in document.items() if name in options and is_common(options[name])}
-    table, words = document, "tool.kms-schema"
+    found = {name: value for name, value in table.items() if name in options and is_common(options[name])}
+    words = "tool.kms-schema"
     for word, names in zip_longest(path, groups[: len(path)], fillvalue=()):
         _refuse_unknown_tables(table, words, tuple(names))
         table, words = table.get(str(word), {}), f"{words}.{word}"
         if not isinstance(table, Mapping):
-            raise click.UsageError(f"{FILE}: {words} is no table")
-    for name, value in table.items():
+            raise click.UsageError(f"{PROJECT}: {words} is no table")
+    for name in (each for each in table if each not in options):
+        why = "is not read from there" if name in NOT_IN_FILE else f"is unknown{similar(name, options)}"
         if name == "database-url":
-            raise click.UsageError(f"{FILE}: {name} stands in [tool.kms-schema], not in [{words}]")
-        if name not in options:
-            why = "is not read from there" if name in NOT_IN_FILE else f"is unknown{similar(name, options)}"
-            raise click.UsageError(f"{FILE}: the option {name} in [{words}] {why}")
-        given[name] = value
-    return {str(options[name].name): _value(options[name], name, value) for name, value in given.items()}
+            raise click.UsageError(f"{PROJECT}: {name} stands in [tool.kms-schema], not in [{words}]")
+        raise click.UsageError(f"{PROJECT}: the option {name} in [{words}] {why}")
+    return {str(options[name].name): _value(options[name], value) for name, value in {**found, **table}.items()}
 
 
 def _refuse_unknown_tables(table: Mapping[str, Any], words: str, commands: Sequence[str]) -> None:
     """Raise `UsageError` for a name in the table of a group that is no command of it."""
     for name, value in table.items():
         if isinstance(value, Mapping) and commands and name not in commands:
-            raise click.UsageError(f"{FILE}: the table {name} in [{words}] is no command{similar(name, commands)}")
+            raise click.UsageError(f"{PROJECT}: the table {name} in [{words}] is no command{similar(name, commands)}")
         if not isinstance(value, Mapping) and words != "tool.kms-schema":
             raise click.UsageError(
-                f"{FILE}: the option {name} in [{words}] belongs in the table of one of its commands"
+                f"{PROJECT}: the option {name} in [{words}] belongs in the table of one of its commands"
             )
 
 
-def _document() -> Mapping[str, Any]:
-    try:
-        text = read_whole(FILE).decode()
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"cannot read {FILE}: {type(error).__name__}") from None
-    if not _MAY_HAVE_TABLE.search(text):  # most files: nothing to parse
-        return {}
-    try:
-        return project_table(tomllib.loads(text))
-    except DatabaseUrlError as error:
-        raise click.UsageError(in_a_line(str(error))) from None
-    except ValueError:
-        raise click.UsageError(f"cannot read {FILE}: it is no valid TOML") from None
-
-
-def _value(option: click.Option, name: str, value: Any) -> Any:
+def _value(option: click.Option, value: Any) -> Any:
+    """Return a value for click to parse, which would take `true` for a text and a table for one, too."""
     several = value if isinstance(value, list) else [value]
-    if any(isinstance(each, dict | list) or (isinstance(each, str) and not each.strip()) for each in several):
-        raise click.UsageError(f"{FILE}: {name} is empty, or no value of this option")
-    if option.multiple and not any(isinstance(each, bool) for each in several):
-        return [str(each) for each in several]
-    if isinstance(value, list):
-        raise click.UsageError(f"{FILE}: {name} takes one value")
-    if option.is_flag != isinstance(value, bool):
-        raise click.UsageError(f"{FILE}: {name} {'is true or false' if option.is_flag else 'takes a text or a number'}")
-    return value if option.is_flag else str(value)
+    wrong = ""
+    if any(isinstance(each, dict | list) or not str(each).strip() for each in several):
+        wrong = "is empty, or no value of this option"
+    elif any(isinstance(each, bool) != option.is_flag for each in several):
+        wrong = "is true or false" if option.is_flag else "takes a text or a number"
+    elif isinstance(value, list) and not option.multiple:
+        wrong = "takes one value"
+    if wrong:
+        raise click.UsageError(f"{PROJECT}: {name_of(option)} {wrong}")
+    return value if option.is_flag else [str(each) for each in several] if option.multiple else str(value)

@@ -79,7 +79,12 @@ database_url_option: Decorator = click.option(
     "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, pyproject.toml, ./kms.db."
 )
 schema_option: Decorator = click.option(
-    "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
+    "--schema",
+    default="public",
+    show_default=True,
+    show_envvar=True,
+    metavar="NAME",
+    help="The PostgreSQL schema of the tables.",
 )
 style_option: Decorator = click.option(
     "--format",
@@ -93,6 +98,7 @@ version_table_option: Decorator = click.option(
     "--version-table",
     default="alembic_version",
     show_default=True,
+    show_envvar=True,
     metavar="NAME",
     help="Alembic's table of this history; a table of its own keeps it apart from an application's.",
 )

@@ -36,7 +36,8 @@ def _checked(context: click.Context, parameter: click.Parameter, given: tuple[st
 
 
 root_key_options: Decorator = click.option(
-    "--root-key", "roots", multiple=True, metavar="REF=URI", envvar="KMS_ROOT_KEYS", callback=_checked,
+    "--root-key", "roots", multiple=True, metavar="REF=URI", envvar="KMS_ROOT_KEYS", show_envvar=True,
+    callback=_checked,
     help="A root key: REF=FILE, or env:, pkcs11: or awskms:. Again for each; in variables, separated by blanks.",
 )  # fmt: skip
 

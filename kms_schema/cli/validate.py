@@ -77,6 +77,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     "--version-table",
     default="alembic_version",
     show_default=True,
+    show_envvar=True,
     metavar="NAME",
     help="Alembic's table of this history; SCHEMA.NAME where it is in another schema.",
 )
@@ -91,7 +92,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     "--probe", is_flag=True, help="Also try each forbidden write and roll it back; needs a role that may write."
 )
 @click.option(
-    "--docs-url", envvar="KMS_DOCS_URL", show_envvar=True, default=DOCS_URL, metavar="URL",
+    "--docs-url", envvar="KMS_DOCS_URL", default=DOCS_URL, metavar="URL",
     help="A copy of the documentation: reports link each code to its page.",
 )  # fmt: skip
 @click.option("--record", "recording", is_flag=True, help="Record the result in the database, for metrics and alerts.")

@@ -6,7 +6,8 @@ file `kms.db`. An empty value is an error: it does not stand for the next source
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,17 @@ from kms_schema.database.url import EXAMPLES, DatabaseUrlError, parse_database_u
 from kms_schema.files.inputs import read_whole
 
 DEFAULT_FILE = "kms.db"
+PROJECT = Path("pyproject.toml")
 ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
 PROJECT_OPTIONS = frozenset(
     {"schema", "version-table", "lock-timeout-ms", "format", "actor", "root-key", "quiet", "verbose"}
 )
 """Options in `[tool.kms-schema]` itself, beside `database-url`: they mean the same in every command that has them."""
+_MAY_HAVE_TABLE = re.compile(r"""tools?\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE)
+"""Any spelling of `tool.kms-schema` in TOML, and similar names, which are errors. A project that only depends on this
+package does not need the parser."""
+_ALMOST = 0.85
+"""The similarity of a name that is taken for another one."""
 
 
 def resolve_database_url(explicit: str | None = None) -> str:
@@ -53,16 +60,18 @@ def find_source(explicit: str | None = None) -> tuple[str, str]:
     source, url = find_source()
     ```
     """
-    ini, project = Path("alembic.ini"), Path("pyproject.toml")
-    sources: tuple[tuple[str, Callable[[], str | None]], ...] = (
+    ini = Path("alembic.ini")
+    sources: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("the given URL", lambda: explicit),
         (ENVIRONMENT_VARIABLE, lambda: os.environ.get(ENVIRONMENT_VARIABLE)),
         (f"sqlalchemy.url in {ini}", lambda: _url_of_alembic_ini(ini)),
-        (f"database-url in {project}", lambda: _url_of_project(project)),
+        (f"database-url in {PROJECT}", lambda: read_project().get("database-url")),
     )
     for name, read in sources:
         if (url := read()) is None:
             continue
+        if not isinstance(url, str):
+            raise DatabaseUrlError(f"{name} is no text: write {EXAMPLES}")
         if not url.strip():
             raise DatabaseUrlError(f"{name} is empty: write {EXAMPLES}")
         return name, url
@@ -86,45 +95,55 @@ def _url_of_alembic_ini(ini: Path) -> str | None:
         raise DatabaseUrlError(f"cannot read sqlalchemy.url of {ini}: {type(error).__name__}") from None
 
 
-def _url_of_project(project: Path) -> str | None:
-    """Read `database-url` of the table `[tool.kms-schema]`."""
-    import tomllib  # noqa: PLC0415  (not needed if a URL is given)
+def read_project() -> Mapping[str, Any]:
+    """Return `[tool.kms-schema]` of pyproject.toml in the current folder; empty if there is no such file or table.
+
+    Raises `DatabaseUrlError` for a file that cannot be read, for a similar name of the table, and for an unknown name
+    in it: another database would be used than the file names. Tables in it are those of commands, which the program
+    checks. No value is shown.
+
+    ```python
+    schema = read_project().get("schema", "public")
+    ```
+    """
+    try:
+        text = read_whole(PROJECT).decode()
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DatabaseUrlError(f"cannot read {PROJECT}: {type(error).__name__}") from None
+    if not _MAY_HAVE_TABLE.search(text):  # most files: nothing to parse
+        return {}
+    import tomllib  # noqa: PLC0415  (3 ms)
 
     try:
-        document = tomllib.loads(read_whole(project).decode())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DatabaseUrlError(f"cannot read database-url of {project}: {type(error).__name__}") from None
-    url = project_table(document).get("database-url")
-    if url is not None and not isinstance(url, str):
-        raise DatabaseUrlError(f"database-url in {project} is no text: write {EXAMPLES}")
-    return url
-
-
-def project_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `[tool.kms-schema]` of the `document` of a pyproject.toml; empty if the table is missing.
-
-    Raises `DatabaseUrlError` for a similar name of the table, and for an unknown name in it: another database would be
-    used than the file names. Tables in it are those of commands, which the program checks. No value is shown.
-    """
+        document = tomllib.loads(text)
+    except ValueError:
+        raise DatabaseUrlError(f"cannot read {PROJECT}: it is no valid TOML") from None
+    for name in _misspelled(document):
+        raise DatabaseUrlError(f"{PROJECT}: write [tool.kms-schema] in place of [{name}]")
     tools = document.get("tool", {})
-    if isinstance(misspelled := document.get("tools"), Mapping) and "kms-schema" in misspelled:
-        raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [tools.kms-schema]")
-    if "kms-schema" in document:
-        raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [kms-schema]")
     if not isinstance(tools, Mapping) or not isinstance(table := tools.get("kms-schema", {}), Mapping):
-        raise DatabaseUrlError("pyproject.toml: tool.kms-schema is no table")
-    if isinstance(parent := tools.get("kms"), Mapping) and "schema" in parent:
-        raise DatabaseUrlError("pyproject.toml: write [tool.kms-schema] in place of [tool.kms.schema]")
-    for name in tools:
-        if name != "kms-schema" and similar(name.replace("_", "-"), ["kms-schema"], 0.85):
-            raise DatabaseUrlError(f"pyproject.toml: write [tool.kms-schema] in place of [tool.{name}]")
+        raise DatabaseUrlError(f"{PROJECT}: tool.kms-schema is no table")
     for name, value in table.items():
         if not isinstance(value, Mapping) and name not in PROJECT_OPTIONS | {"database-url"}:
             hint = similar(name, {"database-url", *PROJECT_OPTIONS})
-            raise DatabaseUrlError(f"pyproject.toml: the option {name} in [tool.kms-schema] is unknown{hint}")
+            raise DatabaseUrlError(f"{PROJECT}: the option {name} in [tool.kms-schema] is unknown{hint}")
     return table
+
+
+def _misspelled(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of tables that are similar to `tool.kms-schema`."""
+    for outer, inner in document.items():
+        if similar(outer, ["kms-schema"], _ALMOST):
+            yield outer
+        if not isinstance(inner, Mapping) or not similar(outer, ["tool"], _ALMOST):
+            continue
+        for name, value in inner.items():
+            if (outer, name) != ("tool", "kms-schema") and similar(name, ["kms-schema"], _ALMOST):
+                yield f"{outer}.{name}"
+            if name == "kms" and isinstance(value, Mapping) and "schema" in value:
+                yield f"{outer}.kms.schema"
 
 
 def similar(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

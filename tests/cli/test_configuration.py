@@ -1,5 +1,6 @@
 """Options from variables and from pyproject.toml, and values that are empty."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from kms_schema.cli import program
 from kms_schema.cli.configuration import AS_BYTES, TYPED_ONLY, name_of
 from kms_schema.database.sources import find_source
 from kms_schema.database.url import DatabaseUrlError
+from support.engines.programs import REPOSITORY
 from support.programs.commands import Said, kms_schema
 
 pytestmark = pytest.mark.only_on("sqlite")
+SHOWN = {"KMS_HSMS", "KMS_ROOT_KEYS", "KMS_SCHEMA", "KMS_VERSION_TABLE"}
 HIDDEN = "k3pt-to-myself"
 
 
@@ -43,12 +46,14 @@ def with_file(text: str, *words: str) -> Said:
     return kms_schema(*words)
 
 
-def test_each_option_has_a_variable_that_help_shows() -> None:
+def test_each_option_has_a_variable_and_help_shows_those_that_are_set_once() -> None:
+    page = (REPOSITORY / "docs" / "command-line.md").read_text("utf-8")
     for words, command in commands():
         variables = [each.envvar for each in options(command) if name_of(each) not in TYPED_ONLY]
         assert len({*variables, None}) == len(variables) + 1, words
         shown = "".join(command.get_help(click.Context(command)).split())
-        assert [each for each in variables if str(each) not in shown] == [], words
+        assert [each for each in variables if f"`{each}`" not in page] == [], words
+        assert set(re.findall(r"envvar:(\w+)", shown)) == SHOWN & {*variables}, words
         assert {each.envvar for each in options(command) if name_of(each) in TYPED_ONLY} <= {None}, words
 
 
@@ -73,6 +78,8 @@ def test_the_command_line_goes_before_variables_and_these_before_the_file() -> N
         ('[tool.kms-shema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms-shema]"),
         ('[kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [kms-schema]"),
         ('[tools.kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tools.kms-schema]"),
+        ('[tools.kms_schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tools.kms_schema]"),
+        ('[kms_schema]\nschema = "kms"', "write [tool.kms-schema] in place of [kms_schema]"),
         ('[tool.kms.schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms.schema]"),
         ("[tool.kms-schema.audt]", "the table audt in [tool.kms-schema] is no command: did you mean audit?"),
         ('[tool.kms-schema.sql]\ndatabase-url = "x"', "database-url stands in [tool.kms-schema], not in"),

@@ -124,10 +124,13 @@ def test_a_listing_imports_no_command() -> None:
     }
     assert set(done.stderr.split()) == {
         "kms_schema._version",
+        "kms_schema.database",
         "kms_schema.database.sources",
         "kms_schema.database.url",
         "kms_schema.errors",
+        "kms_schema.files",
         "kms_schema.files.inputs",
+        "kms_schema.text",
         "kms_schema.text.printable",
         "kms_schema.text.storable",
         "kms_schema.database.url_parameters",

@@ -29,7 +29,6 @@ GATES = {
     "kms_schema.audit.storage.open",
     "kms_schema.cli.connections",
     "kms_schema.cli.on_use",
-    "kms_schema.cli.openers",
     "kms_schema.crypto",
     "kms_schema.database.sources",
     "kms_schema.pytest_plugin",

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import click
 
 from kms_schema.cli import program
+from kms_schema.cli.configuration import configurable, is_common
+from support.prose import commands as every_command
 
 _MARKUP = re.compile(r"([*_<\[\]`|\\])")
 
@@ -14,6 +16,18 @@ _MARKUP = re.compile(r"([*_<\[\]`|\\])")
 def commands(group: click.Group = program) -> list[str]:
     """Return the names of the commands of the program, in order."""
     return group.list_commands(click.Context(group))
+
+
+def variable_rows() -> list[tuple[str, str]]:
+    """Return each command with the variables of the options that no other command has, in Markdown.
+
+    dict(variable_rows())["`kms-schema audit checkpoint`"] == "`KMS_AUDIT_CHECKPOINT_SEAL`"
+    """
+    own = {
+        name: [f"`{each.envvar}`" for each in configurable(command) if each.envvar and not is_common(each)]
+        for name, command in every_command().items()
+    }
+    return [(f"`{name}`", " ".join(found)) for name, found in own.items() if found]
 
 
 def command_page(name: str) -> str:

@@ -22,7 +22,7 @@ else:
     "\n  promtool check rules /etc/prometheus/kms.rules.yml",
 )
 @click.option(
-    "--docs-url", envvar="KMS_DOCS_URL", show_envvar=True, default="", metavar="URL",
+    "--docs-url", envvar="KMS_DOCS_URL", default="", metavar="URL",
     help="A copy of the documentation: `runbook_url` of an alert is its section there. Else no alert has that link.",
 )  # fmt: skip
 def rules_command(docs_url: str) -> None:
