@@ -2,19 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.streams import CannotUseFile
 from kms_schema.text.printable import LIKE_A_KEY
-
-if TYPE_CHECKING:
-    import difflib
-else:
-    difflib = on_use("difflib")
 
 _OPTION = "--database-url"
 _PASSWORDS = re.compile(
@@ -74,6 +67,8 @@ def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click
 
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """Return the names that a mistyped one may mean: the most similar, and those that are almost as similar."""
+    import difflib
+
     found = difflib.get_close_matches(name, known)
     ratios = [difflib.SequenceMatcher(None, name, each).ratio() for each in found]
     return [each for each, ratio in zip(found, ratios, strict=True) if ratio > max(ratios) - 0.1]

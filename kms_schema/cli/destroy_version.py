@@ -11,28 +11,12 @@ import click
 from kms_schema import crypto
 from kms_schema.cli import messages
 from kms_schema.cli.hsm_options import hsm_option, hsms_of
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
-    from sqlalchemy import orm
-
-    from kms_schema import keyring
     from kms_schema.keyring.columns import host_columns
-    from kms_schema.keyring.lifecycle import version_destruction
-    from kms_schema.keyring.use import hsm_keys
-    from kms_schema.keyring.waiting import waits
-    from kms_schema.keyring.worker import ciphertext_counts
-else:
-    orm = on_use("sqlalchemy.orm")
-    keyring = on_use("kms_schema.keyring")
-    hsm_keys = on_use("kms_schema.keyring.use.hsm_keys")
-    version_destruction = on_use("kms_schema.keyring.lifecycle.version_destruction")
-    waits = on_use("kms_schema.keyring.waiting.waits")
-    ciphertext_counts = on_use("kms_schema.keyring.worker.ciphertext_counts")
-    host_columns = on_use("kms_schema.keyring.columns.host_columns")
 
 _COPIES = (
     "backups, standbys, the write-ahead log and dead rows have its envelope until they expire; its wrapper opens it "
@@ -43,6 +27,8 @@ _COPIES = (
 def _columns(
     _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
 ) -> "tuple[host_columns.ColumnName, ...]":
+    from kms_schema.keyring.columns import host_columns
+
     try:
         return tuple(map(host_columns.ColumnName.parse, given))
     except ValueError as error:
@@ -99,6 +85,14 @@ def destroy_version(
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
+    from sqlalchemy import orm
+
+    from kms_schema import keyring
+    from kms_schema.keyring.lifecycle import version_destruction
+    from kms_schema.keyring.use import hsm_keys
+    from kms_schema.keyring.waiting import waits
+    from kms_schema.keyring.worker import ciphertext_counts
+
     uris = hsms_of(hsms)
     with opened(as_engine(), database_url, schema, writing=True) as engine:
         try:

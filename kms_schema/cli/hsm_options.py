@@ -1,17 +1,11 @@
 """The HSMs of a command, by the URIs that only its command line and KMS_HSMS give: a module path is code to load."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli.on_use import on_use
+from kms_schema import pkcs11
 from kms_schema.cli.options import Decorator
-
-if TYPE_CHECKING:
-    from kms_schema import pkcs11
-else:
-    pkcs11 = on_use("kms_schema.pkcs11")
 
 hsm_option: Decorator = click.option(
     "--hsm", "hsms", multiple=True, metavar="NAME=URI", envvar="KMS_HSMS", show_envvar=True,

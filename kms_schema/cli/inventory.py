@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from kms_schema import inventory
 from kms_schema.cli import messages
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import OutputFile, actor_option, force_option, where
 from kms_schema.cli.streams import cannot_write
@@ -20,10 +20,7 @@ from kms_schema.files.outputs import recorded_file
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema import inventory
     from kms_schema.inventory import Form
-else:
-    inventory = on_use("kms_schema.inventory")
 
 _IN_MEMORY = 16 * 2**20
 

@@ -1,6 +1,7 @@
 """Groups of commands that import a command when it is used: importing all would cost each the slowest one's imports."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
@@ -8,7 +9,6 @@ from click.shell_completion import CompletionItem
 
 from kms_schema.cli import configuration, messages
 from kms_schema.cli.arguments import closest
-from kms_schema.cli.on_use import load
 
 
 class Lazy(NamedTuple):
@@ -39,7 +39,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self._lazy:
             return None
-        command: click.Command = load(self._lazy[cmd_name].where)
+        module, _, name = self._lazy[cmd_name].where.partition(":")
+        command: click.Command = getattr(import_module(module), name)
         messages.add_options(command)
         configuration.name_variables(command, self._path(cmd_name))
         configuration.refuse_unstorable(command)

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +15,6 @@ from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
@@ -23,14 +22,7 @@ from kms_schema.database.url import parse_database_url
 from kms_schema.files.outputs import FOR_OTHERS, replaced_file
 
 if TYPE_CHECKING:
-    from kms_schema.migrate import faults, program
-    from kms_schema.migrate import options as migration_options
-    from kms_schema.preflight import catalog_check
-else:
-    faults = on_use("kms_schema.migrate.faults")
-    program = on_use("kms_schema.migrate.program")
-    migration_options = on_use("kms_schema.migrate.options")
-    catalog_check = on_use("kms_schema.preflight.catalog_check")
+    from kms_schema.migrate.options import MigrationOptions
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = {
@@ -52,12 +44,14 @@ def upgrade(revision: str, database_url: str | None, style: str, **options: Any)
 
     One upgrade runs at a time. The next one completes an interrupted upgrade.
     """
+    from kms_schema.migrate import program
+
     with errors_reported():
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         print_target(url)
         with _interruption_reported(url):
-            program.upgrade(url, revision, migration_options.MigrationOptions(**options))
+            program.upgrade(url, revision, _options(options))
         _print_revision(url, options, style)
 
 
@@ -76,11 +70,13 @@ def downgrade(revision: str, database_url: str | None, style: str, **options: An
     Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
     first, unless --allow-audit-loss is given.
     """
+    from kms_schema.migrate import program
+
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
         with _interruption_reported(url):
-            program.downgrade(url, revision, migration_options.MigrationOptions(**options))
+            program.downgrade(url, revision, _options(options))
         _print_revision(url, options, style)
 
 
@@ -90,10 +86,10 @@ def downgrade(revision: str, database_url: str | None, style: str, **options: An
 @style_option
 def current(database_url: str | None, style: str, **options: Any) -> None:
     """Show the revision of the database."""
+    from kms_schema.migrate import program
+
     with errors_reported():
-        revisions_of_database = program.current(
-            _url_of_existing(database_url), migration_options.MigrationOptions(**options)
-        )
+        revisions_of_database = program.current(_url_of_existing(database_url), _options(options))
         revisions = [revision.revision for revision in program.history()]
     behind = len(revisions) - max(
         (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
@@ -109,6 +105,8 @@ def current(database_url: str | None, style: str, **options: Any) -> None:
 @style_option
 def history(style: str) -> None:
     """List the revisions of this package, oldest first."""
+    from kms_schema.migrate import program
+
     with errors_reported():
         revisions = program.history()
     if style == "json":
@@ -132,10 +130,13 @@ def stamp(revision: str, database_url: str | None, style: str, *, unverified: bo
     For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Refused if the objects
     are not those of REVISION, unless --unverified is given. Validate the database afterwards.
     """
+    from kms_schema.migrate import program
+    from kms_schema.preflight import catalog_check
+
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        whole, checked = program.whole_id(revision), migration_options.MigrationOptions(**options)
+        whole, checked = program.whole_id(revision), _options(options)
         program.current(url, checked)
         if not unverified:
             with connected(url) as connection:
@@ -166,9 +167,11 @@ def sql(
 
     Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
+    from kms_schema.migrate import program
+
     with errors_reported():
         url = f"{engine}://" if engine else url_of(database_url)
-        script = program.sql(url, revisions, down=down, options=migration_options.MigrationOptions(**options))
+        script = program.sql(url, revisions, down=down, options=_options(options))
     if output is None:
         print_unchanged(script)
         return
@@ -177,6 +180,12 @@ def sql(
             file.write(script.encode())
     except OSError as error:
         raise cannot_write(output, error) from None
+
+
+def _options(given: Mapping[str, Any]) -> "MigrationOptions":
+    from kms_schema.migrate.options import MigrationOptions
+
+    return MigrationOptions(**given)
 
 
 def _url_of_existing(given: str | None) -> str:
@@ -188,7 +197,9 @@ def _url_of_existing(given: str | None) -> str:
 
 
 def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
-    revisions_of_database = program.current(url, migration_options.MigrationOptions(**options))
+    from kms_schema.migrate import program
+
+    revisions_of_database = program.current(url, _options(options))
     if style == "json":
         click.echo(json.dumps({"current": revisions_of_database}, indent=2))
     else:
@@ -207,6 +218,8 @@ class _Short(logging.Formatter):
 @contextmanager
 def errors_reported() -> Iterator[None]:
     """Show Alembic's progress on standard error, and an error as one sentence with its exit status."""
+    from kms_schema.migrate import faults
+
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()
     handler.setFormatter(_Short())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from kms_schema.cli.connections import connected, engine_at, url_of
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 
@@ -16,14 +15,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy import orm
 
-    from kms_schema import engine as engines
-    from kms_schema import models
-
     Connection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
-else:
-    orm = on_use("sqlalchemy.orm")
-    engines = on_use("kms_schema.engine")
-    models = on_use("kms_schema.models")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,6 +97,11 @@ def as_engine(opening: Opening) -> "Iterator[sa.Engine]":
 @opener
 def as_session(opening: Opening, actor: str | None = None) -> "Iterator[orm.Session]":
     """Open a session, which commits if it writes and no exception ends it."""
+    from sqlalchemy import orm
+
+    from kms_schema import engine as engines
+    from kms_schema import models
+
     with opening.engine() as engine:
         begins = engine.execution_options(**{engines.BEGIN_OPTION: "BEGIN IMMEDIATE"}) if opening.writing else engine
         with orm.Session(begins) as session:

@@ -1,23 +1,13 @@
 """`kms-schema preflight`: check an upgrade before it runs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kms_schema.cli.completion import revisions
 from kms_schema.cli.connections import url_of
 from kms_schema.cli.migrations import errors_reported
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
-
-if TYPE_CHECKING:
-    from kms_schema import preflight
-    from kms_schema.migrate import options as migration_options
-    from kms_schema.preflight import report
-else:
-    preflight = on_use("kms_schema.preflight")
-    migration_options = on_use("kms_schema.migrate.options")
-    report = on_use("kms_schema.preflight.report")
 
 
 @click.command(
@@ -36,6 +26,10 @@ def preflight_command(revision: str, database_url: str | None, style: str, **opt
     It shows the locks of each table and their approximate duration, rows that violate a new constraint, missing
     privileges, and space on disk. It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
+    from kms_schema import preflight
+    from kms_schema.migrate import options as migration_options
+    from kms_schema.preflight import report
+
     with errors_reported():
         verdict = preflight.preflight(url_of(database_url), revision, migration_options.MigrationOptions(**options))
     click.echo(report.as_json(verdict) if style == "json" else report.as_text(verdict))

@@ -5,17 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli.on_use import on_use
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
 
 if TYPE_CHECKING:
     import psycopg
-
-    from kms_schema.audit.storage import errors, operation_records
-else:
-    operation_records = on_use("kms_schema.audit.storage.operation_records")
-    errors = on_use("kms_schema.audit.storage.errors")
 
 
 def record(
@@ -31,6 +25,8 @@ def record(
 
     The parameters are those of `record_operation`.
     """
+    from kms_schema.audit.storage import errors, operation_records
+
     try:
         operation_records.record_operation(
             connection, operation, subject, schema=schema, seal_number=seal_number, findings=findings

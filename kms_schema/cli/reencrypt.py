@@ -9,7 +9,6 @@ import click
 from kms_schema.cli import messages, progress
 from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import as_ring
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, key_id_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from kms_schema.keyring import Reencryption
-else:
-    sa = on_use("sqlalchemy")
 
 _NAMED = 20
 """How many rows that do not open are named in text; JSON has all that are known."""
@@ -38,6 +35,8 @@ def _bound_as(_context: click.Context, _parameter: click.Parameter, text: str | 
 def _row(
     _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
 ) -> "dict[str, sa.types.TypeEngine[Any] | None]":
+    import sqlalchemy as sa
+
     return {each.removesuffix(":uuid"): sa.Uuid() if each.endswith(":uuid") else None for each in given}
 
 

@@ -1,22 +1,15 @@
 """`kms-schema roles`: group roles for PostgreSQL and their privileges."""
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import connections, messages
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import schema_option, style_option
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.database.url import parse_database_url
 from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import script
-
-if TYPE_CHECKING:
-    from kms_schema.roles import applying as roles_of
-else:
-    roles_of = on_use("kms_schema.roles.applying")
 
 _ON_SQLITE = "SQLite has no roles: everyone who can write the file can do anything (restrict its permissions)"
 
@@ -57,6 +50,8 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
 
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
+    from kms_schema.roles import applying as roles_of
+
     def report(attempt: int) -> None:
         messages.note(f"a table is in use; attempt {attempt} of {roles_of.ATTEMPTS} released its locks")
 

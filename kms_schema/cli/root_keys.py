@@ -10,21 +10,19 @@ from click.core import ParameterSource
 from kms_schema import crypto
 from kms_schema.cli import streams
 from kms_schema.cli.arguments import name_given
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto import KeyWrapping, RootKeys
-    from kms_schema.roots import opening as roots_of_trust
-else:
-    roots_of_trust = on_use("kms_schema.roots.opening")
 
 _OF_FILES = (None, "file", "env")
 
 
 def _checked(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse URIs of pyproject.toml that load a library: a file of the current folder must not do that."""
+    from kms_schema.roots import opening as roots_of_trust
+
     if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.DEFAULT_MAP:
         for each in given:
             if roots_of_trust.scheme_of(roots_of_trust.split_option(each)[1]) not in _OF_FILES:
@@ -45,6 +43,8 @@ root_key_options: Decorator = click.option(
 @contextmanager
 def root_keys_of(roots: Sequence[str], *, despite_refused_pin: bool = False) -> "Iterator[RootKeys]":
     """Yield the root keys of the option, and close them at the end; raises `UsageError`."""
+    from kms_schema.roots import opening as roots_of_trust
+
     try:
         opened = roots_of_trust.open_roots(pairs_of(roots), despite_refused_pin=despite_refused_pin)
     except crypto.CryptoError as error:
@@ -62,6 +62,8 @@ def wrapping_with(roots: Sequence[str]) -> "Iterator[KeyWrapping]":
 
 def pairs_of(given: Sequence[str]) -> dict[str, str]:
     """Return the URIs of the option by their references. Raises `UsageError`."""
+    from kms_schema.roots import opening as roots_of_trust
+
     pairs: dict[str, str] = {}
     for each in given:
         reference, uri = roots_of_trust.split_option(each)

@@ -13,7 +13,6 @@ import pytest
 from kms_schema.cli import program
 from kms_schema.cli.arguments import closest
 from kms_schema.cli.lazy_group import LazyGroup
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy
 from kms_schema.keyring.use import cache
@@ -120,7 +119,7 @@ def test_a_listing_imports_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     own = {
         f"kms_schema.cli.{name}"
-        for name in ("arguments", "configuration", "interrupts", "lazy_group", "messages", "on_use", "streams")
+        for name in ("arguments", "configuration", "interrupts", "lazy_group", "messages", "streams")
     }
     assert set(done.stderr.split()) == {
         "kms_schema._version",
@@ -137,13 +136,6 @@ def test_a_listing_imports_no_command() -> None:
         "kms_schema.cli",
         *own,
     }
-
-
-def test_who_asks_a_module_that_is_imported_on_use_what_it_is_imports_nothing() -> None:
-    """pytest asks so of every object in a module of tests."""
-    assert not hasattr(on_use("there_is_no_such_module"), "__wrapped__")
-    with pytest.raises(ModuleNotFoundError):
-        on_use("there_is_no_such_module").main()
 
 
 def test_the_help_of_no_command_imports_what_is_slow() -> None:

@@ -2,22 +2,17 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
-from kms_schema.cli.on_use import on_use
 from tests.deploying.compose import COMPOSE, FILE, OURS, SERVICES
 from tests.deploying.containers import EXAMPLES, stages
-
-if TYPE_CHECKING:
-    import check_jsonschema
-else:
-    check_jsonschema = on_use("check_jsonschema")  # it takes more than a second to import, in each process
 
 
 def checked(schema: str, file: Path) -> str:
     """Check a file by a schema that check-jsonschema has, and return what it says."""
+    import check_jsonschema  # noqa: PLC0415  (it takes more than a second, in each process)
+
     return CliRunner().invoke(check_jsonschema.main, ["--builtin-schema", schema, str(file)]).output
 
 

@@ -2,17 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from kms_schema.cli.on_use import on_use
 from tests.deploying.kubernetes import MANIFESTS, PODS, documents, secret
-
-if TYPE_CHECKING:
-    import jsonschema
-else:
-    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
 
 SCHEMA = json.loads((Path(__file__).parent / "published" / "kubernetes-1.37.json").read_text(encoding="utf-8"))
 
@@ -20,6 +14,8 @@ SCHEMA = json.loads((Path(__file__).parent / "published" / "kubernetes-1.37.json
 def refused(document: dict[str, Any]) -> list[str]:
     """Return what the schema of its kind refuses."""
     schema = {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{document['kind']}"}
+    import jsonschema  # noqa: PLC0415  (with its formats it takes more than a second, in each process)
+
     return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(document)]
 
 

@@ -1,21 +1,15 @@
 """Bills of materials: valid by the schemas of CycloneDX, and each reference leads to a component."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 
-from kms_schema.cli.on_use import on_use
 from kms_schema.inventory import Form
 from support.engines import Database
 from tests.inventory.keys_of_each_kind import ROOT
 from tests.inventory.written import write, write_json
-
-if TYPE_CHECKING:
-    from cyclonedx.validation import json as validation
-else:
-    validation = on_use("cyclonedx.validation.json")  # with its formats it takes more than a second, in each process
 
 SCHEMAS: dict[Form, SchemaVersion] = {"cyclonedx-1.6": SchemaVersion.V1_6, "cyclonedx-1.7": SchemaVersion.V1_7}
 each_version = pytest.mark.parametrize("form", SCHEMAS)
@@ -31,7 +25,9 @@ def components(document: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("names", [True, False])
 def test_a_document_is_valid_by_the_schema(stocked: Database, form: Form, names: bool) -> None:
     text, _ = write(stocked, form, names=names)
-    validator = validation.JsonStrictValidator(SCHEMAS[form])
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415  (it takes more than a second)
+
+    validator = JsonStrictValidator(SCHEMAS[form])
     assert validator.validate_str(text) is None
     assert validator.validate_str(text.replace('"pre-activation"', '"asleep"')) is not None
 

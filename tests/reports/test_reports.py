@@ -10,13 +10,12 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
-from kms_schema.cli.on_use import on_use
 from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
 from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.formats import oscal
@@ -32,13 +31,6 @@ from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import FORGER, KEY, seal_all
 from tests.reports.populated import HOSTILE, now, write
 
-if TYPE_CHECKING:
-    import jsonschema
-    from trestle.oscal import assessment_results
-else:
-    assessment_results = on_use("trestle.oscal.assessment_results")
-    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
-
 pytestmark = pytest.mark.versions("oldest and newest")
 
 SCHEMA = json.loads((REPOSITORY / "kms_schema" / "reports" / "report.schema.json").read_text(encoding="utf-8"))
@@ -51,6 +43,8 @@ def claim(written: Written, name: str) -> dict[str, Any]:
 
 
 def test_a_report_says_what_it_is_about_and_has_a_proof_of_each_entry(connection: Connection, tmp_path: Path) -> None:
+    import jsonschema  # noqa: PLC0415  (with its formats it takes more than a second, in each process)
+
     shown: list[tuple[str, int, int]] = []
     written = write(connection, tmp_path, progress=lambda *each: shown.append(each))
     assert shown[-1][:2] == ("hashed", shown[-1][2])
@@ -116,6 +110,8 @@ def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_
 
 
 def test_oscal_is_what_its_model_accepts_for_each_standard(connection: Connection, tmp_path: Path) -> None:
+    from trestle.oscal import assessment_results  # noqa: PLC0415  (it takes more than a second)
+
     written = write(connection, tmp_path, "gdpr", style="oscal")
     (result,) = assessment_results.AssessmentResults.oscal_read(written.path.rename(tmp_path / "results.json")).results
     states = {each["number"]: each["state"] for each in written.document["controls"]}

@@ -2,17 +2,11 @@
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxml import etree
 
-from kms_schema.cli.on_use import on_use
 from support.engines.programs import REPOSITORY
-
-if TYPE_CHECKING:
-    import jsonschema
-else:
-    jsonschema = on_use("jsonschema")  # with its formats it takes more than a second, in each process
 
 SCHEMAS = REPOSITORY / "tests" / "validator" / "schemas"
 
@@ -25,4 +19,6 @@ def junit_schema() -> etree.XMLSchema:
 @cache
 def sarif_validator() -> Any:
     schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
+    import jsonschema  # noqa: PLC0415  (with its formats it takes more than a second, in each process)
+
     return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())

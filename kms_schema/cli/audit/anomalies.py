@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kms_schema.audit.anomalies import finding
 from kms_schema.audit.anomalies.rules import RULES, RuleName
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import style_option, time_since, where
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema.audit.anomalies import finding
     from kms_schema.audit.anomalies.anomaly import Anomaly
-else:
-    finding = on_use("kms_schema.audit.anomalies.finding")
 
 
 @click.command(

@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import messages, terminal
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_option, style_option, time_since, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
 
 if TYPE_CHECKING:
-    import difflib
-
-    from kms_schema.audit import listing
     from kms_schema.audit.listing import ListedEntry
-else:
-    difflib = on_use("difflib")
-    listing = on_use("kms_schema.audit.listing")
 
 _LINE = "{:>8} {:<19} {:<24} {}"
 _FIRST_COLUMNS = 54
@@ -59,6 +52,8 @@ def list_command(
     key or a version, which --key leaves out. A rotation writes VERSION_ACTIVATED. JSON has the user and the role of
     each entry, too. Nothing is verified and nothing is written; on PostgreSQL the login needs kms_auditor.
     """
+    from kms_schema.audit import listing
+
     with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
         found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, since=since, limit=limit)
     if not found:
@@ -83,6 +78,8 @@ def list_command(
 
 def _nothing(key_id: str | None, event_type: str | None, since: dt.datetime | None) -> str:
     """Return that there are no such entries, with known types that are similar to one that is not known."""
+    import difflib
+
     of_type = "" if event_type is None else f" of type {event_type}"
     of_key = "" if key_id is None else f" about key {key_id}"
     known = [] if event_type is None else [*EVENT_TYPES]

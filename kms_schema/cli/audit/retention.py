@@ -11,13 +11,13 @@ import click
 
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
+from kms_schema.audit.retention import expiring
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
 from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
@@ -25,13 +25,7 @@ from kms_schema.files.outputs import new_file
 from kms_schema.text.printable import counted
 
 if TYPE_CHECKING:
-    from kms_schema.audit.retention import archive, expiring, retain
-    from kms_schema.audit.retention.expiring import Expired
     from kms_schema.audit.retention.retain import Retained
-else:
-    archive = on_use("kms_schema.audit.retention.archive")
-    expiring = on_use("kms_schema.audit.retention.expiring")
-    retain = on_use("kms_schema.audit.retention.retain")
 
 _CHECK = "python -m kms_schema.audit.standalone.check_archive"
 _number = click.IntRange(1, LARGEST)
@@ -62,6 +56,8 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
 
     The archive has compressed JSON lines. It is verified with a verifier key, without the database.
     """
+    from kms_schema.audit.retention import archive
+
     with opened(as_trail(), database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
         seal, removed = seal_of(snapshot.seals, until), snapshot.tombstones.newest()
         first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
@@ -121,6 +117,8 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     before it is removed, and a sealed tombstone names that file. Store the printed checkpoint outside the database. The
     next run completes a run that was interrupted, and prints and publishes its checkpoint.
     """
+    from kms_schema.audit.retention import retain
+
     if dry_run:
         with opened(as_trail(), database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
             _show_expired(expiring.expired(snapshot), style)
@@ -184,7 +182,7 @@ def _document(each: "Retained") -> dict[str, object]:
     }
 
 
-def _show_expired(cut: "Expired | None", style: str) -> None:
+def _show_expired(cut: expiring.Expired | None, style: str) -> None:
     if style == "json":
         document = cut and {
             "entries": cut.entries, "first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf,

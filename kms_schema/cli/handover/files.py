@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.streams import CannotUseFile, kind_of
 from kms_schema.files.inputs import open_regular
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema import keyring
-    from kms_schema.keyring.handover import handover_files, receiver_keys
     from kms_schema.keyring.handover.receiver_keys import HandoverKey, HandoverPublicKey
-else:
-    keyring = on_use("kms_schema.keyring")
-    handover_files = on_use("kms_schema.keyring.handover.handover_files")
-    receiver_keys = on_use("kms_schema.keyring.handover.receiver_keys")
 
 
 @contextmanager
 def usage_errors(path: Path) -> Iterator[None]:
     """Turn errors of a file of handovers into `UsageError`. None of them shows a key."""
+    from kms_schema import keyring
+
     try:
         yield
     except ImportError as error:  # cryptography is too old
@@ -43,6 +38,8 @@ def usage_errors(path: Path) -> Iterator[None]:
 
 def read_file(path: Path) -> bytes:
     """Return the content of a file of handovers. Raises `UsageError`, also if it is longer than any is."""
+    from kms_schema.keyring.handover import handover_files
+
     with usage_errors(path), open_regular(path) as file:
         content = file.read(handover_files.LONGEST_FILE + 1)
     if len(content) > handover_files.LONGEST_FILE:
@@ -52,6 +49,8 @@ def read_file(path: Path) -> bytes:
 
 def read_public_key(path: Path) -> "HandoverPublicKey":
     """Return the public key in a file. Raises `UsageError`."""
+    from kms_schema.keyring.handover import receiver_keys
+
     with usage_errors(path):
         return receiver_keys.HandoverPublicKey.read(path)
 
@@ -59,6 +58,8 @@ def read_public_key(path: Path) -> "HandoverPublicKey":
 @contextmanager
 def private_key(path: Path) -> "Iterator[HandoverKey]":
     """Yield the private key in a file, which is wiped at the end. Raises `UsageError`."""
+    from kms_schema.keyring.handover import receiver_keys
+
     with usage_errors(path):
         key = receiver_keys.HandoverKey.read(path)
     with key:

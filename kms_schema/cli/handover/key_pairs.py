@@ -2,22 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import OutputFile, style_option
 from kms_schema.files.outputs import FOR_OTHERS, new_file
 from kms_schema.text.printable import in_a_line
-
-if TYPE_CHECKING:
-    from kms_schema.keyring.handover import handover_files, receiver_keys
-else:
-    handover_files = on_use("kms_schema.keyring.handover.handover_files")
-    receiver_keys = on_use("kms_schema.keyring.handover.receiver_keys")
 
 
 @click.command("new-key", epilog="\b\nExample:\n  kms-schema handover new-key receiver.key")
@@ -31,6 +23,8 @@ def new_key_command(*, file: Path, style: str) -> None:
 
     Exit status: 0 made, 2 usage, 3 output that cannot be written.
     """
+    from kms_schema.keyring.handover import receiver_keys
+
     public = file.with_name(f"{file.name}.pub")
     with usage_errors(file), receiver_keys.HandoverKey.generate() as key:
         with new_file(public, FOR_OTHERS) as target:
@@ -59,6 +53,8 @@ def show_command(*, file: Path, style: str) -> None:
 
     Exit status: 0 shown, 2 usage.
     """
+    from kms_schema.keyring.handover import handover_files
+
     content = read_file(file)
     if content.startswith(handover_files.MAGIC):
         with usage_errors(file):

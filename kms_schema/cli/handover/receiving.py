@@ -3,26 +3,17 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import private_key, read_file, usage_errors
 from kms_schema.cli.keys.open_ring import as_ring, print_change
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import named_file
 from kms_schema.text.printable import in_a_line
-
-if TYPE_CHECKING:
-    from kms_schema import keyring
-    from kms_schema.keyring.handover import handover_files
-else:
-    keyring = on_use("kms_schema.keyring")
-    handover_files = on_use("kms_schema.keyring.handover.handover_files")
 
 
 def _digits(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -103,6 +94,9 @@ def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str
 
     Exit status: 0 written, 1 it does not open, 2 usage, 3 output that cannot be written.
     """
+    from kms_schema import keyring
+    from kms_schema.keyring.handover import handover_files
+
     content = read_file(file)
     with private_key(key) as private:
         try:

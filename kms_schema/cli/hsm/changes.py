@@ -6,22 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.hsm.listing import document_of
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, name_of, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
+from kms_schema.pkcs11 import pins
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:
-    from kms_schema.crypto import Secret, same_root
+    from kms_schema.crypto import Secret
     from kms_schema.hsm import configurations
-    from kms_schema.pkcs11 import pins
-else:
-    configurations = on_use("kms_schema.hsm.configurations")
-    same_root = on_use("kms_schema.crypto.same_root")
-    pins = on_use("kms_schema.pkcs11.pins")
 
 _PROVIDERS = [each.value for each in HsmProvider]
 _of_a_change = together(actor_option, where, style_option)
@@ -67,6 +62,9 @@ def add_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.crypto import same_root
+    from kms_schema.hsm import configurations
+
     if (pin_source is None) != (under is None):
         raise click.UsageError("a PIN is stored with both --pin-source and --under REF, or not at all")
     with (
@@ -121,6 +119,8 @@ def _set_active(
     name: str, is_active: bool, sentence: str, actor: str | None, *, place: tuple[str | None, str, str]
 ) -> None:
     """Change an HSM at a URL, in a schema, and print it in a style."""
+    from kms_schema.hsm import configurations
+
     database_url, schema, style = place
     with opened(as_session(actor), database_url, schema, writing=True) as session:
         configurations.set_active(session, name, is_active)

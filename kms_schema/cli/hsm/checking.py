@@ -9,18 +9,15 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.hsm_options import hsm_option, hsms_of
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options, root_keys_of
+from kms_schema.hsm.hsms import Hsms
 from kms_schema.text.printable import counted, in_a_line
 from kms_schema.vocabulary import HsmHealth
 
 if TYPE_CHECKING:
-    from kms_schema.hsm import checking, hsms
-else:
-    checking = on_use("kms_schema.hsm.checking")
-    hsms = on_use("kms_schema.hsm.hsms")
+    from kms_schema.hsm import checking
 
 _SLOW_MS = 1000
 
@@ -64,6 +61,8 @@ def check_command(
 
     Exit status: 0 all are healthy, 1 one is not or cannot be checked, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.hsm import checking
+
     uris = hsms_of(hsms)
     checked = names or tuple(uris)
     if not checked:
@@ -71,7 +70,7 @@ def check_command(
     with (
         root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened_roots,
         opened(as_engine(), database_url, schema, writing=True) as engine,
-        closing(_hsms(uris, despite_refused_pin)) as opened_hsms,
+        closing(Hsms(uris, despite_refused_pin=despite_refused_pin)) as opened_hsms,
     ):
         done = [
             checking.check_hsm(engine, opened_hsms, each, (opened_roots,), slow_ms=slow_ms, actor=actor)
@@ -83,10 +82,6 @@ def check_command(
         for each in done:
             _print_check(each)
     return 0 if all(each.health is HsmHealth.HEALTHY for each in done) else 1
-
-
-def _hsms(uris: dict[str, str], despite_refused_pin: bool) -> "hsms.Hsms":
-    return hsms.Hsms(uris, despite_refused_pin=despite_refused_pin)
 
 
 def _print_check(done: "checking.HsmCheck") -> None:

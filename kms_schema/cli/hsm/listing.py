@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.hsm import configurations
-else:
-    configurations = on_use("kms_schema.hsm.configurations")
 
 _NAME = 20
 """The width of names in the table. A longer one has a line of its own."""
@@ -31,6 +28,8 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.hsm import configurations
+
     with opened(as_session(), database_url, schema) as session:
         found = configurations.listed_hsms(session)
     if not found:

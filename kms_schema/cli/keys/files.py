@@ -10,17 +10,13 @@ import click
 
 from kms_schema.cli import messages, progress, streams
 from kms_schema.cli.keys.open_ring import as_ring
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import replaced_file
 
 if TYPE_CHECKING:
-    from kms_schema import keyring
     from kms_schema.keyring import KeyRing
-else:
-    keyring = on_use("kms_schema.keyring")
 
 _MEGABYTE = 2**20
 _STANDARD = Path("-")
@@ -123,6 +119,8 @@ def _copy(
     parts_of: _Parts, ring_of: "Callable[[], AbstractContextManager[KeyRing]]", file: Path, output: Path | None
 ) -> None:
     """Write the parts that a ring makes of the input."""
+    from kms_schema import keyring
+
     if output is None and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: use --output FILE, or a pipe")
     done, typed = 0, file == _STANDARD and sys.stdin.isatty()

@@ -12,7 +12,6 @@ import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli import messages, terminal
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_argument, style_option, where
 from kms_schema.text.printable import in_a_line
@@ -21,12 +20,7 @@ from kms_schema.vocabulary import KeyStatus, KeyType
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from kms_schema import keyring
-    from kms_schema.keyring import listing
     from kms_schema.keyring.listing import ListedKey, ListedVersion
-else:
-    keyring = on_use("kms_schema.keyring")
-    listing = on_use("kms_schema.keyring.listing")
 
 _NAME, _SHORTEST_NAME = 26, 8
 """The width of names in the table, and in that of a narrow terminal. A longer one has a line of its own."""
@@ -36,8 +30,13 @@ _VERSIONS = "{:>7} {:>10} {:<9} {:>16} {:>16} {:<10}"
 
 @contextmanager
 def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]":
+    from kms_schema.keyring import UnknownKeyError
+
     with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
-        yield connection
+        try:
+            yield connection
+        except UnknownKeyError as error:
+            raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
 
 
 @click.command("list", epilog="\b\nExamples:\n  kms-schema keys list\n  kms-schema keys list --type dek --format json")
@@ -52,6 +51,8 @@ def list_command(
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.keyring import listing
+
     with _reading(database_url, schema) as connection:
         found = listing.listed_keys(connection, key_type=key_type, status=status)
         first = next(found, None)  # before the header: a database without the schema is an error
@@ -91,22 +92,21 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
 
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
     """
-    try:
-        with _reading(database_url, schema) as connection:
-            key, versions = listing.listed_key(connection, key_id), listing.listed_versions(connection, key_id)
-            columns = listing.stored_columns(connection, key_id)
-            if style == "json":
-                document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
-                click.echo(json.dumps(document, indent=2))
-                return
-            _print_properties(key)
-            if columns:
-                click.echo(in_a_line(f"encrypted_columns: {', '.join(columns)}"))
-            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "RESERVED BYTES", "SINCE").rstrip())
-            for each in versions:
-                _print_version(each)
-    except keyring.UnknownKeyError as error:
-        raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
+    from kms_schema.keyring import listing
+
+    with _reading(database_url, schema) as connection:
+        key, versions = listing.listed_key(connection, key_id), listing.listed_versions(connection, key_id)
+        columns = listing.stored_columns(connection, key_id)
+        if style == "json":
+            document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
+            click.echo(json.dumps(document, indent=2))
+            return
+        _print_properties(key)
+        if columns:
+            click.echo(in_a_line(f"encrypted_columns: {', '.join(columns)}"))
+        click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "RESERVED BYTES", "SINCE").rstrip())
+        for each in versions:
+            _print_version(each)
 
 
 def _print_properties(key: "ListedKey") -> None:

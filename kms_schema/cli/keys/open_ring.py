@@ -11,7 +11,6 @@ import click
 
 from kms_schema.cli.database_errors import LOCKED, MEMBERSHIP, at, with_hint
 from kms_schema.cli.hsm_options import hsms_of
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import Opening, opener
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
@@ -23,11 +22,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from kms_schema import keyring
-    from kms_schema.keyring import listing
     from kms_schema.keyring.descriptions import KeyDescription
-else:
-    keyring = on_use("kms_schema.keyring")
-    listing = on_use("kms_schema.keyring.listing")
 
 _USES: Mapping[str, str] = {
     KeyStatus.ROTATED: "it decrypts only", KeyStatus.EXPIRED: "it decrypts only",
@@ -48,6 +43,8 @@ def as_ring(
 
     `cache` is that of the ring if it is None.
     """
+    from kms_schema import keyring
+
     policy, uris, schema = cache or keyring.CachePolicy(), hsms_of(hsms), opening.schema
     with (
         root_keys_of(roots) as opened_roots,
@@ -65,6 +62,9 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
     None contains material, plaintext or associated data. The ring has one error for a ciphertext that does not open,
     whatever the reason. Here an unknown name of a key is another one: a login that uses keys may list their names.
     """
+    from kms_schema import keyring
+    from kms_schema.keyring import listing
+
     target = parse_database_url(url)
     try:
         yield

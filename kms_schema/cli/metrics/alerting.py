@@ -1,19 +1,9 @@
 """`kms-schema metrics rules`, `alertmanager` and `dashboard`: the files for Prometheus, Alertmanager and Grafana."""
 
-from typing import TYPE_CHECKING
-
 import click
 
-from kms_schema.cli.on_use import on_use
-
-if TYPE_CHECKING:
-    from kms_schema.monitoring.alerting import alertmanager, dashboard, rule_file
-    from kms_schema.validator.formats import layout
-else:
-    alertmanager = on_use("kms_schema.monitoring.alerting.alertmanager")
-    dashboard = on_use("kms_schema.monitoring.alerting.dashboard")
-    rule_file = on_use("kms_schema.monitoring.alerting.rule_file")
-    layout = on_use("kms_schema.validator.formats.layout")
+from kms_schema.monitoring.alerting import alertmanager, dashboard, rule_file
+from kms_schema.validator.formats import layout
 
 
 @click.command(

@@ -2,26 +2,17 @@
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kms_schema.cli import interrupts, messages
 from kms_schema.cli.connections import url_of
 from kms_schema.cli.metrics.snapshots import Snapshots
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, where
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.files.outputs import FOR_OTHERS, replaced_file
-
-if TYPE_CHECKING:
-    import prometheus_client
-
-    from kms_schema.monitoring import exposition
-else:
-    prometheus_client = on_use("prometheus_client")
-    exposition = on_use("kms_schema.monitoring.exposition")
 
 _file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -56,6 +47,8 @@ def export_command(
     Each scrape reads one snapshot as a member of kms_auditor. Without the database it reports
     kms_collector_success 0 for each part. HTTP has no passwords: use TLS with client certificates, or a proxy.
     """
+    import prometheus_client
+
     if (listen is None) == (textfile is None):
         raise click.UsageError("give either --listen HOST:PORT or --textfile FILE")
     if once and textfile is None:
@@ -94,6 +87,10 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _serve(snapshots: Snapshots, address: tuple[str, int], files: dict[str, Path | None]) -> int:
+    import prometheus_client
+
+    from kms_schema.monitoring import exposition
+
     registry = prometheus_client.CollectorRegistry()
     registry.register(exposition.SnapshotCollector(snapshots.read))
     tls: dict[str, Any] = {name: str(file) for name, file in files.items() if file is not None}
@@ -124,6 +121,8 @@ def _write(snapshots: Snapshots, file: Path, interval: float) -> int:
 
 
 def _write_once(snapshots: Snapshots, file: Path) -> int:
+    from kms_schema.monitoring import exposition
+
     snapshot = snapshots.read()
     try:
         if file == STANDARD_OUTPUT:

@@ -1,20 +1,14 @@
 """`kms-schema policies create`, `update`, `enable` and `disable`."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.policies.printing import COLUMNS, document_of, name_argument, print_policy
 from kms_schema.vocabulary import KeyType
-
-if TYPE_CHECKING:
-    from kms_schema.rotations import policies
-else:
-    policies = on_use("kms_schema.rotations.policies")
 
 _REASONS = ("interval_days", "max_age_days", "max_uses", "max_volume_mb", "on_compliance")
 """The options of which a policy needs one."""
@@ -101,6 +95,8 @@ def create_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.rotations import policies
+
     if not any(limits[each] for each in _REASONS):
         *most, last = (f"--{each.replace('_', '-')}" for each in _REASONS)
         raise click.UsageError(f"the policy makes no key due: give one of {', '.join(most)} or {last}")
@@ -172,6 +168,8 @@ def disable_command(*, policy_name: str, actor: str | None, database_url: str | 
 
 def _change(policy_name: str, values: dict[str, Any], actor: str | None, *, place: tuple[str | None, str, str]) -> None:
     """Change a policy at a URL, in a schema, and print it in a style."""
+    from kms_schema.rotations import policies
+
     database_url, schema, style = place
     with opened(as_session(actor), database_url, schema, writing=True) as session:
         document = document_of(policies.update_policy(session, policy_name, values))

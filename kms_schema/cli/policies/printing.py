@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.audit.formats.timestamps import time_to_text
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator, name_of
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import models
-else:
-    models = on_use("kms_schema.models")
 
 COLUMNS = {
     "interval_days": "rotation_interval_days",
@@ -38,6 +35,8 @@ name_argument: Decorator = click.argument("policy_name", metavar="NAME", callbac
 
 def document_of(policy: "models.RotationPolicy") -> dict[str, Any]:
     """Return the columns of a policy for JSON."""
+    from kms_schema import models
+
     return {column.key: _spelled(getattr(policy, column.key)) for column in models.RotationPolicy.__table__.columns}
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.policies.printing import document_of, name_argument, print_policy
@@ -14,9 +13,6 @@ from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.models import RotationPolicy
-    from kms_schema.rotations import policies
-else:
-    policies = on_use("kms_schema.rotations.policies")
 
 _NAME = 20
 """The width of names in the table. A longer one has a line of its own."""
@@ -31,6 +27,8 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.rotations import policies
+
     with opened(as_session(), database_url, schema) as session:
         found = policies.list_policies(session)
         if not found:
@@ -65,6 +63,8 @@ def show_command(*, policy_name: str, database_url: str | None, schema: str, sty
 
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
+    from kms_schema.rotations import policies
+
     with opened(as_session(), database_url, schema) as session:
         document = document_of(policies.find_policy(session, policy_name))
     print_policy(document, style)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
@@ -14,10 +13,7 @@ from kms_schema.cli.root_keys import root_key_options, root_keys_of
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema import roots as roots_of_trust
     from kms_schema.roots import Checked
-else:
-    roots_of_trust = on_use("kms_schema.roots")
 
 _SHOWN = 20
 """How many of the rows that do not open the text names; JSON has all."""
@@ -51,6 +47,8 @@ def check_command(
     Exit status: 0 every row of these roots opens, 1 one does not, or a root cannot be used, 2 usage, 3 no connection or
     missing privilege.
     """
+    from kms_schema import roots as roots_of_trust
+
     if not roots:
         raise click.UsageError("give the root keys to check with --root-key or KMS_ROOT_KEYS")
     try:

@@ -3,19 +3,12 @@
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema import crypto
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option
 from kms_schema.text.printable import in_a_line
-
-if TYPE_CHECKING:
-    from kms_schema.roots import opening as roots_of_trust
-else:
-    roots_of_trust = on_use("kms_schema.roots.opening")
 
 
 @click.command(
@@ -37,6 +30,8 @@ def create_command(*, uri: str, from_file: Path | None, style: str) -> int:
 
     Exit status: 0 created, 1 the token refused, 2 usage.
     """
+    from kms_schema.roots import opening as roots_of_trust
+
     try:
         with closing(roots_of_trust.create_root(uri, from_file)) as root:
             name = root.key

@@ -11,7 +11,6 @@ import click
 from kms_schema.cli import interrupts, messages
 from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import as_ring
-from kms_schema.cli.on_use import on_use
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
@@ -19,8 +18,6 @@ from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema import keyring
-else:
-    keyring = on_use("kms_schema.keyring")
 
 _MOST_SECONDS = 7 * 86_400
 MAX_AGE, LONGEST_AGE = 60.0, 3600.0
@@ -90,6 +87,8 @@ def run_command(
     Exit status: 0 done, or ended by SIGTERM, 1 with --once a rotation failed, 2 usage, 3 no connection or missing
     privilege, 130 interrupted.
     """
+    from kms_schema import keyring
+
     cache = keyring.CachePolicy(max_age=max_age)
     with (
         opened(as_ring(roots, hsms=hsms, cache=cache), database_url, schema) as ring,
