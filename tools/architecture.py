@@ -40,6 +40,17 @@ def kernel() -> tuple[str, ...]:
     return names[: names.index(END_OF_KERNEL)]
 
 
+def kernel_size() -> str:
+    """Return how many lines a reviewer of the kernel reads, in thousands: every change would be one here otherwise."""
+    parts = [REPOSITORY / "kms_schema" / name for name in kernel()]
+    files = [file for part in parts for file in (part.rglob("*") if part.is_dir() else [part.with_suffix(".py")])]
+    python, sql = (
+        sum(len(file.read_text("utf-8").splitlines()) for file in files if file.suffix == suffix) // 1000
+        for suffix in (".py", ".sql")
+    )
+    return f"A reviewer of the kernel reads {python},000 lines of Python and {sql},000 of SQL."
+
+
 def order() -> tuple[str, ...]:
     """Return the modules and packages of `kms_schema` from the bottom up: each imports from those before it."""
     return tuple(name for name in _names() if name != END_OF_KERNEL)

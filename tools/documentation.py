@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from alembic.util import CommandError
 
-import kms_schema
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.inventory.states import STATES
@@ -34,7 +33,6 @@ from tools.site.commands import variable_rows
 
 Status = TypeVar("Status", bound=str)
 
-KERNEL_ROOT = Path(kms_schema.__file__).parent
 _ALSO = (CommandError, OSError, TypeError, ValueError)
 _GENERATED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -67,17 +65,6 @@ def words() -> str:
         ("vocabulary", "words"),
         [(f"`{each.__name__}`", " ".join(f"`{word}`" for word in each)) for each in enumerations],
     )
-
-
-def kernel() -> str:
-    """Return how many lines a reviewer of the kernel reads, in thousands: every change would be one here otherwise."""
-    parts = [KERNEL_ROOT / name for name in architecture.kernel()]
-    files = [file for part in parts for file in (part.rglob("*") if part.is_dir() else [part.with_suffix(".py")])]
-    python, sql = (
-        sum(len(file.read_text("utf-8").splitlines()) for file in files if file.suffix == suffix) // 1000
-        for suffix in (".py", ".sql")
-    )
-    return f"A reviewer of the kernel reads {python},000 lines of Python and {sql},000 of SQL."
 
 
 def schema_diagram() -> str:
@@ -268,7 +255,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "rotation lifecycle": rotation_lifecycle,
     "variables": lambda: _table(("command", "variables"), variable_rows()),
     "vocabulary": words,
-    "kernel": kernel,
+    "kernel": architecture.kernel_size,
     "kinds of objects": kinds_of_objects,
     "rules": rules,
     "report claims": lambda: _table(CLAIM_HEAD, claim_rows()),
