@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from alembic.util import CommandError
 
+import kms_schema
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.inventory.states import STATES
@@ -27,13 +28,14 @@ from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFEC
 from tools import architecture
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
-from tools.public_errors import hierarchy, import_from
+from tools.public_errors import ERROR_HEAD, error_rows
 from tools.report_tables import CLAIM_HEAD, CONTROL_HEAD, LEGEND_HEAD, claim_rows, control_rows, legend_rows
 from tools.site.commands import variable_rows
 
 Status = TypeVar("Status", bound=str)
 
 _ALSO = (CommandError, OSError, TypeError, ValueError)
+KERNEL_ROOT = Path(kms_schema.__file__).parent
 _GENERATED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -127,22 +129,6 @@ def row_policies() -> str:
                 f"`{policy.using or policy.check}`",
             )
             for policy in POLICIES
-        ],
-    )
-
-
-def errors() -> str:
-    """Return the errors of the package as a Markdown table, in the order of their hierarchy."""
-    return _table(
-        ("error", "import from", "also a", "says"),
-        [
-            (
-                "· " * depth + f"`{error.__name__}`",
-                f"`{import_from(error)}`",
-                " ".join(f"`{base.__name__}`" for base in error.__bases__ if base in _ALSO),
-                (error.__doc__ or "").strip().partition("\n")[0],
-            )
-            for depth, error in hierarchy()
         ],
     )
 
@@ -241,7 +227,7 @@ PAGES = ("ARCHITECTURE.md", *(
 PARTS: Mapping[str, Callable[[], str]] = {
     "alerts": alerts,
     "anomalies": anomalies,
-    "errors": errors,
+    "errors": lambda: _table(ERROR_HEAD, error_rows()),
     "indexes": indexes,
     "metrics": metrics,
     "conditions": conditions,

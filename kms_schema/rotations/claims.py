@@ -4,13 +4,15 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from kms_schema.errors import KmsSchemaError
 
 
 class RotationError(KmsSchemaError):
-    """A request to the queue failed; the message says what to do."""
+    """A request to the queue, or a change of a policy, failed; the message says what to do."""
+
+    reason: Literal["policy_exists", "policy_refused", "unknown_policy", "unknown_time_zone"] | None
 
 
 class LeaseLostError(RotationError):

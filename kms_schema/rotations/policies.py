@@ -19,18 +19,6 @@ CHANGEABLE = (
 """The columns that `update_policy` changes."""
 
 
-class UnknownPolicyError(RotationError):
-    """No policy has this name."""
-
-
-class PolicyExistsError(RotationError):
-    """A policy with this name exists."""
-
-
-class PolicyRefusedError(RotationError):
-    """The database refuses the values of a policy; the message names the rule."""
-
-
 def create_policy(session: Session, policy_name: str, key_type: str, values: Mapping[str, Any]) -> RotationPolicy:
     """Create a policy, and return it as the database has it. The caller commits.
 
@@ -38,25 +26,30 @@ def create_policy(session: Session, policy_name: str, key_type: str, values: Map
     - `policy_name`: up to 100 characters. `key_type`: of the keys to which it applies
     - `values`: of the columns in `CHANGEABLE`, and of `created_by`; the others have their defaults
 
-    Raises `PolicyExistsError`, `PolicyRefusedError` for values that the database refuses, and `ValueError` for a text
-    that no database stores. Example::
+    Raises `RotationError` (reasons `policy_exists`, and `policy_refused` for values that the database refuses), and
+    `ValueError` for a text that no database stores. Example::
 
         create_policy(session, "data keys quarterly", "dek", {"rotation_interval_days": 90})
     """
     check_texts(policy_name=policy_name, **values)
     if session.scalar(sa.select(RotationPolicy.id).where(RotationPolicy.policy_name == policy_name)) is not None:
-        raise PolicyExistsError(f"there is a policy named {policy_name!r}: change it with policies update")
+        raise RotationError(
+            f"there is a policy named {policy_name!r}: change it with policies update", reason="policy_exists"
+        )
     policy = RotationPolicy(policy_name=policy_name, key_type=key_type, **values)
     session.add(policy)
     return _written(session, policy)
 
 
 def find_policy(session: Session, policy_name: str) -> RotationPolicy:
-    """Return the policy with this name. Raises `UnknownPolicyError`."""
+    """Return the policy with this name. Raises `RotationError` (reason `unknown_policy`)."""
     named = sa.select(RotationPolicy).where(RotationPolicy.policy_name == policy_name)
     found = session.scalars(named).one_or_none() if fault_of(policy_name) is None else None
     if found is None:
-        raise UnknownPolicyError(f"there is no policy named {policy_name!r}: kms-schema policies list shows the names")
+        raise RotationError(
+            f"there is no policy named {policy_name!r}: kms-schema policies list shows the names",
+            reason="unknown_policy",
+        )
     return found
 
 
@@ -72,8 +65,8 @@ def update_policy(session: Session, policy_name: str, values: Mapping[str, Any])
     - `policy_name`: its name. `values`: of the columns in `CHANGEABLE`; None removes a limit
 
     A rotation that is scheduled is not made if its policy is disabled before a worker begins it. Raises
-    `UnknownPolicyError`, `PolicyRefusedError` for values that the database refuses, and `ValueError` for a text that no
-    database stores. Example::
+    `RotationError` (reasons `unknown_policy`, and `policy_refused` for values that the database refuses), and
+    `ValueError` for a text that no database stores. Example::
 
         update_policy(session, "data keys quarterly", {"max_operations": 10**9})
     """
@@ -87,12 +80,14 @@ def update_policy(session: Session, policy_name: str, values: Mapping[str, Any])
 def _written(session: Session, policy: RotationPolicy) -> RotationPolicy:
     if policy.timezone is not None and policy.timezone not in zoneinfo.available_timezones():
         # PostgreSQL refuses it as well; SQLite knows no zones.
-        raise PolicyRefusedError(f"there is no time zone {policy.timezone!r}: a name such as Europe/Berlin")
+        raise RotationError(
+            f"there is no time zone {policy.timezone!r}: a name such as Europe/Berlin", reason="policy_refused"
+        )
     try:
         session.flush()
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
         reason = str(error.orig).splitlines()[0]
         advice = ". Set another limit first, or disable the policy" if "nothing that makes a key due" in reason else ""
-        raise PolicyRefusedError(f"the database refuses the policy: {reason}{advice}") from None
+        raise RotationError(f"the database refuses the policy: {reason}{advice}", reason="policy_refused") from None
     session.refresh(policy)
     return policy

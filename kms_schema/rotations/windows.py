@@ -41,5 +41,6 @@ class Window:
     def _unknown(self) -> RotationError:
         return RotationError(
             f"policy {self.policy_name!r} has the time zone {self.timezone!r}, which is unknown on this"
-            " machine: correct the policy, or update the machine's time zones (pip install tzdata)"
+            " machine: correct the policy, or update the machine's time zones (pip install tzdata)",
+            reason="unknown_time_zone",
         )

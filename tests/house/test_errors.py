@@ -1,11 +1,15 @@
 """One hierarchy: a program that catches `KmsSchemaError` catches every error that the package defines."""
 
+import ast
 import pickle
+from collections import defaultdict
+from collections.abc import Iterator
 
 from kms_schema import KmsSchemaError
 from kms_schema.cli.database_errors import ANSWERS
 from kms_schema.keyring.formats.errors import DoesNotOpenError
-from tools.public_errors import defined_errors, hierarchy
+from tests.support.import_graph import modules
+from tools.public_errors import defined_errors, has_always_a_reason, hierarchy, reasons_of
 
 
 def test_every_error_is_below_the_base_class() -> None:
@@ -28,6 +32,30 @@ def test_the_page_lists_each_error_once() -> None:
 
 def test_the_messages_of_commands_are_about_errors_that_exist() -> None:
     assert set(ANSWERS) - {each.__name__ for each in defined_errors()} == set()
+def given_reasons() -> Iterator[tuple[str, str, ast.expr | None]]:
+    """Yield place, class and reason of each error that the package makes; None without a reason."""
+    names = frozenset(error.__name__ for error in defined_errors())
+    for module, file in modules().items():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and (name := getattr(node.func, "id", getattr(node.func, "attr", ""))) in names
+            ):
+                reasons = (each.value for each in node.keywords if each.arg == "reason")
+                yield f"{module}:{node.lineno}", name, next(reasons, None)
+
+
+def test_each_reason_is_one_of_its_class_and_none_is_left_over() -> None:
+    given: dict[str, set[str]] = defaultdict(set)
+    for _, name, reason in given_reasons():
+        if reason is not None:
+            given[name] |= {each.value for each in ast.walk(reason) if isinstance(each, ast.Constant)}
+    assert given == {error.__name__: set(reasons_of(error)) for error in defined_errors() if reasons_of(error)}
+
+
+def test_a_class_whose_reason_is_never_none_always_has_one() -> None:
+    required = frozenset(each.__name__ for each in defined_errors() if has_always_a_reason(each))
+    assert [place for place, name, reason in given_reasons() if name in required and reason is None] == []
 
 
 def test_each_error_reaches_another_process_as_it_is() -> None:

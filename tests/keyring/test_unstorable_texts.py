@@ -17,12 +17,16 @@ from kms_schema.hsm.errors import UnknownHsmError
 from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, StatusChangeError, UnknownKeyError
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
-from kms_schema.rotations.policies import UnknownPolicyError, create_policy, find_policy
+from kms_schema.rotations import RotationError
+from kms_schema.rotations.policies import create_policy, find_policy
 from kms_schema.text.storable import check_texts
 from support.engines import Database
 from support.rows.smallest import unique
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import AAD, DATA, ROOT, value
+from tests.support.engines import Database
+from tests.support.errors import raises
+from tests.support.rows.smallest import unique
 
 BAD = [pytest.param("a\0b", id="nul"), pytest.param("caf\udce9", id="surrogate")]
 FAULT = "has (the character NUL|a surrogate)"
@@ -139,7 +143,7 @@ def test_functions_of_sessions_and_connections(sql_engine: sa.Engine, database: 
     with sa.orm.Session(sql_engine) as session:
         with pytest.raises(DependentsError):
             destroyable(session, bad, 1)
-        with pytest.raises(UnknownPolicyError):
+        with raises(RotationError, "unknown_policy"):
             find_policy(session, bad)
         with pytest.raises(UnknownHsmError):
             find_hsm(session, bad)
