@@ -13,7 +13,6 @@ from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, force_option, wh
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.waivers import waivers_option
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
-from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES
 from kms_schema.text.printable import in_a_line
@@ -94,7 +93,9 @@ def report_command(
                 waivers=waivers,
                 progress=progress.show_count if progress.on_terminal() else no_progress,
             )
-        except PeriodError as error:
+        except ReportError as error:
+            if error.reason != "period":
+                raise
             raise click.BadParameter(str(error), param_hint="--period") from None
         except OSError as error:
             raise cannot_write(Path(error.filename or path), error) from None

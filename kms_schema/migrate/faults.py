@@ -1,5 +1,7 @@
 """Errors of migrations: each message is one sentence that says what happened and what to do."""
 
+from typing import Literal
+
 import sqlalchemy as sa
 from alembic.util import CommandError
 
@@ -24,13 +26,11 @@ class MigrationUsageError(MigrationError):
 
 
 class CannotMigrateError(MigrationError):
-    """There is no connection, or its role lacks a privilege."""
+    """There is no connection, its role lacks a privilege, or another session holds a lock for too long (`locked`)."""
+
+    reason: Literal["locked"] | None
 
     exit_status = 3
-
-
-class UpgradeLockError(CannotMigrateError):
-    """Another session holds the lock for too long, or the server ended the wait for it."""
 
 
 GO_DIRECTLY = (

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from kms_schema.database.lock_holders import TABLES, UPGRADE, described
 from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.engine import BEGIN_OPTION
-from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, UpgradeLockError, sqlstate_of
+from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, CannotMigrateError, sqlstate_of
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
 
@@ -39,8 +39,8 @@ def one_upgrade_at_a_time(
     file's write lock. A transaction that the block leaves open is committed, or rolled back if the block raises. A
     waiter logs which session it waits for.
 
-    Raises `UpgradeLockError` after `wait_seconds`, and `CannotMigrateError` at once behind a proxy that gives each
-    statement to another server process, where no client owns a session's lock.
+    Raises `CannotMigrateError`: with the reason `locked` after `wait_seconds`, and at once behind a proxy that gives
+    each statement to another server process, where no client owns a session's lock.
     """
     if connection.dialect.name == "sqlite":
         return _alone_on_sqlite(connection, wait_seconds)
@@ -50,13 +50,13 @@ def one_upgrade_at_a_time(
 def _poll(
     attempt: Callable[[], bool], wait_seconds: float, waiting: Callable[[], str], late: Callable[[], str]
 ) -> None:
-    """Repeat `attempt` until it succeeds; log `waiting` once, or raise `UpgradeLockError` with `late` at the end."""
+    """Repeat `attempt` until it succeeds; log `waiting` once, or raise the error with `late` at the end."""
     deadline = time.monotonic() + wait_seconds
     logged = False
     while not attempt():
         left = deadline - time.monotonic()
         if left <= 0:
-            raise UpgradeLockError(late())
+            raise CannotMigrateError(late(), reason="locked")
         if not logged:
             log.warning("%s", waiting())
             logged = True
@@ -90,7 +90,9 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
         timeouts = _timeouts(session)
         _set(session, {**dict.fromkeys(timeouts, "0"), "lock_timeout": str(lock_timeout_ms)})
     except session.driver_error as error:
-        raise UpgradeLockError(f"the server ended the wait for the upgrade's lock: {str(error).strip()}") from error
+        raise CannotMigrateError(
+            f"the server ended the wait for the upgrade's lock: {str(error).strip()}", reason="locked"
+        ) from error
     try:
         connection.execution_options(isolation_level="READ COMMITTED")
         yield
@@ -154,7 +156,7 @@ def _unlock(session: PostgresqlSession, timeouts: Mapping[str, str]) -> None:
             raise
 
 
-def locked(connection: sa.Connection, error: BaseException | None) -> UpgradeLockError | None:
+def locked(connection: sa.Connection, error: BaseException | None) -> CannotMigrateError | None:
     """Return the error for a table that was locked for too long, with the sessions that lock it; None if not known.
 
     `error` is the driver's. The transaction of `connection` ends. Some errors name the sessions already.
@@ -164,7 +166,7 @@ def locked(connection: sa.Connection, error: BaseException | None) -> UpgradeLoc
     connection.rollback()
     holder = _holder(PostgresqlSession(connection), TABLES)
     message = f"{str(error).splitlines()[0]}; another session{holder} has the lock: {WHEN_IT_HAS_ENDED}"
-    return UpgradeLockError(message) if holder else None
+    return CannotMigrateError(message, reason="locked") if holder else None
 
 
 def _holder(session: PostgresqlSession, query: str = UPGRADE) -> str:

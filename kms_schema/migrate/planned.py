@@ -7,13 +7,8 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
-from kms_schema.errors import KmsSchemaError
-from kms_schema.sql.declarations import Declaration, declared
+from kms_schema.sql.declarations import Declaration, UndeclaredError, declared
 from kms_schema.sql.operations import PLANNING_OPTION
-
-
-class UndeclaredStatementError(KmsSchemaError, ValueError):
-    """A revision executes a statement without a declaration of what it does."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ def recorded(context: MigrationContext) -> Iterator[list[PlannedStatement]]:
         text = str(compiled).replace("%%", "%")
         declaration = declared()
         if declaration is None:
-            raise UndeclaredStatementError(f"a revision does not declare what this does: {text[:100]}")
+            raise UndeclaredError(f"a revision does not declare what this does: {text[:100]}", reason="statement")
         planned.append(PlannedStatement(text, declaration))
 
     context.impl._exec = record  # type: ignore[method-assign]  # where all of Alembic's statements pass

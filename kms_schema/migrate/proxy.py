@@ -27,14 +27,6 @@ ROUND_SECONDS = 0.01
 CONNECT_SECONDS = 5
 
 
-class _SharedProcessesError(Exception):
-    """A client was given two server processes, or two clients share a server process."""
-
-
-class _UnknownProxyError(Exception):
-    """There is a proxy, or may be one, and this driver opens no neighbours."""
-
-
 class _Processes:
     """The server process of each client; in session mode each client has one of its own."""
 
@@ -42,12 +34,12 @@ class _Processes:
         self._process_of: dict[object, int] = {}
         self._client_of: dict[int, object] = {}
 
-    def given(self, client: object, process: int) -> None:
-        if (
+    def are_shared(self, client: object, process: int) -> bool:
+        """Return whether a client was given two server processes, or two clients this one."""
+        return (
             self._process_of.setdefault(client, process) != process
             or self._client_of.setdefault(process, client) is not client
-        ):
-            raise _SharedProcessesError
+        )
 
 
 class _Neighbour:
@@ -94,16 +86,7 @@ def refuse_shared_processes(connection: sa.Connection) -> None:
     """Raise `CannotMigrateError` if the proxy that `connection` goes through gives a process to several clients."""
     session = PostgresqlSession(connection)
     try:
-        _compare(session)
-    except _SharedProcessesError:
-        raise CannotMigrateError(
-            f"a proxy at {_address(connection)} pools transactions, but an upgrade needs a session: {GO_DIRECTLY}"
-        ) from None
-    except _UnknownProxyError:
-        raise CannotMigrateError(
-            f"there is a proxy at {_address(connection)}, and only psycopg can find out whether it pools transactions: "
-            f"use the driver psycopg (postgresql+psycopg://), or {GO_DIRECTLY}"
-        ) from None
+        shared = _shares_processes(session)
     except session.driver_error as error:
         if sqlstate_of(error) == ADMIN_SHUTDOWN:
             raise connection_lost(_address(connection), str(error)) from error
@@ -111,30 +94,42 @@ def refuse_shared_processes(connection: sa.Connection) -> None:
             f"the check whether the proxy at {_address(connection)} pools transactions failed ({str(error).strip()}): "
             f"{GO_DIRECTLY}"
         ) from error
+    if shared is None:
+        raise CannotMigrateError(
+            f"there is a proxy at {_address(connection)}, and only psycopg can find out whether it pools transactions: "
+            f"use the driver psycopg (postgresql+psycopg://), or {GO_DIRECTLY}"
+        )
+    if shared:
+        raise CannotMigrateError(
+            f"a proxy at {_address(connection)} pools transactions, but an upgrade needs a session: {GO_DIRECTLY}"
+        )
 
 
-def _compare(session: PostgresqlSession) -> None:
-    """Raise `_SharedProcessesError` as soon as the proxy, if there is one, shares processes.
+def _shares_processes(session: PostgresqlSession) -> bool | None:
+    """Return whether there is a proxy that shares processes; None if this driver opens no neighbours to find out.
 
     A pool at rest may give the same process to the same client each time, so that client alone cannot tell; its
     neighbours then get that process as well. No client is in a transaction here, so none waits for another.
     """
     processes = _Processes()
     for _ in range(NEIGHBOURS):
-        processes.given(session, session.value(WHICH_PROCESS))
+        if processes.are_shared(session, session.value(WHICH_PROCESS)):
+            return True
     # At its start the connection got the id of the process itself, or one that the proxy made up.
     if session.process == session.value(WHICH_PROCESS):
-        return
+        return False
     if session.driver_name not in OF_PSYCOPG:
-        raise _UnknownProxyError
+        return None
     with ExitStack() as opened:
         neighbours = [opened.enter_context(closing(_Neighbour(session.driver))) for _ in range(NEIGHBOURS)]
         for _ in range(ROUNDS):
             for neighbour in neighbours:
-                if (process := neighbour.answer()) is not None:
-                    processes.given(neighbour, process)
-            processes.given(session, session.value(WHICH_PROCESS))
+                if (process := neighbour.answer()) is not None and processes.are_shared(neighbour, process):
+                    return True
+            if processes.are_shared(session, session.value(WHICH_PROCESS)):
+                return True
             time.sleep(ROUND_SECONDS)
+    return False
 
 
 def _address(connection: sa.Connection) -> str:

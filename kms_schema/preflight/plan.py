@@ -81,7 +81,7 @@ def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptio
         options: those that the upgrade would have.
 
     Raises `MigrationError` if the database is at an unknown revision, and `MigrationUsageError` if `target` is no
-    revision or below the current one. Raises `UndeclaredStatementError` if a revision executes a statement without a
+    revision or below the current one. Raises `UndeclaredError` if a revision executes a statement without a
     declaration.
     """
     script = ScriptDirectory(migrations_folder())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from kms_schema.reports.errors import PeriodError
+from kms_schema.reports.errors import ReportError
 
 FORMS = "2026, 2026-Q3, 2026-07 or 2026-07-01..2026-09-30, up to ten years"
 _YEARS = range(1970, 9999)
@@ -22,7 +22,7 @@ class Period:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the period of a text such as `2026-Q3`. Raises `PeriodError`.
+        """Return the period of a text such as `2026-Q3`. Raises `ReportError` (`period`).
 
         text: a year, a quarter, a month, or the first and the last day: `2026-07-01..2026-09-30`.
 
@@ -45,7 +45,7 @@ class Period:
                     return cls(text, start, last + timedelta(days=1))
         except ValueError:
             pass
-        raise PeriodError(f"no period: {text!r}; write {FORMS}")
+        raise ReportError(f"no period: {text!r}; write {FORMS}", reason="period")
 
     def months(self) -> "list[Period]":
         """Return the months of the period, the first and the last as far as they are in it."""

@@ -17,7 +17,7 @@ from kms_schema.audit.storage.open import snapshot_within
 from kms_schema.files.outputs import FOR_OTHERS, recorded_file
 from kms_schema.reports.claims import CLAIMS
 from kms_schema.reports.document import Document, document_of
-from kms_schema.reports.errors import PeriodError, ReportError
+from kms_schema.reports.errors import ReportError
 from kms_schema.reports.evaluating import outcomes
 from kms_schema.reports.formats import html, oscal
 from kms_schema.reports.periods import Period
@@ -165,11 +165,17 @@ def _read(
                 raise PeriodError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
             scope = Scope(validation.engine, schema, period, now)
             reading = Reading.of(snapshot, scope, validation, progress)
+                raise ReportError(
+                    f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC", reason="period"
+                )
+            dialect = Dialect(validation.engine, schema, period, now)
+            reading = Reading.of(snapshot, dialect, validation, progress)
             begins = reading.log_begins
             if begins is not None and period.end <= begins and not reading.summary:
-                raise PeriodError(
+                raise ReportError(
                     f"the period {period.name} ended before the log begins, at {begins:%Y-%m-%d %H:%M} UTC:"
-                    " name a later period"
+                    " name a later period",
+                    reason="period",
                 )
             quoted = quote(reading, claims, attachments)
             decided = outcomes(reading, claims, quoted)

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Literal
+
+from kms_schema.errors import KmsSchemaError
 
 MODES = (
     "ACCESS SHARE",
@@ -25,6 +28,12 @@ MODES = (
     "ACCESS EXCLUSIVE",
 )
 """PostgreSQL's lock modes, from the weakest to the strongest."""
+
+
+class UndeclaredError(KmsSchemaError, ValueError):
+    """A revision does not declare what a statement does, or which relations a view reads."""
+
+    reason: Literal["reads", "statement"]
 
 
 @dataclass(frozen=True)

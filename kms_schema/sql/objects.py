@@ -8,9 +8,8 @@ All names of relations are without the schema. An unknown file raises `FileNotFo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from kms_schema.errors import KmsSchemaError
 from kms_schema.sql import SqlFile, load, text_of
-from kms_schema.sql.declarations import Declaration, Lock, locking
+from kms_schema.sql.declarations import Declaration, Lock, UndeclaredError, locking
 from kms_schema.sql.operations import engine_name, execute, locks, schema
 
 Files = Sequence[str] | Mapping[str, Sequence[str]]
@@ -21,14 +20,10 @@ Declared = tuple[str, Declaration]
 NO_RELATIONS: Relations = MappingProxyType({})
 
 
-class UndeclaredReadsError(KmsSchemaError, ValueError):
-    """A view whose revision does not declare what it reads."""
-
-
 def create_objects(files: Files, *, reads: Relations = NO_RELATIONS, references: Relations = NO_RELATIONS) -> None:
     """Create the objects of `files`, in this order, on the engine of the migration.
 
-    Raises `UndeclaredReadsError` for a view of PostgreSQL's that is not in `reads`.
+    Raises `UndeclaredError` for a view of PostgreSQL's that is not in `reads`.
 
     Example: `create_objects(("rotations_due_v01",), reads={"rotations_due_v01": ("key_masters", "key_versions")})`.
     """
@@ -91,7 +86,7 @@ def creation(
 ) -> Iterator[Declared]:
     """Yield the statements that create the object of a file, each with its declaration.
 
-    `suffix` is what the caller adds to the object's name in the statements. Raises `UndeclaredReadsError`.
+    `suffix` is what the caller adds to the object's name in the statements. Raises `UndeclaredError`.
     """
     new = load(engine_name(), file)
     first, *more = new.create(schema())
@@ -118,7 +113,7 @@ def _creation_locks(
             return locking("SHARE", (new.table(schema()),), f"building {name}", long=True)
         case "VIEW" | "MATERIALIZED VIEW":
             if reads is None:
-                raise UndeclaredReadsError(f"{file}: declare which tables and views it reads")
+                raise UndeclaredError(f"{file}: declare which tables and views it reads", reason="reads")
             filled = new.kind == "MATERIALIZED VIEW"
             return locks("ACCESS SHARE", reads, f"{'filling' if filled else 'view'} {name}", long=filled)
     return ()

@@ -12,14 +12,15 @@ from alembic import op
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrate.lock import one_upgrade_at_a_time
-from kms_schema.migrate.planned import UndeclaredStatementError
 from kms_schema.preflight import postgresql, preflight
 from kms_schema.preflight.report import WIDTH, as_text
 from kms_schema.preflight.verdict import Disk
 from kms_schema.sql import objects
+from kms_schema.sql.declarations import UndeclaredError
 from support.catalog import catalog, differences
 from support.engines import Database
 from support.engines.pgbouncer import pgbouncer
+from support.errors import raises
 from support.revisions import revisions
 from support.rows.population import all_rows, populate
 from support.statements import execute
@@ -158,7 +159,7 @@ def test_a_statement_without_a_declaration_is_refused(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "execute", lambda statement, _declaration: op.execute(statement))
-    with pytest.raises(UndeclaredStatementError, match="a revision does not declare what this does: "):
+    with raises(UndeclaredError, "statement", match="a revision does not declare what this does: "):
         preflight(empty_database.url)
 
 

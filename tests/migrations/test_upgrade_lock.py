@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from kms_schema.engine import create_engine
-from kms_schema.migrate.lock import LOCK_KEY, UpgradeLockError, one_upgrade_at_a_time
+from kms_schema.migrate.faults import CannotMigrateError
+from kms_schema.migrate.lock import LOCK_KEY, one_upgrade_at_a_time
 from support.engines import Database
+from support.errors import raises
 from support.login_roles import login
 from support.programs.alembic_processes import run_at_once
 from support.statements import execute
@@ -31,7 +33,7 @@ def wait_for_the_lock(database: Database, seconds: float = 0.3) -> str:
         engine = database.engine()
         stack.callback(engine.dispose)
         connection = stack.enter_context(engine.connect())
-        refusal = stack.enter_context(pytest.raises(UpgradeLockError))
+        refusal = stack.enter_context(raises(CannotMigrateError, "locked"))
         stack.enter_context(one_upgrade_at_a_time(connection, wait_seconds=seconds, lock_timeout_ms=1000))
     return str(refusal.value)
 

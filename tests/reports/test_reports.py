@@ -17,13 +17,13 @@ import pytest
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
 from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
-from kms_schema.reports.errors import PeriodError
 from kms_schema.reports.formats import oscal
 from kms_schema.reports.reading import plain
 from kms_schema.vocabulary import KeyStatus
 from support.engines import Engines
 from support.engines.database import Connection
 from support.engines.programs import REPOSITORY
+from support.errors import raises
 from support.programs.commands import kms_schema
 from support.rows.smallest import audit_entry, insert
 from support.statements import execute
@@ -193,7 +193,7 @@ def test_what_cannot_be_reported_is_said_and_leaves_no_file(connection: Connecti
 def test_a_period_before_the_log_is_refused_and_one_that_begins_before_it_is_for_review(
     connection: Connection, tmp_path: Path
 ) -> None:
-    with pytest.raises(PeriodError, match="the period 1999 ended before the log begins, at 2"):
+    with raises(ReportError, "period", match="the period 1999 ended before the log begins, at 2"):
         write(connection, tmp_path, period="1999")
     assert list(tmp_path.iterdir()) == []
     early = write(connection, tmp_path)
