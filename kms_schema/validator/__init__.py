@@ -94,24 +94,19 @@ def in_snapshot(
 
         in_snapshot(connection, lambda report: print(report.verdict))
     """
+    stopped: BaseException | None = None
 
     def go_on(report: Report) -> None:
+        nonlocal stopped
         try:
             checked = replace(report, checked_at=datetime.now(UTC))
             then(on_demand.waive(checked, waivers) if waivers else checked)
-        except BaseException as error:  # the stable read would read again for some errors of PostgreSQL
-            raise _StoppedError from error
+        except BaseException as error:  # noqa: BLE001 — raised below: the stable read would read again for some errors
+            stopped = error
 
-    try:
-        _report(
-            connection, schema, version_table, strict=False, level="catalog", progress=None, probe=False, then=go_on
-        )
-    except _StoppedError as stopped:
-        raise stopped.__cause__ or stopped from None
-
-
-class _StoppedError(Exception):
-    """The function that reads in the snapshot has raised the cause of this."""
+    _report(connection, schema, version_table, strict=False, level="catalog", progress=None, probe=False, then=go_on)
+    if stopped is not None:
+        raise stopped
 
 
 def _report(

@@ -6,7 +6,7 @@ values. An attribute at its default is left out. `needs` names the objects that 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from kms_schema.errors import KmsSchemaError
 from kms_schema.snapshots import Attributes, Objects
@@ -17,7 +17,6 @@ __all__ = [
     "STAMPS",
     "Attributes",
     "Catalog",
-    "ChangedMeanwhileError",
     "Names",
     "Objects",
     "Revisions",
@@ -44,11 +43,16 @@ DATA_CORRUPTED = "XX001"
 
 
 class ValidationError(KmsSchemaError):
-    """There is no verdict: the database could not be read, or not consistently; the message has the reason."""
+    """There is no verdict: the database could not be read, or not consistently; the message has the cause.
+
+    `changed_meanwhile`: an object was dropped or altered while its definition was read; the message is the server's.
+    """
+
+    reason: Literal["changed_meanwhile"] | None
 
 
 class UnreadableError(KmsSchemaError):
-    """A check of rows could not run; the message has the reason, `sqlstate` PostgreSQL's code if there is one.
+    """A check could not run; the message has the cause, `sqlstate` PostgreSQL's code if there is one.
 
     SQLite has no such codes: `data_corrupted` also stands for its malformed files.
     """
@@ -62,10 +66,6 @@ class UnreadableError(KmsSchemaError):
     def is_damage(self) -> bool:
         """True if the server refused stored data as damaged."""
         return self.sqlstate in {DATA_CORRUPTED, "XX002"}
-
-
-class ChangedMeanwhileError(ValidationError):
-    """An object was dropped or altered while its definition was read; the message is the server's."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from kms_schema.validator.catalog import builtins, name_resolution
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
     Attributes,
-    ChangedMeanwhileError,
     Names,
     Objects,
     Revisions,
@@ -214,7 +213,7 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
     """Open one READ ONLY, REPEATABLE READ snapshot on an idle connection, and leave the connection as it was.
 
     Raises `ValidationError` for a connection in a transaction, whose settings must not change, and
-    `ChangedMeanwhileError` if an object was dropped or altered while its definition was read.
+    `ValidationError` (`changed_meanwhile`) if an object was dropped or altered while its definition was read.
     """
     # A closed connection is UNKNOWN: psycopg raises its own error.
     if connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
@@ -233,7 +232,7 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
             if cause := name_resolution.cause(misleading, error.sqlstate):
                 raise ValidationError(f"{first}: {cause}") from error
             if error.sqlstate in _MOVED and not connection.closed:
-                raise ChangedMeanwhileError(first) from error
+                raise ValidationError(first, reason="changed_meanwhile") from error
             raise
 
 

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kms_schema import snapshots
 from kms_schema.validator import on_demand
-from kms_schema.validator.catalog.attributes import (
-    Catalog,
-    ChangedMeanwhileError,
-    Names,
-    Objects,
-    Revisions,
-    ValidationError,
-    names_of,
-)
+from kms_schema.validator.catalog.attributes import Catalog, Names, Objects, Revisions, ValidationError, names_of
 from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.expected_privileges import AppliedRoles, has_policies, prefix_in, with_roles
 from kms_schema.validator.catalog.version_table import VersionTable
@@ -162,7 +154,9 @@ def in_stable_read(
                     _refuse_while_migrating(reader)
                     return then(reader, compared)
                 before = compared.catalog
-        except ChangedMeanwhileError as error:
+        except ValidationError as error:
+            if error.reason != "changed_meanwhile":
+                raise
             before, moved = None, str(error)
     raise ValidationError(f"the schema changed during every read ({moved}); run this again after the migration")
 

@@ -8,12 +8,12 @@ probe; only sequences advance.
 
 from contextlib import AbstractContextManager, closing
 
-from kms_schema.validator.catalog.attributes import Objects
+from kms_schema.validator.catalog.attributes import Objects, UnreadableError
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.probe.attempts import attempts
 from kms_schema.validator.probe.findings import not_probed, probe_findings
 from kms_schema.validator.probe.runner import Kind, Outcome, make
-from kms_schema.validator.probe.session import NotProbedError, Session
+from kms_schema.validator.probe.session import Session
 
 __all__ = ["probe"]
 
@@ -27,7 +27,7 @@ def probe(opened: AbstractContextManager[Session], expected: Objects) -> tuple[i
     unable: tuple[Finding, ...] = ()
     try:
         outcomes += _outcomes(opened, expected)
-    except NotProbedError as error:
+    except UnreadableError as error:
         unable = (not_probed(str(error)),)
     return sum(outcome.kind is Kind.AS_PROMISED for outcome in outcomes), (*probe_findings(outcomes), *unable)
 

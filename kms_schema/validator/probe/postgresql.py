@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 
 from kms_schema.text.identifiers import quoted
-from kms_schema.validator.catalog.attributes import ValidationError
+from kms_schema.validator.catalog.attributes import UnreadableError, ValidationError
 from kms_schema.validator.catalog.postgresql_reader import rolled_back
 from kms_schema.validator.probe.attempt import Engine, Statement
-from kms_schema.validator.probe.session import Circumstance, NotProbedError, Refusal
+from kms_schema.validator.probe.session import Circumstance, Refusal
 
 LOCK_SECONDS = 1
 """How long a statement waits for a lock."""
@@ -49,7 +49,7 @@ class PostgresqlSession:
     engine: Engine = "postgresql"
 
     def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
-        """Check that the transaction may write; raises `NotProbedError`, and `ValidationError` on a standby."""
+        """Check that the transaction may write; raises `UnreadableError`, and `ValidationError` on a standby."""
         self._cursor = cursor
         self._schema = quoted(schema) + "."
         self.version: int = cursor.connection.info.server_version // 10000
@@ -62,7 +62,7 @@ class PostgresqlSession:
                 " a standby can be validated without --probe"
             )
         if read_only:
-            raise NotProbedError("transactions of this role are read-only here (default_transaction_read_only)")
+            raise UnreadableError("transactions of this role are read-only here (default_transaction_read_only)")
 
     def circumstances(self) -> Generator[Circumstance, None, None]:
         """Yield each circumstance, set; session_replication_role only if the role may set it."""

@@ -5,12 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kms_schema.errors import KmsSchemaError
 from kms_schema.validator.probe.attempt import Engine, Statement
-
-
-class NotProbedError(KmsSchemaError):
-    """There is no transaction that may write; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Session(Protocol):
     circumstance: Circumstance
 
     def circumstances(self) -> Generator[Circumstance, None, None]:
-        """Yield each circumstance, set. Raises `NotProbedError` if the session may not write."""
+        """Yield each circumstance, set. Raises `UnreadableError` if the session may not write."""
         ...
 
     def savepoint(self) -> AbstractContextManager[None]:

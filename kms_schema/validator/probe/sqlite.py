@@ -12,8 +12,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from kms_schema.validator.catalog.attributes import UnreadableError
 from kms_schema.validator.probe.attempt import Engine, Statement
-from kms_schema.validator.probe.session import Circumstance, NotProbedError, Refusal
+from kms_schema.validator.probe.session import Circumstance, Refusal
 
 LOCK_SECONDS = 1
 """How long the probe waits for another writer."""
@@ -63,7 +64,7 @@ class SqliteSession:
                 return
             if "locked" in reason:
                 reason = f"another connection was writing for {LOCK_SECONDS} second ({reason})"
-            raise NotProbedError(reason) from None
+            raise UnreadableError(reason) from None
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
