@@ -14,7 +14,7 @@ Error = TypeVar("Error", bound=KmsSchemaError)
 
 @contextmanager
 def raises(
-    error: type[Error], reason: str, *, match: str | re.Pattern[str] | None = None
+    error: type[Error], reason: str | None, *, match: str | re.Pattern[str] | None = None
 ) -> Iterator[pytest.ExceptionInfo[Error]]:
     """Expect an error of this class with this reason, and a message that matches."""
     with pytest.raises(error, match=match) as caught:

@@ -5,21 +5,6 @@ See the page "keyring" of the documentation.
 The modules that speak to tokens need the extra `kms-schema[pkcs11]`; `Hsms` imports them when a token is used.
 """
 
-from kms_schema.hsm.errors import (
-    HandleError,
-    HsmDisabledError,
-    HsmError,
-    HsmExistsError,
-    HsmNotGivenError,
-    HsmRefusedError,
-    MissingExtraError,
-    MissingObjectError,
-    StoredPinError,
-    UnfitTokenError,
-    UnknownHsmError,
-)
+from kms_schema.hsm.errors import HsmError, MissingObjectError, UnfitTokenError
 
-__all__ = [
-    "HandleError", "HsmDisabledError", "HsmError", "HsmExistsError", "HsmNotGivenError", "HsmRefusedError",
-    "MissingExtraError", "MissingObjectError", "StoredPinError", "UnfitTokenError", "UnknownHsmError",
-]  # fmt: skip
+__all__ = ["HsmError", "MissingObjectError", "UnfitTokenError"]

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import RootKeys
 from kms_schema.hsm.configurations import find_hsm, record_health, refuse_dual_auth
-from kms_schema.hsm.errors import HandleError, MissingObjectError, UnfitTokenError
+from kms_schema.hsm.errors import MissingObjectError, UnfitTokenError
 from kms_schema.hsm.handles import Handle
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.stored_pins import learn_stored_pin
 from kms_schema.models import KeyMaster, KeyVersion, acting_for
-from kms_schema.pkcs11 import ModuleError, TokenLostError, TokenNotFoundError, TokenRefusedError
+from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenRefusedError
 from kms_schema.vocabulary import HsmHealth
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _UNNAMED = (
 )
 _COMMIT_SECONDS = 2.0
 """The time from an object in the token to the COMMIT of its version, as a rule much less."""
-_GONE = (ModuleError, TokenLostError, TokenNotFoundError)
+_GONE = (TokenLostError, TokenNotFoundError)
 
 
 @dataclass
@@ -67,9 +67,9 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
     An HSM that does not answer is OFFLINE. One whose trial fails, or whose keys are missing or have other attributes
     than they were made with, is DEGRADED.
 
-    Raises `UnknownHsmError`, `HsmDisabledError` for one that requires two people at a login, `HsmNotGivenError` and
-    `StoredPinError`. Other errors of `kms_schema.pkcs11`, such as `PinRefusedError`, end the check too. The health then
-    stays as it is. Example::
+    Raises `HsmError`: `unknown_hsm`, `disabled` for one that requires two people at a login, `no_uri` and
+    `no_stored_pin`. Other errors of `kms_schema.pkcs11`, such as `PinError`, end the check too. The health then stays
+    as it is. Example::
 
         check_hsm(engine, Hsms({"luna-1": uri}), "luna-1").health
     """
@@ -134,7 +134,7 @@ def _known(session: Session) -> set[bytes]:
     """Return the ids of the objects of all versions: several names of HSMs may lead to one token."""
     known = set()
     for text in session.scalars(sa.select(KeyVersion.hsm_key_id).where(KeyVersion.hsm_key_id.is_not(None))):
-        with suppress(HandleError):
+        with suppress(MissingObjectError):
             known.add(Handle.parse(text or "").object_id)
     return known
 
@@ -144,7 +144,7 @@ def _read_back(hsms: Hsms, done: HsmCheck, versions: list[tuple[str, str]]) -> N
     for named, text in versions:
         try:
             faults = objects.faults(Handle.parse(text).object_id)
-        except (HandleError, MissingObjectError) as error:
+        except MissingObjectError as error:
             done.faults.append(f"{named}: {error}")
         else:
             done.keys += 1

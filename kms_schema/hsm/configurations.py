@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.hsm.errors import HsmDisabledError, HsmExistsError, HsmRefusedError, UnknownHsmError
+from kms_schema.hsm.errors import HsmError
 from kms_schema.models import HsmConfiguration, current_time
 from kms_schema.text.storable import check_texts, fault_of
 from kms_schema.vocabulary import HsmHealth, HsmProvider
@@ -61,17 +61,19 @@ def add_hsm(  # noqa: PLR0913  (each is a column)
     - `endpoint_url`: where it is, for people: no program opens it. `created_by`: who adds it
     - `audit_all_operations`: True for an entry in the audit log for each use of its keys
 
-    Raises `HsmExistsError`, `HsmRefusedError` for values that the database refuses, and `ValueError` for a text that no
+    Raises `HsmError`: `hsm_exists`, `values_refused` if the database refuses them; and `ValueError` for a text that no
     database stores. Example::
 
         add_hsm(session, "luna-1", provider=HsmProvider.THALES_LUNA)
     """
     if not name.strip() or len(name) > _LONGEST or not name.isprintable() or "/" in name:
-        raise HsmRefusedError(f"the name of an HSM has 1 to {_LONGEST} printable characters, without /")
+        raise HsmError(
+            f"the name of an HSM has 1 to {_LONGEST} printable characters, without /", reason="values_refused"
+        )
     check_texts(endpoint_url=endpoint_url, created_by=created_by)
     known = sa.select(HsmConfiguration.configuration_name).where(HsmConfiguration.configuration_name == name)
     if session.scalar(known) is not None:
-        raise HsmExistsError(f"there is an HSM named {name!r}")
+        raise HsmError(f"there is an HSM named {name!r}", reason="hsm_exists")
     configuration = HsmConfiguration(
         configuration_name=name, provider=provider, endpoint_url=endpoint_url,
         audit_all_operations=audit_all_operations, created_by=created_by,
@@ -82,7 +84,7 @@ def add_hsm(  # noqa: PLR0913  (each is a column)
         session.flush()
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
         reason = str(error.orig).splitlines()[0]
-        raise HsmRefusedError(f"the database refuses the HSM: {reason}") from None
+        raise HsmError(f"the database refuses the HSM: {reason}", reason="values_refused") from None
     return configuration
 
 
@@ -98,7 +100,7 @@ def listed_hsms(session: Session) -> Sequence[ListedHsm]:
 
 
 def find_hsm(session: Session, name: str) -> ListedHsm:
-    """Return the HSM with this name. Raises `UnknownHsmError`."""
+    """Return the HSM with this name. Raises `HsmError` (`unknown_hsm`)."""
     row = session.execute(sa.select(*_LISTED).where(_is_named(name))).one_or_none()
     if row is None:
         raise _unknown(name)
@@ -110,7 +112,7 @@ def set_active(session: Session, name: str, is_active: bool) -> None:
 
     - `session`: in a transaction; its login needs kms_admin. `name`: of the HSM. `is_active`: False disables it
 
-    Raises `UnknownHsmError`. Example::
+    Raises `HsmError` (`unknown_hsm`). Example::
 
         set_active(session, "luna-1", False)
     """
@@ -125,7 +127,7 @@ def record_health(session: Session, name: str, health: HsmHealth, response_time_
     - `session`: in a transaction; its login needs kms_rotator. `name`: of the HSM. `health`: the result
     - `response_time_ms`: milliseconds, 0 or more; None if it did not answer
 
-    Raises `UnknownHsmError`. Example::
+    Raises `HsmError` (`unknown_hsm`). Example::
 
         record_health(session, "luna-1", HsmHealth.OFFLINE, None)
     """
@@ -149,8 +151,8 @@ def usable_hsm(session: Session, name: str) -> UsableHsm:
 
     - `session`: reads the database. `name`: of the HSM
 
-    Raises `UnknownHsmError`, and `HsmDisabledError` for one that is disabled or requires two people at each login:
-    a program has one PIN. Example::
+    Raises `HsmError`: `unknown_hsm`, and `disabled` for one that is disabled or requires two people at each login: a
+    program has one PIN. Example::
 
         usable_hsm(session, "luna-1").audit_all_operations
     """
@@ -162,7 +164,7 @@ def usable_hsm(session: Session, name: str) -> UsableHsm:
     if row is None:
         raise _unknown(name)
     if not row.is_active:
-        raise HsmDisabledError(f"HSM {name!r} is disabled: kms-schema hsm enable has its keys used again")
+        raise HsmError(f"HSM {name!r} is disabled: kms-schema hsm enable has its keys used again", reason="disabled")
     if row.require_dual_auth:
         raise _needs_two_people(name)
     return UsableHsm(name, row.provider, bool(row.audit_all_operations))
@@ -173,15 +175,16 @@ def _listed(row: Any) -> ListedHsm:
 
 
 def refuse_dual_auth(hsm: ListedHsm) -> None:
-    """Raise `HsmDisabledError` for an HSM that requires two people at each login."""
+    """Raise `HsmError` (`disabled`) for an HSM that requires two people at each login."""
     if hsm.require_dual_auth:
         raise _needs_two_people(hsm.name)
 
 
-def _needs_two_people(name: str) -> HsmDisabledError:
-    return HsmDisabledError(
+def _needs_two_people(name: str) -> HsmError:
+    return HsmError(
         f"HSM {name!r} requires two people at each login (require_dual_auth), and a program has one PIN: have the HSM"
-        " itself ask for the second, and set require_dual_auth to false"
+        " itself ask for the second, and set require_dual_auth to false",
+        reason="disabled",
     )
 
 
@@ -191,11 +194,11 @@ def _changed(session: Session, statement: sa.Update) -> bool:
 
 
 def _is_named(name: str) -> sa.ColumnElement[bool]:
-    """Return the condition for the HSM with a name. Raises `UnknownHsmError` for one that no database stores."""
+    """Return the condition for the HSM with a name. Raises `HsmError` for a name that no database stores."""
     if fault_of(name) is not None:
         raise _unknown(name)
     return HsmConfiguration.configuration_name == name
 
 
-def _unknown(name: str) -> UnknownHsmError:
-    return UnknownHsmError(f"there is no HSM named {name!r}: kms-schema hsm add adds one")
+def _unknown(name: str) -> HsmError:
+    return HsmError(f"there is no HSM named {name!r}: kms-schema hsm add adds one", reason="unknown_hsm")

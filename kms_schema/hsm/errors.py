@@ -1,46 +1,32 @@
 """Errors of HSMs and of keys in them. None contains a PIN, a key, or the text of a URI."""
 
+from typing import Literal
+
 from kms_schema.crypto.errors import CryptoError
 
 
 class HsmError(CryptoError):
-    """The base class."""
+    """An HSM or its configuration cannot be used; the message says what to do.
 
+    - `unknown_hsm`, `hsm_exists`: the database has no configuration, or has one, with this name
+    - `values_refused`: the database refuses the values of a configuration; the message names the rule
+    - `disabled`: it is disabled, or requires two people at each login
+    - `no_uri`: this process was given no URI for it
+    - `no_stored_pin`: the stored credentials have no PIN, or this login may not read them
+    - `missing_extra`: the library for tokens is not installed
+    """
 
-class UnknownHsmError(HsmError):
-    """The database has no HSM configuration with this name."""
-
-
-class HsmExistsError(HsmError):
-    """An HSM configuration with this name exists."""
-
-
-class HsmRefusedError(HsmError):
-    """The database refuses the values of an HSM configuration; the message names the rule."""
-
-
-class HsmDisabledError(HsmError):
-    """The HSM may not be used: it is disabled, or requires two people at each login."""
-
-
-class HsmNotGivenError(HsmError):
-    """This process was given no URI for the HSM."""
-
-
-class StoredPinError(HsmError):
-    """The PIN of the stored credentials cannot be had: they have none, or this login may not read them."""
-
-
-class MissingExtraError(HsmError):
-    """The library for tokens is not installed."""
-
-
-class HandleError(HsmError):
-    """The handle of a version names no object of an HSM, or not one that the key ring made."""
+    reason: (
+        Literal[
+            "unknown_hsm", "hsm_exists", "values_refused", "disabled", "no_uri", "no_stored_pin", "missing_extra",
+            "handle",
+        ]
+        | None
+    )  # fmt: skip
 
 
 class MissingObjectError(HsmError):
-    """The token has no object with the handle of the version."""
+    """The token has no object of the version: it has no such object, or the ring did not make its `handle`."""
 
 
 class UnfitTokenError(HsmError):

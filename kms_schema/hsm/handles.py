@@ -7,7 +7,7 @@ import re
 import secrets
 from typing import NamedTuple, Self
 
-from kms_schema.hsm.errors import HandleError
+from kms_schema.hsm.errors import MissingObjectError
 
 ID_BYTES = 16
 _ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
@@ -28,13 +28,15 @@ class Handle(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the handle of a version. Raises `HandleError` for one that the key ring did not make. Example::
+        """Return the handle of a version. Raises `MissingObjectError` for one that the key ring did not make. Example::
 
         Handle.parse("luna-1/0f3a…").hsm  # 'luna-1'
         """
         hsm, _, name = text.rpartition("/")
         if not hsm or not _ID.fullmatch(name):
-            raise HandleError("the handle of the version was not made by a key ring, which cannot use its key")
+            raise MissingObjectError(
+                "the handle of the version was not made by a key ring, which cannot use its key", reason="handle"
+            )
         return cls(hsm, bytes.fromhex(name))
 
     def __str__(self) -> str:
@@ -45,11 +47,13 @@ class Handle(NamedTuple):
 def hsm_of_key(hsm_key_id: str) -> str:
     """Return the name of the HSM that makes the next version of a key, from `key_masters.hsm_key_id`.
 
-    hsm_key_id: NAME/KEY_ID, as `key_reference` returns it. Raises `HandleError` for another text.
+    hsm_key_id: NAME/KEY_ID, as `key_reference` returns it. Raises `MissingObjectError` (`handle`) for another text.
     """
     hsm, separator, _ = hsm_key_id.partition("/")
     if not separator or not hsm:
-        raise HandleError(f"hsm_key_id of the key is {hsm_key_id!r}: it names no HSM, as in 'luna-1/orders'")
+        raise MissingObjectError(
+            f"hsm_key_id of the key is {hsm_key_id!r}: it names no HSM, as in 'luna-1/orders'", reason="handle"
+        )
     return hsm
 
 

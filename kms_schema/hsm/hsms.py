@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 from kms_schema.crypto.secret import Secret
-from kms_schema.hsm.errors import HsmNotGivenError, MissingExtraError
+from kms_schema.hsm.errors import HsmError
 from kms_schema.hsm.handles import Handle
 from kms_schema.pkcs11 import Pkcs11Uri
 
@@ -48,14 +48,15 @@ class Hsms:
         self._pins[name] = pin
 
     def objects(self, name: str) -> "KeyObjects":
-        """Return the key objects of an HSM. Raises `HsmNotGivenError` where the process has no URI for it.
+        """Return the key objects of an HSM. Raises `HsmError` (`no_uri`) where the process has no URI for it.
 
-        Raises `MissingExtraError` where the library is not installed.
+        Raises `HsmError` (`missing_extra`) where the library is not installed.
         """
         if name not in self._opened:
             if name not in self._uris:
-                raise HsmNotGivenError(
-                    f"this process was given no URI for HSM {name!r}: give it one, with --hsm or hsms={{name: URI}}"
+                raise HsmError(
+                    f"this process was given no URI for HSM {name!r}: give it one, with --hsm or hsms={{name: URI}}",
+                    reason="no_uri",
                 )
             self._opened.setdefault(name, self._open(name))
         return self._opened[name][1]
@@ -72,8 +73,9 @@ class Hsms:
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("kms_schema"):
                 raise
-            raise MissingExtraError(
-                f"keys in HSMs need the module {error.name}: install python-pkcs11, the extra pkcs11 of this package"
+            raise HsmError(
+                f"keys in HSMs need the module {error.name}: install python-pkcs11, the extra pkcs11 of this package",
+                reason="missing_extra",
             ) from None
 
     def generate(self, name: str, label: str) -> Handle:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, load_only
 
 from kms_schema.crypto import KeyWrapping, RootKeys, Secret
-from kms_schema.hsm.errors import StoredPinError
+from kms_schema.hsm.errors import HsmError
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.models import HsmConfiguration
 
@@ -21,8 +21,8 @@ def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[Ro
     - `session`: reads the database; its login needs kms_rotator or kms_admin
     - `hsms`: of the process. `name`: of the HSM. `roots`: one of them wraps the credentials
 
-    Nothing is done where no credentials are stored: a token may need no PIN. Raises `StoredPinError`, and what
-    `KeyWrapping.decrypt_credentials` raises.
+    Nothing is done where no credentials are stored: a token may need no PIN. Raises `HsmError` (`no_stored_pin`), and
+    what `KeyWrapping.decrypt_credentials` raises.
     """
     if not hsms.lacks_pin(name):
         return
@@ -36,13 +36,14 @@ def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[Ro
     except sa.exc.DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
             raise
-        raise StoredPinError(
+        raise HsmError(
             f"the URI of HSM {name!r} names no source of its PIN, and this login may not read the stored one: add"
-            " pin-source=file:PATH or pin-source=env:NAME to the URI"
+            " pin-source=file:PATH or pin-source=env:NAME to the URI",
+            reason="no_stored_pin",
         ) from None
     if configuration is None or configuration.authentication_config is None:
         return
     pin = KeyWrapping(*roots).decrypt_credentials(configuration).get(MEMBER)
     if not isinstance(pin, str) or not pin:
-        raise StoredPinError(f"the stored credentials of HSM {name!r} have no member {MEMBER!r}")
+        raise HsmError(f"the stored credentials of HSM {name!r} have no member {MEMBER!r}", reason="no_stored_pin")
     hsms.learn_pin(name, Secret(bytearray(pin.encode())))

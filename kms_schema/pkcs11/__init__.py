@@ -4,12 +4,8 @@ See the page "roots" of the documentation.
 """
 
 from kms_schema.pkcs11.errors import (
-    AmbiguousObjectError,
-    AmbiguousTokenError,
-    ModuleError,
     ObjectNotFoundError,
     PinError,
-    PinRefusedError,
     Pkcs11Error,
     TokenLostError,
     TokenNotFoundError,
@@ -19,6 +15,6 @@ from kms_schema.pkcs11.errors import (
 from kms_schema.pkcs11.uri import Pkcs11Uri
 
 __all__ = [
-    "AmbiguousObjectError", "AmbiguousTokenError", "ModuleError", "ObjectNotFoundError", "PinError", "PinRefusedError",
-    "Pkcs11Error", "Pkcs11Uri", "TokenLostError", "TokenNotFoundError", "TokenRefusedError", "TokenUriError",
+    "ObjectNotFoundError", "PinError", "Pkcs11Error", "Pkcs11Uri", "TokenLostError", "TokenNotFoundError",
+    "TokenRefusedError", "TokenUriError",
 ]  # fmt: skip

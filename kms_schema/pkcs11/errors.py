@@ -1,34 +1,32 @@
-"""Errors of tokens. Each has one reason and says what to do; none contains a PIN, a key, or the text of a URI."""
+"""Errors of tokens. Each says what to do; none contains a PIN, a key, or the text of a URI."""
+
+from typing import Literal
 
 from kms_schema.crypto.errors import CryptoError
 
 
 class Pkcs11Error(CryptoError):
-    """The base class: a token was not found, or does not do what it was asked."""
+    """The base class: a token was not found, or does not do what it was asked.
+
+    `ambiguous_token`, `ambiguous_object`: several have the attributes of the URI.
+    """
+
+    reason: Literal["ambiguous_token", "ambiguous_object", "module", "pin_refused"] | None
 
 
 class TokenUriError(Pkcs11Error, ValueError):
     """A `pkcs11:` URI cannot be used: an attribute is missing, unknown, given twice or contains a PIN."""
 
 
-class ModuleError(Pkcs11Error):
-    """A PKCS#11 module cannot be loaded or initialized."""
-
-
 class TokenNotFoundError(Pkcs11Error):
-    """No slot of the module has a token with the attributes of the URI."""
-
-
-class AmbiguousTokenError(Pkcs11Error):
-    """Several tokens have the attributes of the URI: their serial numbers differ."""
+    """No slot has a token with the attributes of the URI, or the `module` cannot be loaded or initialized."""
 
 
 class PinError(Pkcs11Error):
-    """The PIN cannot be read: its source is not given or missing, has no PIN, or others can read it."""
+    """The PIN cannot be read (its source is missing, has no PIN, or others can read it), or is refused (`pin_refused`).
 
-
-class PinRefusedError(Pkcs11Error):
-    """The token refused the PIN, or reports that a PIN was refused before: it is not sent again, so as not to lock."""
+    A PIN that the token refused, or that it reports as refused before, is not sent again, so as not to lock the token.
+    """
 
 
 class TokenLostError(Pkcs11Error):
@@ -37,10 +35,6 @@ class TokenLostError(Pkcs11Error):
 
 class ObjectNotFoundError(Pkcs11Error):
     """The token has no object with the attributes of the URI, as far as this login sees."""
-
-
-class AmbiguousObjectError(Pkcs11Error):
-    """Several objects of the token have the attributes of the URI."""
 
 
 class TokenRefusedError(Pkcs11Error):

@@ -15,7 +15,7 @@ from typing import Any
 import pkcs11
 
 from kms_schema.database import forks
-from kms_schema.pkcs11.errors import ModuleError
+from kms_schema.pkcs11.errors import TokenNotFoundError
 
 _modules: dict[str, "Module"] = {}
 
@@ -38,7 +38,7 @@ class Module:
     def held(self) -> Iterator[Any]:
         """Yield the library of python-pkcs11, for calls of this thread only; other threads wait.
 
-        Raises `ModuleError` if it cannot be loaded or initialized.
+        Raises `TokenNotFoundError` (`module`) if it cannot be loaded or initialized.
         """
         with self.lock:
             if self._forked:
@@ -56,7 +56,7 @@ class Module:
         """Initialize the module again, in a forked child or after the token was lost. All sessions are void.
 
         Many modules find tokens only then. generation: do nothing if another thread has done it since. Raises
-        `ModuleError`.
+        `TokenNotFoundError` (`module`).
         """
         with self.lock:
             if generation not in (None, self.generation):
@@ -72,12 +72,14 @@ class Module:
         try:
             if self._library is None:
                 if not Path(self.path).is_file():
-                    raise ModuleError(f"there is no PKCS#11 module {self.path}: correct module-path of the URI")
+                    raise TokenNotFoundError(
+                        f"there is no PKCS#11 module {self.path}: correct module-path of the URI", reason="module"
+                    )
                 self._library = pkcs11.lib(self.path)
             self._library.initialize()
         except pkcs11.PKCS11Error as error:
             why = str(error) or type(error).__name__
-            raise ModuleError(f"the PKCS#11 module {self.path} does not start: {why}") from None
+            raise TokenNotFoundError(f"the PKCS#11 module {self.path} does not start: {why}", reason="module") from None
         self._forked = False
 
     def after_fork(self) -> None:

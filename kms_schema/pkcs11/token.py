@@ -18,11 +18,9 @@ from pkcs11 import Attribute, ObjectClass, TokenFlag
 
 from kms_schema.crypto.secret import Secret
 from kms_schema.pkcs11.errors import (
-    AmbiguousObjectError,
-    AmbiguousTokenError,
     ObjectNotFoundError,
     PinError,
-    PinRefusedError,
+    Pkcs11Error,
     TokenLostError,
     TokenNotFoundError,
     TokenRefusedError,
@@ -197,8 +195,9 @@ class Token:
                     found.append(token)
         if len(found) > 1:
             serials = ", ".join(sorted(_text(token.serial) for token in found))
-            raise AmbiguousTokenError(
-                f"{len(found)} tokens are {uri}: add serial=NUMBER to the URI; they have the serial numbers {serials}"
+            raise Pkcs11Error(
+                f"{len(found)} tokens are {uri}: add serial=NUMBER to the URI; they have the serial numbers {serials}",
+                reason="ambiguous_token",
             )
         return found[0] if found else None
 
@@ -208,12 +207,13 @@ class Token:
         if not token.flags & TokenFlag.LOGIN_REQUIRED:
             return token.open()
         if token.flags & TokenFlag.USER_PIN_LOCKED:
-            raise PinRefusedError(f"the token {uri} is locked: its security officer can set a new PIN")
+            raise PinError(f"the token {uri} is locked: its security officer can set a new PIN", reason="pin_refused")
         warned = TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY
         if token.flags & warned and not self._despite_refused_pin:
-            raise PinRefusedError(
+            raise PinError(
                 f"the token {uri} reports a wrong PIN since the last login, and gets none, lest it lock: correct it,"
-                " and log in once with roots check or hsm check --despite-refused-pin"
+                " and log in once with roots check or hsm check --despite-refused-pin",
+                reason="pin_refused",
             )
         if uri.pin_source is None and self._pin is None:
             if token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH:
@@ -226,10 +226,12 @@ class Token:
             mac.update(pin.view)
             tried = mac.digest()
             if tried in self._module.refused_pins:
-                raise PinRefusedError(f"the token {uri} has refused this PIN before: it is not sent again")
+                raise PinError(
+                    f"the token {uri} has refused this PIN before: it is not sent again", reason="pin_refused"
+                )
             try:
                 return self._sent(token, pin)
-            except PinRefusedError:
+            except PinError:
                 self._module.refused_pins.add(tried)
                 raise
 
@@ -239,8 +241,9 @@ class Token:
         except pkcs11.UserAlreadyLoggedIn:  # something else of this process has logged in
             return token.open()
         except _PIN_ERRORS as error:
-            raise PinRefusedError(
-                f"the token {self.uri} refused the PIN ({type(error).__name__}): it is not sent again"
+            raise PinError(
+                f"the token {self.uri} refused the PIN ({type(error).__name__}): it is not sent again",
+                reason="pin_refused",
             ) from None
 
     def _forget(self) -> None:
@@ -261,7 +264,7 @@ def find_object(session: Any, uri: Pkcs11Uri, object_class: ObjectClass = Object
     """Return the only object of a session with the `object` and `id` of a URI.
 
     session: of `Token.session`. uri: names the object by label, id or both. object_class: its class. Raises
-    `ObjectNotFoundError` and `AmbiguousObjectError`.
+    `ObjectNotFoundError` and `Pkcs11Error` (`ambiguous_object`).
     """
     wanted: dict[Attribute, Any] = {Attribute.CLASS: object_class}
     if uri.object is None and uri.id is None:
@@ -272,7 +275,9 @@ def find_object(session: Any, uri: Pkcs11Uri, object_class: ObjectClass = Object
         wanted[Attribute.ID] = uri.id
     found = list(session.get_objects(wanted))
     if len(found) > 1:
-        raise AmbiguousObjectError(f"{len(found)} objects of the token are {uri}: add id=%NN to the URI")
+        raise Pkcs11Error(
+            f"{len(found)} objects of the token are {uri}: add id=%NN to the URI", reason="ambiguous_object"
+        )
     if not found:
         raise ObjectNotFoundError(f"the token has no object {uri}, as far as this login sees")
     return found[0]

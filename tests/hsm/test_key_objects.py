@@ -10,11 +10,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pkcs11 import Attribute
 
-from kms_schema.hsm import HandleError, HsmNotGivenError, MissingObjectError, UnfitTokenError, key_objects
+from kms_schema.hsm import HsmError, MissingObjectError, UnfitTokenError, key_objects
 from kms_schema.hsm.handles import Handle, hsm_of_key
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenUriError
 from support.engines.softhsm import PIN, SoftHsm
+from support.errors import raises
 from tests.hsm.token_objects import import_key, in_token
 
 NONCE, DATA, AAD = bytes(12), b"DE89 3704", b"invoice"
@@ -160,16 +161,16 @@ def test_handles_of_others_are_refused() -> None:
     handle = Handle.new("luna/1")
     assert Handle.parse(str(handle)) == handle
     for text in ("", "luna", "/" + "0" * 32, "luna/" + "0" * 31, "luna/" + "G" * 32):
-        with pytest.raises(HandleError):
+        with raises(MissingObjectError, "handle"):
             Handle.parse(text)
     for text in ("luna", "", "/orders"):
-        with pytest.raises(HandleError):
+        with raises(MissingObjectError, "handle"):
             hsm_of_key(text)
 
 
 def test_nothing_shows_a_uri_or_a_pin(hsms: Hsms, token: SoftHsm) -> None:
     assert repr(hsms) == "<Hsms 'luna'>"
-    with pytest.raises(HsmNotGivenError) as raised:
+    with raises(HsmError, "no_uri") as raised:
         hsms.objects("other")
     assert str(token.module) not in str(raised.value)
     with pytest.raises(TokenUriError) as refused:

@@ -13,7 +13,7 @@ from kms_schema.audit import append, open_trail
 from kms_schema.crypto import RootKeys, destroyable
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.hsm.configurations import add_hsm, find_hsm
-from kms_schema.hsm.errors import UnknownHsmError
+from kms_schema.hsm.errors import HsmError
 from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, StatusChangeError, UnknownKeyError
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
@@ -21,12 +21,10 @@ from kms_schema.rotations import RotationError
 from kms_schema.rotations.policies import create_policy, find_policy
 from kms_schema.text.storable import check_texts
 from support.engines import Database
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import AAD, DATA, ROOT, value
-from tests.support.engines import Database
-from tests.support.errors import raises
-from tests.support.rows.smallest import unique
 
 BAD = [pytest.param("a\0b", id="nul"), pytest.param("caf\udce9", id="surrogate")]
 FAULT = "has (the character NUL|a surrogate)"
@@ -145,7 +143,7 @@ def test_functions_of_sessions_and_connections(sql_engine: sa.Engine, database: 
             destroyable(session, bad, 1)
         with raises(RotationError, "unknown_policy"):
             find_policy(session, bad)
-        with pytest.raises(UnknownHsmError):
+        with raises(HsmError, "unknown_hsm"):
             find_hsm(session, bad)
         with pytest.raises(UnknownKeyError):
             listed_key(session.connection(), bad)

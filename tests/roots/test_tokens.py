@@ -12,12 +12,8 @@ import pytest
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag
 
 from kms_schema.pkcs11 import (
-    AmbiguousObjectError,
-    AmbiguousTokenError,
-    ModuleError,
     ObjectNotFoundError,
     PinError,
-    PinRefusedError,
     Pkcs11Error,
     Pkcs11Uri,
     TokenLostError,
@@ -26,6 +22,7 @@ from kms_schema.pkcs11 import (
 )
 from kms_schema.pkcs11.token import Token, find_object
 from support.engines.softhsm import PIN, SoftHsm
+from support.errors import raises
 
 WRONG = "wrong-not-to-be-shown"
 
@@ -73,14 +70,14 @@ def test_a_wrong_pin_is_sent_once_whoever_asks(hsm: SoftHsm, monkeypatch: pytest
     """In a service that restarts for ever it would lock a token that counts."""
     monkeypatch.setenv("TOKEN_PIN", WRONG)
     wrong = Pkcs11Uri.parse(hsm.uri("kms", "key", pin_source="env:TOKEN_PIN"))
-    with Token(wrong) as token, pytest.raises(PinRefusedError, match="PinIncorrect") as refused:
+    with Token(wrong) as token, raises(PinError, "pin_refused", match="PinIncorrect") as refused:
         token.run(mac_under(uri))
     assert WRONG not in "".join(traceback.format_exception(refused.value))
-    with Token(wrong) as token, pytest.raises(PinRefusedError, match="since the last login"):
+    with Token(wrong) as token, raises(PinError, "pin_refused", match="since the last login"):
         token.run(mac_under(uri))
-    with Token(wrong, despite_refused_pin=True) as token, pytest.raises(PinRefusedError, match="before"):
+    with Token(wrong, despite_refused_pin=True) as token, raises(PinError, "pin_refused", match="before"):
         token.run(mac_under(uri))
-    with Token(uri) as token, pytest.raises(PinRefusedError, match="since the last login"):
+    with Token(uri) as token, raises(PinError, "pin_refused", match="since the last login"):
         token.run(mac_under(uri))  # also the right one, until somebody says so
     with Token(uri, despite_refused_pin=True) as token:
         token.run(mac_under(uri))
@@ -108,7 +105,7 @@ def test_a_module_that_does_not_start_is_started_later(hsm: SoftHsm, uri: Pkcs11
         mac = token.run(mac_under(uri))
         hsm.tokens.rename(away)
         for _ in range(2):
-            with pytest.raises((TokenLostError, ObjectNotFoundError, ModuleError)):
+            with pytest.raises((TokenLostError, ObjectNotFoundError, TokenNotFoundError)):
                 token.run(mac_under(uri))
         away.rename(hsm.tokens)
         assert token.run(mac_under(uri)) == mac
@@ -174,7 +171,7 @@ def test_many_openings_share_two_sessions(uri: Pkcs11Uri) -> None:
 def test_two_tokens_with_one_label_are_told_apart_by_serial(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
     (first,) = {each.name for each in hsm.tokens.iterdir()}
     serials = ["".join(first.split("-")[-2:]), hsm.make_token("kms")]
-    with Token(uri) as token, pytest.raises(AmbiguousTokenError) as refused:
+    with Token(uri) as token, raises(Pkcs11Error, "ambiguous_token") as refused:
         token.run(lambda session: session)
     assert all(serial in str(refused.value) for serial in serials)
     with Token(Pkcs11Uri.parse(hsm.uri("kms", "key", serial=serials[0]))) as token:
@@ -196,7 +193,7 @@ def test_two_objects_with_one_label_are_refused(hsm: SoftHsm, uri: Pkcs11Uri) ->
     with Token(uri) as token:
         with token.session(writable=True) as session:
             make_key(session)
-        with pytest.raises(AmbiguousObjectError):
+        with raises(Pkcs11Error, "ambiguous_object"):
             token.run(mac_under(uri))
         nameless = Pkcs11Uri.parse(hsm.uri("kms"))
         with pytest.raises(ObjectNotFoundError, match="object=LABEL"):
@@ -205,26 +202,26 @@ def test_two_objects_with_one_label_are_refused(hsm: SoftHsm, uri: Pkcs11Uri) ->
 
 @pytest.mark.usefixtures("uri")
 @pytest.mark.parametrize(
-    ("part", "other", "error"),
+    ("part", "other", "error", "reason"),
     [
-        ("token=kms", "token=other", TokenNotFoundError),
-        ("token=kms", "token=kms;serial=00", TokenNotFoundError),
-        ("token=kms", "token=kms;slot-id=4", TokenNotFoundError),
-        ("object=key", "object=other", ObjectNotFoundError),
-        ("object=key", "object=key;id=%01", ObjectNotFoundError),
-        ("libsofthsm2.so", "nothing.so", ModuleError),
+        ("token=kms", "token=other", TokenNotFoundError, None),
+        ("token=kms", "token=kms;serial=00", TokenNotFoundError, None),
+        ("token=kms", "token=kms;slot-id=4", TokenNotFoundError, None),
+        ("object=key", "object=other", ObjectNotFoundError, None),
+        ("object=key", "object=key;id=%01", ObjectNotFoundError, None),
+        ("libsofthsm2.so", "nothing.so", TokenNotFoundError, "module"),
     ],
 )
-def test_what_is_not_there_is_named(hsm: SoftHsm, part: str, other: str, error: type) -> None:
+def test_what_is_not_there_is_named(hsm: SoftHsm, part: str, other: str, error: type, reason: str | None) -> None:
     changed = Pkcs11Uri.parse(hsm.uri("kms", "key").replace(part, other))
-    with Token(changed) as token, pytest.raises(error) as raised:
+    with Token(changed) as token, raises(error, reason) as raised:
         token.run(mac_under(changed))
     assert raised.type is error
 
 
 def test_a_file_that_is_no_module_is_refused(hsm: SoftHsm) -> None:
     changed = Pkcs11Uri.parse(hsm.uri("kms", "key").replace(str(hsm.module), __file__))
-    with Token(changed) as token, pytest.raises(ModuleError, match="does not start"):
+    with Token(changed) as token, raises(TokenNotFoundError, "module", match="does not start"):
         token.run(mac_under(changed))
 
 
