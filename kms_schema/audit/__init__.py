@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kms_schema.audit.sealing.sealer import seal
     from kms_schema.audit.sealing.status import SealingStatus, sealing_status
     from kms_schema.audit.storage.append import append
-    from kms_schema.audit.storage.errors import EntryRefusedError, NoSuchKeyError, TrailError
+    from kms_schema.audit.storage.errors import TrailError
     from kms_schema.audit.storage.open import open_trail
     from kms_schema.audit.storage.stored_seals import StoredSeal
     from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
@@ -60,7 +60,7 @@ _NAMES = {
     "kms_schema.audit.sealing.status": ("SealingStatus", "sealing_status"),
     "kms_schema.audit.storage.append": ("append",),
     "kms_schema.audit.storage.open": ("open_trail",),
-    "kms_schema.audit.storage.errors": ("EntryRefusedError", "NoSuchKeyError", "TrailError"),
+    "kms_schema.audit.storage.errors": ("TrailError",),
     "kms_schema.audit.storage.stored_seals": ("StoredSeal",),
     "kms_schema.audit.storage.transactions": ("OpenTrail", "Snapshot"),
     "kms_schema.audit.verification.parallel_snapshot": ("open_snapshot",),
@@ -70,12 +70,11 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "Anomaly", "AnomalyRule", "CannotProveError", "Checkpoint", "Document", "EntryRefusedError", "Evidence",
-    "ExternalCheckpoint", "Fault", "NoSuchKeyError", "Note", "OpenTrail", "RuleName", "SealKeyError", "SealingStatus",
-    "SigningKey", "Snapshot", "StoredSeal", "TrailError", "VerificationResult", "VerifierKey", "append",
-    "count_anomalies", "find_anomalies", "open_snapshot", "open_trail", "prove_consistency", "prove_inclusion",
-    "read_checkpoint", "read_signing_key", "read_verifier_keys", "record_document", "seal",
-    "sealing_status", "verify", "write_signing_key",
+    "Anomaly", "AnomalyRule", "CannotProveError", "Checkpoint", "Document", "Evidence", "ExternalCheckpoint", "Fault",
+    "Note", "OpenTrail", "RuleName", "SealKeyError", "SealingStatus", "SigningKey", "Snapshot", "StoredSeal",
+    "TrailError", "VerificationResult", "VerifierKey", "append", "count_anomalies", "find_anomalies", "open_snapshot",
+    "open_trail", "prove_consistency", "prove_inclusion", "read_checkpoint", "read_signing_key", "read_verifier_keys",
+    "record_document", "seal", "sealing_status", "verify", "write_signing_key",
 ]  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def record_document(trail: OpenTrail, document: Document, *, user_id: str | None
     trail: that of `open_trail`. On PostgreSQL the owner of the tables, `kms_auditor`, and the roles that write other
     entries may do so; `recorded_by` has the login. user_id: the person behind it, as claimed, up to 100 characters.
 
-    Raises `TrailError` without the tables, `EntryRefusedError` for an entry that a rule of the database does not allow,
+    Raises `TrailError` without the tables or for an entry that a rule of the database does not allow (`entry_refused`),
     and `ValueError` for a text that no database stores. Example::
 
         content = Path("inventory.json").read_bytes()

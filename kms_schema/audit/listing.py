@@ -54,8 +54,8 @@ def listed_entries(
     - `since`: an aware time: entries of then and later. `limit`: how many entries at most
 
     Entries are read by the sequence, and those of a key by their time: an index serves both. A type without a key has
-    no index: the log is read from its end until enough entries are found. Raises `NoSuchKeyError`, and `ValueError`
-    for a text that no database stores, or a time without a zone. Example::
+    no index: the log is read from its end until enough entries are found. Raises `TrailError` (`unknown_key`), and
+    `ValueError` for a text that no database stores, or a time without a zone. Example::
 
         for entry in listed_entries(connection, key_id="orders"):
             print(entry.sequence, entry.event_type)

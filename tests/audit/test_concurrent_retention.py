@@ -11,9 +11,9 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.archive import sha256_of, write_archive
-from kms_schema.audit.sealing.sealer import SealRefusedError
 from kms_schema.audit.storage.errors import TrailError
 from support.engines import Database
+from support.errors import raises
 from tests.audit.aged import age
 from tests.audit.retainers import SECONDS, rest, retaining_process, where
 from tests.audit.retaining import EXPIRED, Retaining, retaining
@@ -94,7 +94,7 @@ def test_what_is_left_is_not_removed_or_published_with_another_key(place: Retain
     published: list[object] = []
     with closing(place.retention.connect()) as connection:
         steps = retain.retain(open_trail(connection), FORGER, tmp_path, sealed=published.append)
-        with pytest.raises(SealRefusedError, match="but this is"):
+        with raises(TrailError, "other_signer", match="but this is"):
             list(steps)
     with closing(place.database.connect()) as connection:
         assert (written_sequences(connection)[0], published) == (1, [])

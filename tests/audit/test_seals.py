@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.formats.checkpoints import Checkpoint, CheckpointError
+from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import SigningKey
-from kms_schema.audit.formats.notes import Note, sign
+from kms_schema.audit.formats.notes import Note, NoteError, sign
 from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal, SealError
 
 KEY = SigningKey("EnochRoot", bytes(32))
@@ -154,19 +154,19 @@ def test_a_checkpoint_keeps_lines_that_it_does_not_know() -> None:
     text = "other.example/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\ncolour red\n"
     assert Checkpoint.parse(text).extensions == ("colour red",)
     assert Checkpoint.parse(text).text() == text
-    with pytest.raises(CheckpointError):
+    with pytest.raises(NoteError):
         Checkpoint.parse(text + "\n")
 
 
 @pytest.mark.parametrize("size", ["03", "-3", "+3", "3 ", "", "\u0663", "²", "9223372036854775808", "9" * 5000])
 def test_a_size_is_a_decimal_number_in_one_way(size: str) -> None:
-    with pytest.raises(CheckpointError):
+    with pytest.raises(NoteError):
         Checkpoint.parse(TEXT.replace("\n3\n", f"\n{size}\n"))
 
 
 @pytest.mark.parametrize("root", ["", "AAECAwQ=", "x", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9="])
 def test_a_root_is_a_hash_in_base64(root: str) -> None:
-    with pytest.raises(CheckpointError, match="not a hash in base64"):
+    with pytest.raises(NoteError, match="not a hash in base64"):
         Checkpoint.parse(TEXT.replace("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", root))
 
 

@@ -6,14 +6,9 @@ from typing import Self
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.audit.formats.merkle import HASH_SIZE
 from kms_schema.audit.formats.notes import NoteError, check_text
-from kms_schema.errors import KmsSchemaError
 
 LARGEST = 2**63 - 1
 """The highest sequence, seal number and size: the highest bigint."""
-
-
-class CheckpointError(KmsSchemaError, ValueError):
-    """A text is not a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +22,13 @@ class Checkpoint:
     """Further lines, without a meaning for a checkpoint; a seal uses them."""
 
     def __post_init__(self) -> None:
-        """Raise `CheckpointError` if the values are not valid."""
+        """Raise `NoteError` if the values are not valid."""
         if not 0 <= self.size <= LARGEST or len(self.root) != HASH_SIZE:
-            raise CheckpointError(f"a checkpoint has a size from 0 to {LARGEST} and a root of {HASH_SIZE} bytes")
+            raise NoteError(f"a checkpoint has a size from 0 to {LARGEST} and a root of {HASH_SIZE} bytes")
         lines = (self.origin, *self.extensions)
         if any(not line or "\n" in line for line in lines):
-            raise CheckpointError("the origin and the extensions of a checkpoint are lines, and none is empty")
-        try:
-            check_text(self.text())
-        except NoteError as error:
-            raise CheckpointError(str(error)) from None
+            raise NoteError("the origin and the extensions of a checkpoint are lines, and none is empty")
+        check_text(self.text())
 
     def text(self) -> str:
         """Return the text of the note."""
@@ -44,27 +36,27 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the checkpoint of a note's text, with unknown lines. Raises `CheckpointError`."""
+        """Return the checkpoint of a note's text, with unknown lines. Raises `NoteError`."""
         lines = text.split("\n")
         if len(lines) < 4 or lines.pop() != "":
-            raise CheckpointError("a checkpoint has lines for origin, size and root, and ends with a newline")
+            raise NoteError("a checkpoint has lines for origin, size and root, and ends with a newline")
         origin, size, root, *extensions = lines
         return cls(origin, number(size), hash_from_base64(root), tuple(extensions))
 
 
 def number(text: str) -> int:
-    """Return the number of decimal digits without leading zeros. Raises `CheckpointError`."""
+    """Return the number of decimal digits without leading zeros. Raises `NoteError`."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST)) or str(int(text)) != text:
-        raise CheckpointError(f"not a number: {text!r}")
+        raise NoteError(f"not a number: {text!r}")
     return int(text)
 
 
 def hash_from_base64(text: str) -> bytes:
-    """Return the hash of a base64 text, 32 bytes. Raises `CheckpointError`."""
+    """Return the hash of a base64 text, 32 bytes. Raises `NoteError`."""
     try:
         data = from_base64(text)
     except ValueError:
         data = b""
     if len(data) != HASH_SIZE:
-        raise CheckpointError(f"not a hash in base64: {text!r}")
+        raise NoteError(f"not a hash in base64: {text!r}")
     return data

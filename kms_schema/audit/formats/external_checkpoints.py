@@ -25,8 +25,8 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalChe
     keys: verifier keys whose signatures are verified. Other signatures are ignored, and none is required: an external
     checkpoint is as trustworthy as its place.
 
-    Raises `NoteError` or `CheckpointError`, both `ValueError`, if the file is not a checkpoint or a signature by one of
-    `keys` is wrong, and `OSError` if it cannot be read. Example::
+    Raises `NoteError`, a `ValueError`, if the file is not a checkpoint or a signature by one of `keys` is wrong, and
+    `OSError` if it cannot be read. Example::
 
         checkpoint = read_checkpoint(Path("checkpoint.txt"), read_verifier_keys(Path("keys.txt"))).checkpoint
     """

@@ -15,7 +15,7 @@ _DASH = "\N{EM DASH} "
 
 
 class NoteError(KmsSchemaError, ValueError):
-    """A text is not a signed note, or is not signed by a trusted key."""
+    """A text is not a signed note or a checkpoint, or is not signed by a trusted key."""
 
 
 @dataclass(frozen=True)

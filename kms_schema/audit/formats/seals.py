@@ -8,8 +8,9 @@ from itertools import pairwise, starmap
 from typing import Self
 
 from kms_schema.audit.formats.base64_text import to_base64
-from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint, CheckpointError, hash_from_base64, number
+from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint, hash_from_base64, number
 from kms_schema.audit.formats.keys import SealKeyError, VerifierKey
+from kms_schema.audit.formats.notes import NoteError
 from kms_schema.audit.formats.timestamps import time_from_text, time_to_text
 from kms_schema.errors import KmsSchemaError
 
@@ -118,7 +119,7 @@ class Seal:
             raise SealError("the first seal, and no other, has no seal before it")
         try:
             self.checkpoint()
-        except CheckpointError as error:
+        except NoteError as error:
             raise SealError(str(error)) from None
 
     def checkpoint(self) -> Checkpoint:
@@ -164,7 +165,7 @@ class Seal:
                 VerifierKey.parse(words["next-key"][0]) if "next-key" in words else None,
                 _tombstone(*words["tombstone"]) if "tombstone" in words else None,
             )
-        except (CheckpointError, SealKeyError, ValueError) as error:
+        except (NoteError, SealKeyError, ValueError) as error:
             raise SealError(f"not a seal: {error}") from None
 
 

@@ -42,7 +42,7 @@ def refuse_forged(snapshot: Snapshot, tombstone: Tombstone, first: int) -> None:
 def signed_seal(snapshot: Snapshot, signer: SigningKey) -> StoredSeal:
     """Return the seal of the newest tombstone.
 
-    signer: the key that the last seal leads to. Raises `TrailError` or `SealRefusedError` if nothing could be sealed
+    signer: the key that the last seal leads to. Raises `TrailError` if nothing could be sealed
     after the last seal, and `CannotProveError` for a tombstone under a seal without a signature.
     """
     refuse_other_key(last_sound_seal(snapshot.seals, signer.verifier), signer)

@@ -19,7 +19,7 @@ from kms_schema.audit.proofs.prover import CannotProveError, seal_of
 from kms_schema.audit.retention.archive import Exported, sha256_of, write_archive
 from kms_schema.audit.retention.expiring import Expired, expired
 from kms_schema.audit.retention.left import refuse_forged, signed_seal
-from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
+from kms_schema.audit.sealing.sealer import refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_proof import Key, Refused, read_key
 from kms_schema.audit.storage.append import append
@@ -130,8 +130,8 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, nam
         )
         try:
             return seal_tombstone(trail, signer, Tombstone(cut.end_leaf, cut.last_sequence, digest))
-        except NothingToSealError:
-            if attempt == _ATTEMPTS:
+        except TrailError as error:
+            if error.reason != "nothing_to_seal" or attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
 

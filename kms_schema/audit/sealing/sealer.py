@@ -19,14 +19,6 @@ BATCH = 65_536
 PAGE_LEAVES = 256
 
 
-class SealRefusedError(TrailError):
-    """Another key signs this trail, or it has another origin."""
-
-
-class NothingToSealError(TrailError):
-    """Every entry is sealed already, by another sealer."""
-
-
 @dataclass
 class _Growth:
     """The pages and subtrees that a seal adds to the tree."""
@@ -118,14 +110,14 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
 
     trail, signer: as for `seal`; a tombstone must be signed. tombstone: names the entries that may be removed.
 
-    Raises `TrailError` as `seal` does, and `NothingToSealError` if there is nothing to seal: each seal has new entries.
+    Raises `TrailError` as `seal` does, also if there is `nothing_to_seal`: each seal has new entries.
     """
     with trail.sealing() as transaction:
         before = last_sound_seal(transaction.seals, signer.verifier)
         refuse_other_key(before, signer)
         made = _sealed(transaction, before, None, None, BATCH)
         if made is None:
-            raise NothingToSealError("every entry is sealed, and a tombstone needs a new seal")
+            raise TrailError("every entry is sealed, and a tombstone needs a new seal", reason="nothing_to_seal")
         growth, sealed = made
         sealed = replace(
             sealed,
@@ -139,18 +131,20 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
 
 
 def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> None:
-    """Raise `SealRefusedError` for a key, or none, if another key signs after the seal before."""
+    """Raise `TrailError` (`other_signer`) for a key, or none, if another key signs after the seal before."""
     if before is None or before.leads_to is None:
         return
     expected = before.leads_to
     if signer is None:
-        raise SealRefusedError(
-            f"after seal {before.number} the key {expected} signs: give it with --key, or in KMS_SEAL_KEY"
+        raise TrailError(
+            f"after seal {before.number} the key {expected} signs: give it with --key, or in KMS_SEAL_KEY",
+            reason="other_signer",
         )
     if str(signer.verifier) != expected:
-        raise SealRefusedError(
+        raise TrailError(
             f"after seal {before.number} the key {expected} signs, but this is {signer.verifier}: give that"
-            " key; to change it, announce the new key first, in a seal that it signs, with --next-key"
+            " key; to change it, announce the new key first, in a seal that it signs, with --next-key",
+            reason="other_signer",
         )
 
 
@@ -163,7 +157,10 @@ def _sealed(
 ) -> tuple[_Growth, StoredSeal] | None:
     """Return the additions of a seal, and the seal without its signature; None if there is nothing to seal."""
     if before and origin not in (None, before.origin):
-        raise SealRefusedError(f"the origin of the trail is {before.origin} since its first seal: leave --origin out")
+        raise TrailError(
+            f"the origin of the trail is {before.origin} since its first seal: leave --origin out",
+            reason="other_signer",
+        )
     last, gaps = (before.last_sequence, before.open_gaps) if before else (0, ())
     growth = _Growth(CompactRange(before.tree_size, before.subtree_hashes) if before else CompactRange())
     horizon = transaction.horizon()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from kms_schema.audit.formats.encoding import Value, columns
-from kms_schema.audit.storage.errors import EntryRefusedError, no_such_key
+from kms_schema.audit.storage.errors import TrailError, no_such_key
 from kms_schema.audit.storage.protocols import EntryWriter
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.text.storable import check_texts
@@ -39,8 +39,8 @@ def append(  # noqa: PLR0913  (each is a column, by its name)
     duration_ms: milliseconds. risk_score: 0 to 100.
     compliance_tags, additional_metadata: written as JSON.
 
-    Needs revision 004, and no seals. Raises `NoSuchKeyError`, `EntryRefusedError` for values that a rule of the
-    database does not allow, `TypeError` for values that JSON cannot express, and `ValueError` for a text that no
+    Needs revision 004, and no seals. Raises `TrailError`: `unknown_key`, and `entry_refused` for values that a rule of
+    the database does not allow, `TypeError` for values that JSON cannot express, and `ValueError` for a text that no
     database stores. Example::
 
         entry = append(trail, event_type="EXPORT", event_category="COMPLIANCE", event_description="sent to the auditor")
@@ -78,8 +78,8 @@ def insert_entry(entries: EntryWriter, values: Mapping[str, object]) -> int:
 
     - `entries`: of a transaction that writes. `values`: of the columns by their names, documents as JSON
 
-    Raises `EntryRefusedError` for values that a rule of the database does not allow, and other errors of the driver.
-    Example::
+    Raises `TrailError` (`entry_refused`) for values that a rule of the database does not allow, and other errors of the
+    driver. Example::
 
         insert_entry(transaction.entries, {"event_type": "EXPORT", "event_category": "COMPLIANCE"})
     """
@@ -88,7 +88,7 @@ def insert_entry(entries: EntryWriter, values: Mapping[str, object]) -> int:
     except _refusals() as error:
         primary = getattr(getattr(error, "diag", None), "message_primary", None)
         reason = " ".join(str(primary or error).split())
-        raise EntryRefusedError(f"the database refuses the entry: {reason}") from None
+        raise TrailError(f"the database refuses the entry: {reason}", reason="entry_refused") from None
 
 
 def _refusals() -> tuple[type[Exception], ...]:

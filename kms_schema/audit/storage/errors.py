@@ -1,27 +1,27 @@
 """Errors of the audit trail's tables, with what to do."""
 
+from typing import Literal
+
 from kms_schema.errors import KmsSchemaError
 
 
 class TrailError(KmsSchemaError):
-    """The trail cannot be read, sealed or written; the message says what to do."""
+    """The trail cannot be read, sealed or written; the message says what to do.
+
+    - `unknown_key`: no key has the name that an entry, or a list of entries, is to be about
+    - `entry_refused`: a rule of the database does not allow an entry; the message names it
+    - `cannot_start`: no verification starts at this seal: it is missing, cannot be read, or is newer than a given
+      checkpoint
+    - `other_signer`: another key signs this trail, or it has another origin
+    - `nothing_to_seal`: every entry is sealed already, by another sealer
+    """
+
+    reason: Literal["unknown_key", "entry_refused", "cannot_start", "other_signer", "nothing_to_seal"] | None
 
 
-class NoSuchKeyError(TrailError):
-    """No key has the name that an entry, or a list of entries, is to be about."""
-
-
-class EntryRefusedError(TrailError):
-    """A rule of the database does not allow an entry; the message names it."""
-
-
-class CannotStartError(TrailError):
-    """No verification starts at this seal: it is missing, cannot be read, or is newer than a given checkpoint."""
-
-
-def no_such_key(key_id: str) -> NoSuchKeyError:
+def no_such_key(key_id: str) -> TrailError:
     """Return the error for the name of a key that is not there."""
-    return NoSuchKeyError(f"there is no key named {key_id!r}; kms-schema keys list shows the names")
+    return TrailError(f"there is no key named {key_id!r}; kms-schema keys list shows the names", reason="unknown_key")
 
 
 def missing_table(table: str) -> TrailError:

@@ -14,7 +14,7 @@ from functools import partial
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.seals import SealError
-from kms_schema.audit.storage.errors import CannotStartError
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.protocols import SealReader, readable_last_seal
 from kms_schema.audit.storage.records import UNIQUE_KEYS
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -45,8 +45,8 @@ def verify(  # noqa: PLR0913  (all but the snapshot are optional, and by name)
     workers: processes that have the same snapshot, from `open_snapshot`; they verify ranges of the entries. The result
     is that of one process.
 
-    Memory does not grow with the trail. Raises `CannotStartError` if there is no seal `since` or if a checkpoint is
-    older than it, and `TrailError` if a worker ends early. Example::
+    Memory does not grow with the trail. Raises `TrailError` (`cannot_start`) if there is no seal `since` or if a
+    checkpoint is older than it, or a worker ends early. Example::
 
         with open_trail(connection).reading() as snapshot:
             result = verify(snapshot, checkpoints=[read_checkpoint(Path("checkpoint.txt")).checkpoint])
@@ -111,15 +111,17 @@ def _start(seals: SealReader, number: int, checkpoints: Sequence[Checkpoint]) ->
         start = seals.get(number)
         last = seals.last()
     except SealError as error:
-        raise CannotStartError(f"nothing can start from a seal that cannot be read: {error}") from None
+        raise TrailError(f"nothing can start from a seal that cannot be read: {error}", reason="cannot_start") from None
     if start is None:
-        raise CannotStartError(
-            f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}"
+        raise TrailError(
+            f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}",
+            reason="cannot_start",
         )
     for checkpoint in checkpoints:
         if checkpoint.origin == start.origin and checkpoint.size < start.tree_size:
-            raise CannotStartError(
+            raise TrailError(
                 f"the checkpoint of {checkpoint.size} leaves is older than seal {number}, which is over"
-                f" {start.tree_size}: start from an older seal, or leave --since out"
+                f" {start.tree_size}: start from an older seal, or leave --since out",
+                reason="cannot_start",
             )
     return start
