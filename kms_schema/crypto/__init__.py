@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from kms_schema.crypto.credentials import Credentials
     from kms_schema.crypto.destroying import destroy, destroyable
     from kms_schema.crypto.errors import (
-        CheckValueError,
         CryptoError,
         DependentsError,
         MaterialError,
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
         OpeningRefusedError,
         RootKeyError,
         RootUnavailableError,
-        WrapperError,
         WrappingKeyError,
     )
     from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
@@ -34,8 +32,8 @@ _NAMES = {
     "kms_schema.crypto.credentials": ("Credentials",),
     "kms_schema.crypto.destroying": ("destroy", "destroyable"),
     "kms_schema.crypto.errors": (
-        "CheckValueError", "CryptoError", "DependentsError", "MaterialError", "NoMaterialError", "OpeningRefusedError",
-        "RootKeyError", "RootUnavailableError", "WrapperError", "WrappingKeyError",
+        "CryptoError", "DependentsError", "MaterialError", "NoMaterialError", "OpeningRefusedError", "RootKeyError",
+        "RootUnavailableError", "WrappingKeyError",
     ),
     "kms_schema.crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
     "kms_schema.crypto.rewrapping": ("plan", "rewrap"),
@@ -47,10 +45,10 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CheckValueError", "Credentials", "CryptoError", "DependentsError", "EnvelopeFormat", "KeyWrapping",
-    "MaterialError", "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "Root", "RootKeyError", "RootKeys",
-    "RootUnavailableError", "Secret", "SecretRoot", "Wrapper", "WrapperError", "WrappingKeyError", "destroy",
-    "destroyable", "has_check_value", "key_check_value", "plan", "rewrap",
+    "Credentials", "CryptoError", "DependentsError", "EnvelopeFormat", "KeyWrapping", "MaterialError",
+    "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "Root", "RootKeyError", "RootKeys",
+    "RootUnavailableError", "Secret", "SecretRoot", "Wrapper", "WrappingKeyError", "destroy", "destroyable",
+    "has_check_value", "key_check_value", "plan", "rewrap",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager, load_only
 
-from kms_schema.crypto.errors import CryptoError, OpeningRefusedError, WrapperError
+from kms_schema.crypto.errors import CryptoError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.wrappers import Move, check_in_use, name_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
@@ -170,7 +170,7 @@ class Configurations:
         """Return the new envelope and wrapper, after opening the envelope: credentials have no check value."""
         if not isinstance(self._target, str):
             self.open(row)
-            raise WrapperError("credentials are wrapped by a root key, not by a key in the database")
+            raise WrappingKeyError("credentials are wrapped by a root key, not by a key in the database")
         with self._wrapping.open_credentials(row, self._source) as secret:
             envelope = self._wrapping.rewrapped_credentials(row, self._source, under=self._target)
             moved = HsmConfiguration(id=row.id, authentication_config=envelope)
@@ -214,7 +214,7 @@ def pages(session: Session, kind: Dependents) -> Iterator[Sequence[uuid.UUID]]:
 
 
 def share_target(session: Session, target: Wrapper) -> None:
-    """Keep the target in use until the transaction ends; raise `WrapperError` if it is not in use any more."""
+    """Keep the target in use until the transaction ends; raise `WrappingKeyError` if it is not in use any more."""
     if isinstance(target, str):
         return
     query = (
@@ -226,7 +226,7 @@ def share_target(session: Session, target: Wrapper) -> None:
         .with_for_update(read=True, of=KeyVersion)
     )
     if session.scalars(query).one_or_none() is None:
-        raise WrapperError(f"{name_of(target)!r} does not exist any more")
+        raise WrappingKeyError(f"{name_of(target)!r} does not exist any more")
     check_in_use(target)
 
 

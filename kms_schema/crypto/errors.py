@@ -1,5 +1,7 @@
 """Errors. No message quotes material, a key, a credential, or bytes that may be one of them."""
 
+from typing import Literal
+
 from kms_schema.errors import KmsSchemaError
 
 
@@ -8,14 +10,14 @@ class CryptoError(KmsSchemaError):
 
 
 class OpeningRefusedError(CryptoError):
-    """An envelope does not open: it was changed, moved to another row, or made under another key."""
+    """An envelope does not open: it was changed, moved to another row, or made under another key.
 
-    reason: str | None = None
+    `check_value`: it opens, but its key does not have the check value of the row.
+    """
+
+    reason: Literal["check_value"] | None
+    without_advice: str | None = None
     """The message without its advice, if it has some."""
-
-
-class CheckValueError(OpeningRefusedError):
-    """An envelope opens, but its key does not have the check value of the row."""
 
 
 class NoMaterialError(CryptoError):
@@ -23,15 +25,14 @@ class NoMaterialError(CryptoError):
 
 
 class WrappingKeyError(CryptoError):
-    """A key cannot wrap: it is not given, it is not an AES-256 key encryption key, or it is destroyed."""
+    """A key cannot wrap, or cannot be the source or target of a rewrap.
+
+    It is not given, is no AES-256 key encryption key, is destroyed or not in use, or is under the other one.
+    """
 
 
 class RootUnavailableError(CryptoError):
     """A root key cannot be used now: its token, service or permission is missing. Try again, or restore it."""
-
-
-class WrapperError(CryptoError):
-    """A wrapper cannot be the source or target of a rewrap: unknown, destroyed, not in use, or under the other one."""
 
 
 class DependentsError(CryptoError):

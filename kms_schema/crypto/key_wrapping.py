@@ -16,13 +16,7 @@ from typing import Any
 from kms_schema.crypto import bindings, ciphers
 from kms_schema.crypto.check_values import has_check_value, key_check_value
 from kms_schema.crypto.credentials import Credentials
-from kms_schema.crypto.errors import (
-    CheckValueError,
-    MaterialError,
-    NoMaterialError,
-    OpeningRefusedError,
-    WrappingKeyError,
-)
+from kms_schema.crypto.errors import MaterialError, NoMaterialError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.root_keys import RootKeys
 from kms_schema.crypto.secret import Secret
 from kms_schema.envelope_format import EnvelopeFormat
@@ -112,9 +106,9 @@ class KeyWrapping:
     def unwrap(self, version: KeyVersion) -> Secret:
         """Return the material of a version; end its `with` block, or call `wipe`, as soon as it has been used.
 
-        Raises `OpeningRefusedError` if the envelope, or the row that it is bound to, was changed, and `CheckValueError`
-        if the check value was changed. Raises `NoMaterialError` if there is no envelope, and `WrappingKeyError` if its
-        reference has no root key. Example::
+        Raises `OpeningRefusedError` if the envelope, the row that it is bound to, or the `check_value` was changed.
+        Raises `NoMaterialError` if there is no envelope, and `WrappingKeyError` if its reference has no root key.
+        Example::
 
             with wrapping.unwrap(version) as material:
                 ciphertext = AESGCM(material.view).encrypt(nonce, data, None)
@@ -126,7 +120,9 @@ class KeyWrapping:
         if len(material) != _size(key):
             raise OpeningRefusedError(f"{_named(version)} does not have the size of its key")
         if not has_check_value(material.view, key.key_id, version.version_number, version.key_checksum or ""):
-            raise CheckValueError(f"{_named(version)} does not have the key check value of its row")
+            raise OpeningRefusedError(
+                f"{_named(version)} does not have the key check value of its row", reason="check_value"
+            )
         return material
 
     def rewrap(self, version: KeyVersion, *, under: Wrapper, form: EnvelopeFormat | None = None) -> None:

@@ -92,9 +92,9 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
     patience: seconds to wait for rows that others have locked.
 
     Continues until only rows are left that cannot be rewrapped, and includes dependents that others add meanwhile.
-    Raises `WrapperError` if the wrappers do not allow it, and `RootKeyError` if what is under `target` already does not
-    open with the root key given for it. Raises `CryptoError` if a wrapper does not open, or if a written row does not
-    open under the target: then its batch is rolled back. Example::
+    Raises `WrappingKeyError` if the wrappers do not allow it, and `RootKeyError` if what is under `target` already does
+    not open with the root key given for it. Raises `CryptoError` if a wrapper does not open, or if a written row does
+    not open under the target: then its batch is rolled back. Example::
 
         outcome = rewrap(engine, wrapping, "kms://root-2025", "kms://root-2026", actor="alice")
         print(outcome.versions, outcome.remaining, [left.why for left in outcome.left.values()])

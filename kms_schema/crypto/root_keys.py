@@ -118,7 +118,7 @@ class RootKeys:
                     f"{error}. The root key {reference!r} is {_place(self._roots[reference])} here; to try it on"
                     " every row, run kms-schema roots check"
                 )
-                refused.reason = str(error)
+                refused.without_advice = str(error)
                 raise refused from None
 
     def _row_key(self, reference: str, form: EnvelopeFormat, associated_data: bytes) -> Secret:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from kms_schema.crypto.errors import WrapperError
+from kms_schema.crypto.errors import WrappingKeyError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.text.storable import fault_of
@@ -41,17 +41,17 @@ def find_move(session: Session, wrapping: KeyWrapping, source: str, target: str)
 
     session: reads the versions. wrapping: has the root keys. source, target: the names.
 
-    Raises `WrapperError` if one is unknown or destroyed, if the target is not in use, and if the target is the source,
-    or is under it: it would wrap itself.
+    Raises `WrappingKeyError` if one is unknown or destroyed, if the target is not in use, and if the target is the
+    source, or is under it: it would wrap itself.
     """
     move = Move(_find(session, wrapping, source), _find(session, wrapping, target))
     if move.source == move.target:
-        raise WrapperError(f"source and target are both {source!r}: name another target")
+        raise WrappingKeyError(f"source and target are both {source!r}: name another target")
     if isinstance(move.source, KeyVersion) and move.source.destroyed_at is not None:
-        raise WrapperError(f"{source!r} is destroyed: nothing that it wrapped can be opened")
+        raise WrappingKeyError(f"{source!r} is destroyed: nothing that it wrapped can be opened")
     check_in_use(move.target)
     if move.source in _above(move.target):
-        raise WrapperError(
+        raise WrappingKeyError(
             f"{target!r} is wrapped by {source!r}, directly or not: rewrap it under another wrapper first"
         )
     return move
@@ -70,13 +70,13 @@ def _above(wrapper: Wrapper) -> list[Wrapper]:
 
 
 def check_in_use(target: Wrapper) -> None:
-    """Raise `WrapperError` unless this may wrap: a root key, or the live version of an active key."""
+    """Raise `WrappingKeyError` unless this may wrap: a root key, or the live version of an active key."""
     if isinstance(target, str):
         return
     if target.destroyed_at is not None:
-        raise WrapperError(f"{name_of(target)!r} is destroyed")
+        raise WrappingKeyError(f"{name_of(target)!r} is destroyed")
     if not target.is_live or target.key.status != KeyStatus.ACTIVE:
-        raise WrapperError(f"{name_of(target)!r} is not the live version of an active key, so it cannot wrap")
+        raise WrappingKeyError(f"{name_of(target)!r} is not the live version of an active key, so it cannot wrap")
 
 
 def name_of(wrapper: Wrapper) -> str:
@@ -90,9 +90,11 @@ def _find(session: Session, wrapping: KeyWrapping, named: str) -> Wrapper:
     if version is None:
         if wrapping.has_root(named):
             return named
-        raise WrapperError(f"{named!r} is unknown: neither a given root key, nor KEY_ID:VERSION of an existing version")
+        raise WrappingKeyError(
+            f"{named!r} is unknown: neither a given root key, nor KEY_ID:VERSION of an existing version"
+        )
     if wrapping.has_root(named):
-        raise WrapperError(f"{named!r} names both a version of a key and a root key: rename the root key")
+        raise WrappingKeyError(f"{named!r} names both a version of a key and a root key: rename the root key")
     if version.key.key_type != KeyType.KEK:
-        raise WrapperError(f"{named!r} is a version of a {version.key.key_type} key: only a kek wraps others")
+        raise WrappingKeyError(f"{named!r} is a version of a {version.key.key_type} key: only a kek wraps others")
     return version

@@ -85,8 +85,8 @@ def _open(kind: Dependents, row: KeyVersion | HsmConfiguration, checked: Checked
         if kind.unsaid(row):
             checked.unnamed += 1
         else:
-            reason = error.reason if isinstance(error, OpeningRefusedError) else None
-            checked.refused.append(f"{kind.name(row)}: {reason or error}")
+            fault = error.without_advice if isinstance(error, OpeningRefusedError) else None
+            checked.refused.append(f"{kind.name(row)}: {fault or error}")
         return
     if isinstance(row, KeyVersion):
         checked.versions += 1

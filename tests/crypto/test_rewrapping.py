@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperError, plan, rewrap
+from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrappingKeyError, plan, rewrap
 from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
@@ -203,7 +203,7 @@ def test_what_makes_no_sense_is_refused(sql_engine: sa.Engine, session: Session,
     before = wrappers(session)
     session.commit()
     for command in (rewrap, plan):
-        with pytest.raises(WrapperError, match=words):
+        with pytest.raises(WrappingKeyError, match=words):
             command(sql_engine, tree.wrapping, *make(tree))
     assert wrappers(session) == before
 
@@ -212,11 +212,11 @@ def test_a_wrapper_that_is_no_kek_is_retired_or_is_destroyed_is_refused(
     sql_engine: sa.Engine, session: Session, tree: Tree
 ) -> None:
     dek = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_type == KeyType.DEK).limit(1)).one()
-    with pytest.raises(WrapperError, match="only a kek wraps"):
+    with pytest.raises(WrappingKeyError, match="only a kek wraps"):
         rewrap(sql_engine, tree.wrapping, tree.first, f"{dek.key_id}:1")
     tree.kek.status = KeyStatus.ROTATED
     session.commit()
-    with pytest.raises(WrapperError, match="not the live version of an active key"):
+    with pytest.raises(WrappingKeyError, match="not the live version of an active key"):
         rewrap(sql_engine, tree.wrapping, tree.first, tree.second)
     assert rewrap(sql_engine, tree.wrapping, tree.first, ROOT).remaining == 0
     version = session.scalars(
@@ -224,7 +224,7 @@ def test_a_wrapper_that_is_no_kek_is_retired_or_is_destroyed_is_refused(
     ).one()
     version.encrypted_key_data, version.destroyed_at = None, current_time()
     session.commit()
-    with pytest.raises(WrapperError, match="is destroyed: nothing"):
+    with pytest.raises(WrappingKeyError, match="is destroyed: nothing"):
         rewrap(sql_engine, tree.wrapping, tree.first, ROOT)
 
 
@@ -234,7 +234,7 @@ def test_a_target_that_is_retired_meanwhile_ends_it(sql_engine: sa.Engine, sessi
             other.get_one(KeyMaster, tree.kek.id).status = KeyStatus.ROTATED
             other.commit()
 
-    with pytest.raises(WrapperError, match="not the live version"):
+    with pytest.raises(WrappingKeyError, match="not the live version"):
         rewrap(sql_engine, tree.wrapping, tree.first, tree.second, batch=2, progress=retire)
     assert wrappers(session) == {tree.first: 3, tree.second: 2, ROOT: 3}
     assert held(session, tree.wrapping) == tree.keys

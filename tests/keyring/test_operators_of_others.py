@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.audit.formats.keys import write_signing_key
-from kms_schema.crypto import KeyWrapping, RootKeys, WrapperError, rewrap
+from kms_schema.crypto import KeyWrapping, RootKeys, WrappingKeyError, rewrap
 from kms_schema.crypto.destroying import DependentsError, destroy
 from kms_schema.keyring import KeyRevokedError
 from kms_schema.roots.checking import check_roots
@@ -74,7 +74,7 @@ def test_no_ring_uses_them_and_a_revoked_key_stays_revoked(
     ring.rotate(orders)
     with pytest.raises(DependentsError):
         destroy(sql_engine, kek, 1)
-    with pytest.raises(WrapperError, match="are both"):  # it has found the version
+    with pytest.raises(WrappingKeyError, match="are both"):  # it has found the version
         rewrap(sql_engine, KeyWrapping(roots), f"{kek}:1", f"{kek}:1")
     assert check_roots(sql_engine, roots)[0].refused == []
     ring.revoke(orders, reason="leaked")

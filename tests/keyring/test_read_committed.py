@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.crypto import KeyWrapping, RootKeys, WrapperError, plan, rewrap
+from kms_schema.crypto import KeyWrapping, RootKeys, WrappingKeyError, plan, rewrap
 from kms_schema.keyring import KeyRing, VersionInUseError
 from support.engines import Database
 from tests.keyring.async_rings import SMALL_POOL, opened
@@ -33,7 +33,7 @@ def test_every_connection_of_the_ring_stays_at_it(level: str, database: Database
             ring.destroy_version(orders, 1)
         assert level_of(ring) == own
         for work in (rewrap, plan):
-            with pytest.raises(WrapperError):
+            with pytest.raises(WrappingKeyError):
                 work(ring._storage.writers, wrapping, ROOT, ROOT)
         assert level_of(ring) == own
     with engine.connect() as connection:  # the application's are as they were
