@@ -11,9 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from alembic.util import CommandError
-
-import kms_schema
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.inventory.states import STATES
@@ -34,8 +31,6 @@ from tools.site.commands import variable_rows
 
 Status = TypeVar("Status", bound=str)
 
-_ALSO = (CommandError, OSError, TypeError, ValueError)
-KERNEL_ROOT = Path(kms_schema.__file__).parent
 _GENERATED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

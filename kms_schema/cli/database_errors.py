@@ -26,8 +26,8 @@ _Answer: TypeAlias = tuple[type[click.ClickException], str]
 ANSWERS: Mapping[str, _Answer] = {
     **dict.fromkeys(
         (
-            "CannotProveError", "CannotStartError", "CryptoError", "EntryRefusedError", "KeyRingError",
-            "NoSuchKeyError", "RotationError", "SealRefusedError",
+            "CannotProveError", "CryptoError", "KeyRingError", "RotationError", "TrailError (cannot_start)",
+            "TrailError (entry_refused)", "TrailError (other_signer)", "TrailError (unknown_key)",
         ),
         (click.ClickException, "{error}"),
     ),
@@ -42,7 +42,7 @@ ANSWERS: Mapping[str, _Answer] = {
         ("RefreshError", "ReportError", "TrailError", "ValidationError"), (CannotConnect, "{place}: {error}")
     ),
 }  # fmt: skip
-"""The kind and the text of the message for an error of the package, by the name of its nearest class here.
+"""The kind and the text of the message for an error of the package, by its nearest class here, and its reason.
 
 Names: to import the classes would take every command the time of the slowest one.
 """
@@ -158,7 +158,8 @@ def words_of_command() -> list[str]:
 
 def _answer(error: Exception, *, of_values: bool) -> _Answer | None:
     names = (each.__name__ for each in type(error).__mro__ if each.__module__.startswith("kms_schema."))
-    found = next((ANSWERS[name] for name in names if name in ANSWERS), None)
+    keys = (key for name in names for key in (f"{name} ({getattr(error, 'reason', None)})", name))
+    found = next((ANSWERS[key] for key in keys if key in ANSWERS), None)
     return (click.UsageError, "{error}") if found is None and of_values and isinstance(error, ValueError) else found
 
 

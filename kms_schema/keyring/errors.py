@@ -1,5 +1,7 @@
 """Errors of the key ring: a class for each reason. No message contains material, plaintext or associated data."""
 
+from typing import Literal
+
 from sqlalchemy.exc import DontWrapMixin
 
 from kms_schema.errors import KmsSchemaError
@@ -16,9 +18,11 @@ class KeyRingError(KmsSchemaError, DontWrapMixin):
             log.warning("%s (key %s, version %s)", error, error.key_id, error.version)
     """
 
-    def __init__(self, message: str, *, key_id: str | None = None, version: int | None = None) -> None:
-        """Take the message, the name of the key and the number of the version."""
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, key_id: str | None = None, version: int | None = None, reason: str | None = None
+    ) -> None:
+        """Take the message, the name of the key, the number of the version, and the reason."""
+        super().__init__(message, reason=reason)
         self.key_id = key_id
         self.version = version
 
@@ -42,32 +46,22 @@ class UnsupportedKeyError(KeyRingError):
     """The type, the algorithm or the size of the key does not allow the operation."""
 
 
-class KeyPendingError(KeyRingError):
-    """The key is registered, and not active yet."""
+class KeyStateError(KeyRingError):
+    """The state of the key does not allow the operation.
+
+    - `pending`: it is registered, and not active yet
+    - `rotated`: another key supersedes it, and `expired`: it decrypts only
+    - `archived`: it neither encrypts nor decrypts
+    - `no_live_version`: it has no version to encrypt with, or none to take the place of
+    - `status_change`: its status cannot change so, or does not allow the call
+    - `not_live`: another process has rotated it since its row was read; the ring reads it again, no caller sees this
+    """
+
+    reason: Literal["pending", "rotated", "expired", "archived", "no_live_version", "status_change", "not_live"] | None
 
 
-class KeyRotatedError(KeyRingError):
-    """Another key supersedes the key: it decrypts only."""
-
-
-class KeyExpiredError(KeyRingError):
-    """The key has expired: it decrypts only."""
-
-
-class KeyRevokedError(KeyRingError):
+class KeyRevokedError(KeyStateError):
     """The key is revoked: it neither encrypts nor decrypts."""
-
-
-class KeyArchivedError(KeyRingError):
-    """The key is archived: it neither encrypts nor decrypts."""
-
-
-class NoLiveVersionError(KeyRingError):
-    """The key is active, and has no version to encrypt with."""
-
-
-class NotLiveError(KeyRingError):
-    """Another process has rotated the key since its row was read. The ring reads it again: no caller sees this."""
 
 
 class VersionDestroyedError(KeyRingError):
@@ -104,14 +98,6 @@ class WrapperEndedError(WrapperUnavailableError):
 
 class DependentsLeftError(KeyRingError):
     """Versions stay under an old version of a KEK: they do not open, or others have locked them."""
-
-
-class PolicyDisabledError(KeyRingError):
-    """The policy for which a rotation was scheduled is not active any more."""
-
-
-class StatusChangeError(KeyRingError):
-    """The status of the key does not allow this change."""
 
 
 class KeyNotPermittedError(KeyRingError):

@@ -43,8 +43,7 @@ class Key(KeyStreams):
         destroyed unless a command is told where their ciphertexts may be.
 
         Raises `TypeError` for what is no bytes; `MessageSizeError` above 2^31 - 1 of them; `UnknownKeyError`;
-        `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`, `KeyArchivedError`,
-        `NoLiveVersionError` by the state of the key; `UsageLimitError`, `MaterialUnavailableError`,
+        `KeyStateError` and `KeyRevokedError` by the state of the key; `UsageLimitError`, `MaterialUnavailableError`,
         `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
 
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
@@ -59,7 +58,7 @@ class Key(KeyStreams):
         """Return the plaintext of a ciphertext of this key, made with the same `aad`.
 
         Raises `DecryptionError` for anything else: one error, whatever the reason; `KeyRevokedError`,
-        `KeyArchivedError`, `KeyPendingError` and `VersionDestroyedError` by the state of the key;
+        `KeyStateError` and `VersionDestroyedError` by the state of the key;
         `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
 
             data = ring.key("orders").decrypt(blob, aad=b"invoice/17/iban")

@@ -143,8 +143,8 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         """Give a key a new version, which is live at once; the old one ends, and decrypts as before.
 
         The new version is under the live version of the key that wraps the old one, or under the same root. One
-        transaction; needs kms_rotator. Raises `UnknownKeyError`, `StatusChangeError` for a key that is not active,
-        `NoLiveVersionError`, `WrapperUnavailableError`, `MaterialUnavailableError`, `KeyNotPermittedError`.
+        transaction; needs kms_rotator. Raises `UnknownKeyError`, `KeyStateError` for a key that is not active or has no
+        live version, `WrapperUnavailableError`, `MaterialUnavailableError`, `KeyNotPermittedError`.
         """
         self._check_open()
         described = self._registry.rotate(key_id, actor)

@@ -162,14 +162,11 @@ def _read(
         with snapshot_within(connection, schema) as snapshot:
             now = datetime.fromisoformat(snapshot.now().replace("Z", "+00:00")).astimezone(UTC)
             if now <= period.start:
-                raise PeriodError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
-            scope = Scope(validation.engine, schema, period, now)
-            reading = Reading.of(snapshot, scope, validation, progress)
                 raise ReportError(
                     f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC", reason="period"
                 )
-            dialect = Dialect(validation.engine, schema, period, now)
-            reading = Reading.of(snapshot, dialect, validation, progress)
+            scope = Scope(validation.engine, schema, period, now)
+            reading = Reading.of(snapshot, scope, validation, progress)
             begins = reading.log_begins
             if begins is not None and period.end <= begins and not reading.summary:
                 raise ReportError(

@@ -17,7 +17,7 @@ from kms_schema.keyring import (
     HsmUnavailableError,
     KeyInUseError,
     KeyRing,
-    StatusChangeError,
+    KeyStateError,
     UnsupportedKeyError,
     UsageLimitError,
     VersionDestroyedError,
@@ -29,6 +29,7 @@ from kms_schema.models import HsmConfiguration, KeyMaster
 from kms_schema.pkcs11 import TokenRefusedError
 from support.engines import Database
 from support.engines.softhsm import SoftHsm
+from support.errors import raises
 from support.rows.smallest import hsm_key_master, insert, key_version, now, unique
 from tests.hsm.conftest import MakeRing
 from tests.hsm.token_objects import handles, import_key, in_token, value_of
@@ -199,7 +200,7 @@ def test_the_status_of_the_key_decides(ring: KeyRing, luna: str) -> None:
         ring.key(name).encrypt(DATA, aad=AAD)
     ring.expire(name)
     assert ring.key(name).decrypt(blob, aad=AAD) == DATA
-    with pytest.raises(StatusChangeError):
+    with raises(KeyStateError, "status_change"):
         ring.rotate(name)
     ring.revoke(name, reason="leaked")
     assert ring.revoked_key(name, reason="move").decrypt(blob, aad=AAD) == DATA

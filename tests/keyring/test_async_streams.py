@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import DecryptionError, KeyExpiredError, KeyRing
+from kms_schema.keyring import DecryptionError, KeyRing, KeyStateError
 from support.engines import Database
+from support.errors import raises
 from tests.keyring.async_rings import opened
 from tests.keyring.rings import used
 
@@ -91,7 +92,7 @@ def test_a_stream_ends_with_its_consumer_and_with_its_source(database: Database,
             with pytest.raises(asyncio.CancelledError):
                 await running
             await ring.expire(orders)
-            with pytest.raises(KeyExpiredError):
+            with raises(KeyStateError, "expired"):
                 await joined(key.encrypt_stream(body(CONTENT), aad=AAD))
 
     asyncio.run(work())

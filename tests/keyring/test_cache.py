@@ -15,7 +15,7 @@ from kms_schema.keyring import (
     DecryptionError,
     KeyRevokedError,
     KeyRing,
-    NoLiveVersionError,
+    KeyStateError,
 )
 from support.engines import Database
 from support.rows.smallest import unique
@@ -46,7 +46,7 @@ def test_after_a_rotation_by_others_the_first_use_may_decrypt(ring: KeyRing, ord
     refused = new = None
     try:
         new = other.key(orders).encrypt(DATA, aad=AAD)
-    except NoLiveVersionError as error:
+    except KeyStateError as error:
         refused = error
     assert (refused, new and other.inspect(new).version) == (None, 2)
 

@@ -13,15 +13,13 @@ from kms_schema.crypto import RootKeys, Secret
 from kms_schema.keyring import (
     CiphertextTagError,
     HandoverError,
-    KeyArchivedError,
     KeyExistsError,
     KeyNotPermittedError,
-    KeyPendingError,
     KeyRevokedError,
     KeyRing,
     KeyRingError,
+    KeyStateError,
     MaterialUnavailableError,
-    NoLiveVersionError,
     UnknownKeyError,
     UnsupportedKeyError,
     VersionDestroyedError,
@@ -31,6 +29,7 @@ from kms_schema.keyring.handover.handover_files import Handover
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.roles.definition import Role
 from support.engines import Database, Engines
+from support.errors import raises
 from support.programs.commands import Said, kms_schema
 from support.rows.smallest import unique
 from tests.keyring.async_rings import opened
@@ -174,13 +173,15 @@ def test_what_is_not_handed_over(ring: KeyRing, database: Database, key: Handove
     ring.create(names["unfit"], under=ROOT)
     ring.expire(names["archived"])
     ring.archive(names["archived"])
-    refused: dict[tuple[str, int | None], type[KeyRingError]] = {
-        ("revoked", 1): KeyRevokedError, ("archived", 1): KeyArchivedError, ("held", None): UnsupportedKeyError,
-        ("none", None): UnknownKeyError, ("old", 7): UnknownKeyError, ("old", 1): VersionDestroyedError,
-        ("expired", None): NoLiveVersionError, ("pending", None): KeyPendingError, ("unfit", None): UnsupportedKeyError,
+    refused: dict[tuple[str, int | None], tuple[type[KeyRingError], str | None]] = {
+        ("revoked", 1): (KeyRevokedError, None), ("archived", 1): (KeyStateError, "archived"),
+        ("held", None): (UnsupportedKeyError, None), ("none", None): (UnknownKeyError, None),
+        ("old", 7): (UnknownKeyError, None), ("old", 1): (VersionDestroyedError, None),
+        ("expired", None): (KeyStateError, "no_live_version"), ("pending", None): (KeyStateError, "pending"),
+        ("unfit", None): (UnsupportedKeyError, None),
     }  # fmt: skip
-    for (word, version), error in refused.items():
-        with pytest.raises(error, match=names[word].rstrip("\u200b")) as caught:
+    for (word, version), (error, reason) in refused.items():
+        with raises(error, reason, match=names[word].rstrip("\u200b")) as caught:
             ring.hand_over(names[word], to=key.public, version=version)
         assert caught.value.key_id == names[word]
     assert [name for name in names.values() if levels(database, name)] == []

@@ -13,19 +13,19 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import (
     DecryptionError,
-    KeyArchivedError,
     KeyNotPermittedError,
     KeyRevokedError,
     KeyRing,
     KeyRingError,
+    KeyStateError,
     RevokedKey,
     RingClosedError,
-    StatusChangeError,
     VersionDestroyedError,
 )
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.roles.definition import Role
 from support.engines import Database
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.invoices import invoices, reencrypt, stored
@@ -42,7 +42,7 @@ def test_a_revoked_key_opens_after_an_entry(
     source = tmp_path / "report.kms"
     (tmp_path / "report").write_bytes(DATA)
     assert keys("encrypt", orders, str(tmp_path / "report"), "--output", str(source), *root).status == 0
-    with pytest.raises(StatusChangeError, match="not revoked"):
+    with raises(KeyStateError, "status_change", match="not revoked"):
         ring.revoked_key(orders, reason="incident")
     ring.revoke(orders, reason="leaked")
     with pytest.raises(KeyRevokedError):
@@ -68,16 +68,18 @@ def test_a_revoked_key_opens_after_an_entry(
     assert rows(database, found)[-2:] == [("alice", "HIGH"), ("bob", "HIGH")]
 
 
-ENDINGS: dict[str, tuple[Callable[[KeyRing, KeyRing, str, RevokedKey], object], type[KeyRingError]]] = {
+ENDINGS: dict[
+    str, tuple[Callable[[KeyRing, KeyRing, str, RevokedKey], object], type[KeyRingError], str | None]
+] = {
     "the version is destroyed": (
-        lambda ring, _other, key, _old: ring.destroy_version(key, 1, erase_data=True), VersionDestroyedError,
+        lambda ring, _other, key, _old: ring.destroy_version(key, 1, erase_data=True), VersionDestroyedError, None,
     ),
     "another ring destroys it": (
-        lambda _ring, other, key, _old: other.destroy_version(key, 1, erase_data=True), VersionDestroyedError,
+        lambda _ring, other, key, _old: other.destroy_version(key, 1, erase_data=True), VersionDestroyedError, None,
     ),
-    "the key is archived": (lambda _ring, other, key, _old: other.archive(key), KeyArchivedError),
-    "the ring is closed": (lambda ring, _other, _key, _old: ring.close(), RingClosedError),
-    "it is closed": (lambda _ring, _other, _key, old: old.close(), RingClosedError),
+    "the key is archived": (lambda _ring, other, key, _old: other.archive(key), KeyStateError, "archived"),
+    "the ring is closed": (lambda ring, _other, _key, _old: ring.close(), RingClosedError, None),
+    "it is closed": (lambda _ring, _other, _key, old: old.close(), RingClosedError, None),
 }  # fmt: skip
 
 
@@ -93,11 +95,11 @@ def test_an_opened_revoked_key_ends_with_its_version_its_status_and_its_ring(
     parts = old.decrypt_stream(io.BytesIO(stream), aad=AAD)
     assert next(parts)
     assert old.decrypt(blob, aad=AAD) == DATA
-    work, error = ENDINGS[ending]
+    work, error, reason = ENDINGS[ending]
     work(ring, make_ring(), orders, old)
-    with pytest.raises(error):
+    with raises(error, reason):
         old.decrypt(blob, aad=AAD)
-    with pytest.raises(error):
+    with raises(error, reason):
         list(parts)
     assert old._ciphers == {}, "its material is in memory"
 

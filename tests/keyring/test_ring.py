@@ -18,9 +18,9 @@ from kms_schema.keyring import (
     KeyExistsError,
     KeyRing,
     KeyRingError,
+    KeyStateError,
     MaterialUnavailableError,
     RingClosedError,
-    StatusChangeError,
     UnknownCiphertextError,
     UnknownKeyError,
     UnsupportedKeyError,
@@ -29,6 +29,7 @@ from kms_schema.keyring import (
 from kms_schema.keyring.formats.errors import MessageSizeError
 from kms_schema.keyring.formats.messages import message_cipher
 from support.engines import Database
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, ROOT, change, entries, rows, used, value
@@ -75,9 +76,9 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
         (UnsupportedKeyError, {"hsm": "luna", "under": None, "material": bytes(32)}),
         (HsmUnavailableError, {"hsm": "luna", "under": None}),
         (TypeError, {"under": None}),
-        (StatusChangeError, {"max_usage_count": 2**63}),
-        (StatusChangeError, {"material": secrets.token_bytes(32), "used": 2**63}),
-        (StatusChangeError, {"ciphertext_tag": 2**70}),
+        (KeyStateError, {"max_usage_count": 2**63}),
+        (KeyStateError, {"material": secrets.token_bytes(32), "used": 2**63}),
+        (KeyStateError, {"ciphertext_tag": 2**70}),
         (ValueError, {"key_type": "none"}),
         (TypeError, {"status": "revoked"}),
         (MaterialUnavailableError, {"material": b"too short"}),
@@ -96,6 +97,7 @@ def test_what_cannot_be_created(ring: KeyRing, kek: str, error: type[Exception],
     with pytest.raises(Exception) as refused:  # noqa: PT011
         ring.create(unique("odd"), **{"under": kek, **options})
     assert isinstance(refused.value, error), refused.value
+    assert error is not KeyStateError or vars(refused.value)["reason"] == "status_change"
 
 
 def test_an_imported_key_has_its_times_tag_and_use(ring: KeyRing, database: Database) -> None:
@@ -157,7 +159,7 @@ def test_a_new_version_is_under_the_live_version_of_its_kek(ring: KeyRing, datab
     with pytest.raises(WrapperUnavailableError):
         ring.rotate(name)
     ring.expire(name)
-    with pytest.raises(StatusChangeError, match="expired"):
+    with raises(KeyStateError, "status_change", match="expired"):
         ring.rotate(name)
 
 

@@ -14,7 +14,7 @@ from kms_schema.crypto import RootKeys, destroyable
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.hsm.configurations import add_hsm, find_hsm
 from kms_schema.hsm.errors import HsmError
-from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, StatusChangeError, UnknownKeyError
+from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, KeyStateError, UnknownKeyError
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.keyring.listing import listed_key
 from kms_schema.rotations import RotationError
@@ -129,7 +129,7 @@ def test_asynchronous_drivers_give_the_same_errors(
                 await ring.key(bad).encrypt(DATA, aad=AAD)
             with pytest.raises(ValueError, match=FAULT):
                 await ring.revoke(orders, reason=bad)
-            with pytest.raises(StatusChangeError, match="refuses the change"):
+            with raises(KeyStateError, "status_change", match="refuses the change"):
                 await ring.create("k" * 65, under=ROOT)
 
     asyncio.run(work())

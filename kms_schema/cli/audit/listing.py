@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli import messages, terminal
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_option, style_option, time_since, where
@@ -57,17 +56,6 @@ def list_command(
 
     with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
         found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, since=since, limit=limit)
-    url = url_of(database_url)
-    with engine_at(url, schema=schema, application="kms-schema audit", writing=False) as engine:
-        try:
-            with engine.connect() as connection:
-                found = listing.listed_entries(
-                    connection, key_id=key_id, event_type=event_type, since=since, limit=limit
-                )
-        except TrailError as error:
-            if error.reason != "unknown_key":
-                raise
-            raise click.ClickException(in_a_line(str(error))) from None
     if not found:
         messages.note(in_a_line(_nothing(key_id, event_type, since)))
     if style == "json":

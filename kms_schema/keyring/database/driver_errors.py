@@ -11,7 +11,7 @@ from kms_schema.keyring.errors import (
     CiphertextTagError,
     DatabaseUnavailableError,
     KeyNotPermittedError,
-    StatusChangeError,
+    KeyStateError,
     UnknownKeyError,
     WrapperEndedError,
 )
@@ -72,14 +72,18 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
         if isinstance(error, sa.exc.IntegrityError) and "ciphertext_tag" in first:
             raise CiphertextTagError(f"the database refuses the ciphertext tag: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) or state.startswith(_OF_VALUES):
-            raise StatusChangeError(f"the database refuses the change: {first}", key_id=key_id) from None
+            raise KeyStateError(
+                f"the database refuses the change: {first}", key_id=key_id, reason="status_change"
+            ) from None
         # Any other one: a caller that handles the errors of the ring is to meet none of a driver.
         why = _POOLED if state in _PREPARED else first
         raise DatabaseUnavailableError(f"the database cannot be used: {why}", key_id=key_id) from None
     except OverflowError as error:
         if "SQLite" not in str(error):  # not of the driver, which raises it itself for a number beyond 64 bits
             raise
-        raise StatusChangeError(f"the database refuses the change: {_first_line(error)}", key_id=key_id) from None
+        raise KeyStateError(
+            f"the database refuses the change: {_first_line(error)}", key_id=key_id, reason="status_change"
+        ) from None
     except Exception as error:
         # SQLAlchemy passes on what asyncpg raises when it connects.
         if not isinstance(error, OSError) and not is_of_asyncpg(error):

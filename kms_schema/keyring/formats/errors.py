@@ -1,26 +1,26 @@
 """Errors of ciphertexts. No message quotes material, plaintext, a ciphertext or associated data."""
 
+from typing import Literal
+
 from kms_schema.crypto.errors import CryptoError
 
 
 class CiphertextError(CryptoError):
     """The base class of the errors about ciphertexts."""
 
-    hint: str | None = None
-    """The form of the bytes, by their first one, which is public: they are a stream or a message, and not the other."""
+    @property
+    def hint(self) -> str | None:
+        """The form of the bytes, by their first one, which is public: they are a stream or a message, not the other."""
+        return str(self) if self.reason == "other_form" else None
 
 
 class NotACiphertextError(CiphertextError, ValueError):
-    """The bytes have no prefix of a ciphertext. They may be plaintext, so no message quotes them."""
+    """The bytes have no prefix of a ciphertext. They may be plaintext, so no message quotes them.
 
+    `other_form`: they begin as a ciphertext of the other form does: a stream for a message, or a message for a stream.
+    """
 
-class OtherFormError(NotACiphertextError):
-    """The bytes begin as a ciphertext of the other form does: a stream for a message, or a message for a stream."""
-
-    def __init__(self, hint: str) -> None:
-        """Take what the bytes are, and which call opens them."""
-        super().__init__(hint)
-        self.hint: str | None = hint
+    reason: Literal["other_form"] | None
 
 
 class DoesNotOpenError(CiphertextError):

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring.formats.errors import CipherKeyError, NotACiphertextError, OtherFormError
+from kms_schema.keyring.formats.errors import CipherKeyError, NotACiphertextError
 
 PREFIX_BYTES = 5
 GREATEST_TAG = 2**32 - 1
@@ -94,7 +94,9 @@ def read_message_prefix(blob: BytesLike) -> int:
     """
     form, tag = read_prefix(blob)
     if form is not Form.MESSAGE:
-        raise OtherFormError("it is a stream, as `keys encrypt` makes: use `decrypt_stream` or `keys decrypt`")
+        raise NotACiphertextError(
+            "it is a stream, as `keys encrypt` makes: use `decrypt_stream` or `keys decrypt`", reason="other_form"
+        )
     if len(blob) < form.least_bytes:
         raise NotACiphertextError(f"no ciphertext: none has {len(blob)} bytes, the shortest {form.least_bytes}")
     return tag

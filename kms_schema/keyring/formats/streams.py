@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.keyring.formats.errors import CipherKeyError, DoesNotOpenError, MessageSizeError, OtherFormError
+from kms_schema.keyring.formats.errors import CipherKeyError, DoesNotOpenError, MessageSizeError, NotACiphertextError
 from kms_schema.keyring.formats.messages import KEY_BYTES
 from kms_schema.keyring.formats.prefix import AUTHENTICATION_TAG_BYTES, PREFIX_BYTES, Form, read_prefix, write_prefix
 
@@ -80,12 +80,14 @@ def decrypt_stream(source: Source, material: Secret, *, tag: int, aad: BytesLike
 def read_stream_tag(source: Source) -> int:
     """Read the prefix of a stream and return its tag; nothing authenticates it before `decrypt_stream`.
 
-    Raises `NotACiphertextError` if `source` has no prefix, `OtherFormError` if it has that of a message.
+    Raises `NotACiphertextError` if `source` has no prefix, or that of a message (`other_form`).
     """
     start = bytearray(PREFIX_BYTES)
     form, tag = read_prefix(start[: _fill(source, memoryview(start))])
     if form is not Form.STREAM:
-        raise OtherFormError("it is a message, as `encrypt` of a key makes: use `decrypt` of the key, from Python")
+        raise NotACiphertextError(
+            "it is a message, as `encrypt` of a key makes: use `decrypt` of the key, from Python", reason="other_form"
+        )
     return tag
 
 

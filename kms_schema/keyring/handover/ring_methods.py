@@ -10,11 +10,7 @@ from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     CiphertextTagError,
-    KeyArchivedError,
-    KeyPendingError,
-    KeyRevokedError,
-    KeyRingError,
-    NoLiveVersionError,
+    KeyStateError,
     UnknownKeyError,
     UnsupportedKeyError,
     VersionDestroyedError,
@@ -24,6 +20,7 @@ from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
 from kms_schema.keyring.lifecycle.new_keys import NewKey
 from kms_schema.keyring.lifecycle.registry import Registry, require_rotator
 from kms_schema.keyring.use.opener import Opener, unwrapping
+from kms_schema.keyring.use.states import refused_by_status
 from kms_schema.keyring.use.versions import Versions
 from kms_schema.models import KeyVersion
 from kms_schema.text.storable import check_texts
@@ -33,13 +30,11 @@ if TYPE_CHECKING:
     from kms_schema.keyring.handover.receiver_keys import HandoverKey, HandoverPublicKey
 
 _ROTATOR = "kms_rotator"
-_REFUSED: dict[str, tuple[type[KeyRingError], str]] = {
-    KeyStatus.PENDING: (KeyPendingError, "is pending: activate it first"),
-    KeyStatus.REVOKED: (
-        KeyRevokedError, "is revoked, and is not handed over: re-encrypt its data with another key, and hand over that"
-    ),
-    KeyStatus.ARCHIVED: (KeyArchivedError, "is archived, and is not handed over"),
-}  # fmt: skip
+_REFUSED: dict[str, str] = {
+    KeyStatus.PENDING: "is pending: activate it first",
+    KeyStatus.REVOKED: "is revoked, and is not handed over: re-encrypt its data with another key, and hand over that",
+    KeyStatus.ARCHIVED: "is archived, and is not handed over",
+}
 """The statuses in which a key is not handed over."""
 
 
@@ -71,9 +66,9 @@ class HandoverMethods(ABC):
 
         Needs kms_rotator. An entry `KEY_HANDOVER_STARTED` of level HIGH, with version, fingerprint and reason, is
         committed before the material is opened, and `KEY_HANDED_OVER` with the SHA-256 of the file before this returns.
-        Tell that to the receiver. Raises `UnknownKeyError`, `NoLiveVersionError`, `VersionDestroyedError`,
-        `KeyPendingError`, `KeyRevokedError`, `KeyArchivedError`, `UnsupportedKeyError` for a key in an HSM and for one
-        whose name or size does not fit into a file, `MaterialUnavailableError`, `KeyNotPermittedError`,
+        Tell that to the receiver. Raises `UnknownKeyError`, `KeyStateError` (`pending`, `archived`, `no_live_version`),
+        `VersionDestroyedError`, `KeyRevokedError`, and `UnsupportedKeyError` for a key in an HSM and for one whose name
+        or size does not fit into a file. Raises `MaterialUnavailableError`, `KeyNotPermittedError`,
         `DatabaseUnavailableError`, and `ValueError` for a reason that no database stores. Example::
 
             handover = ring.hand_over("orders", to=HandoverPublicKey.read(Path("receiver.key.pub")), actor="alice")
@@ -156,13 +151,14 @@ def _found(session: Session, key_id: str, number: int | None) -> KeyVersion:
     key = locked_key(session, key_id)
     if key.hsm_key_id is not None:
         raise UnsupportedKeyError(f"key {key_id!r} is held in an HSM, which it never leaves", key_id=key_id)
-    error, sentence = _REFUSED.get(key.status, (None, ""))
-    if error is not None:
-        raise error(f"key {key_id!r} {sentence}", key_id=key_id)
+    if (sentence := _REFUSED.get(key.status)) is not None:
+        raise refused_by_status(key_id, key.status, sentence)
     if number is None:
         live = live_version(key)
         if live is None:
-            raise NoLiveVersionError(f"key {key_id!r} has no live version: name the version", key_id=key_id)
+            raise KeyStateError(
+                f"key {key_id!r} has no live version: name the version", key_id=key_id, reason="no_live_version"
+            )
         return live
     version = next((each for each in key.versions if each.version_number == number), None)
     if version is None:

@@ -12,12 +12,7 @@ from kms_schema.keyring.database.audit_entries import append, import_entry, use_
 from kms_schema.keyring.database.driver_errors import again_if_overtaken, is_refused
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import KeyDescription
-from kms_schema.keyring.errors import (
-    MaterialUnavailableError,
-    NoLiveVersionError,
-    StatusChangeError,
-    UnsupportedKeyError,
-)
+from kms_schema.keyring.errors import KeyStateError, MaterialUnavailableError, UnsupportedKeyError
 from kms_schema.keyring.lifecycle.key_rows import (
     end_version,
     live_version,
@@ -116,14 +111,18 @@ class Registry:
         """Do what `rotate` does, in the transaction of `session`, which has locked the key."""
         key_id = key.key_id
         if key.status != KeyStatus.ACTIVE:
-            raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
+            raise KeyStateError(
+                f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id, reason="status_change"
+            )
         if key.key_type == KeyType.TLS:
             raise UnsupportedKeyError(
                 f"key {key_id!r} is a tls key: it is made elsewhere, and wrapped with KeyWrapping.wrap", key_id=key_id
             )
         old = live_version(key)
         if old is None:
-            raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
+            raise KeyStateError(
+                f"key {key_id!r} has no live version to take the place of", key_id=key_id, reason="no_live_version"
+            )
         wrapper = None if key.hsm_key_id is not None else wrapper_of(old)
         end_version(session, old)
         new = self._held.new_version(session, key) if wrapper is None else self._wrapped(session, key, None, wrapper)
@@ -143,15 +142,21 @@ class Registry:
             if status not in KEY_LIFECYCLE[key.status]:
                 others = " or ".join(KEY_LIFECYCLE[key.status])
                 if not others:
-                    raise StatusChangeError(f"key {key_id!r} is {key.status}, its last status", key_id=key_id)
-                raise StatusChangeError(
-                    f"key {key_id!r} is {key.status}: it cannot become {status}, only {others}", key_id=key_id
+                    raise KeyStateError(
+                        f"key {key_id!r} is {key.status}, its last status", key_id=key_id, reason="status_change"
+                    )
+                raise KeyStateError(
+                    f"key {key_id!r} is {key.status}: it cannot become {status}, only {others}",
+                    key_id=key_id,
+                    reason="status_change",
                 )
             waiting = [version for version in key.versions if version.activated_at is None and not version.destroyed_at]
             if status == KeyStatus.ACTIVE and not any(version.is_live for version in key.versions):
                 if not waiting:
-                    raise NoLiveVersionError(
-                        f"key {key_id!r} has no version: ring.create({key_id!r}, under=…) gives it one", key_id=key_id
+                    raise KeyStateError(
+                        f"key {key_id!r} has no version: ring.create({key_id!r}, under=…) gives it one",
+                        key_id=key_id,
+                        reason="no_live_version",
                     )
                 waiting[-1].activated_at = current_time()
             key.status = status

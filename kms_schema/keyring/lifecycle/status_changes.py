@@ -28,14 +28,14 @@ class StatusChanges(ABC):
     def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Activate a pending key, and its last version if none is live. Needs kms_rotator.
 
-        Raises `NoLiveVersionError` for a key without a version, and otherwise as `expire` does.
+        Raises `KeyStateError` (`no_live_version`) for a key without a version, and otherwise as `expire` does.
         """
         return self._change(key_id, KeyStatus.ACTIVE, actor)
 
     def expire(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Have a key decrypt only. Needs kms_rotator.
 
-        Raises `UnknownKeyError`, `StatusChangeError` where the lifecycle of keys does not allow it, and
+        Raises `UnknownKeyError`, `KeyStateError` (`status_change`) where the lifecycle of keys does not allow it, and
         `KeyNotPermittedError`.
         """
         return self._change(key_id, KeyStatus.EXPIRED, actor)

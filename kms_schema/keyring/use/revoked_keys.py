@@ -10,8 +10,8 @@ from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.database.audit_entries import append, process, use_entry
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
+    KeyStateError,
     RingClosedError,
-    StatusChangeError,
     UnknownKeyError,
     VersionDestroyedError,
     does_not_open,
@@ -49,7 +49,7 @@ class RevokedKey:
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext, as `Key.decrypt` does, but for the status of the key.
 
-        Raises `StatusChangeError` and `KeyArchivedError` if the key is not revoked any more. Raises `RingClosedError`
+        Raises `KeyStateError` if the key is not revoked any more. Raises `RingClosedError`
         if this or the ring is closed, or before a fork. Otherwise it raises as `Key.decrypt` does.
         """
         check_bytes(blob=blob, aad=aad)
@@ -138,9 +138,11 @@ class _Reader:
         return size
 
 
-def not_revoked(key_id: str, status: str) -> StatusChangeError:
+def not_revoked(key_id: str, status: str) -> KeyStateError:
     """Return the error of a key that opens without `revoked_key`."""
-    return StatusChangeError(f"key {key_id!r} is {status}, not revoked: use it as it is", key_id=key_id)
+    return KeyStateError(
+        f"key {key_id!r} is {status}, not revoked: use it as it is", key_id=key_id, reason="status_change"
+    )
 
 
 class RevokedKeyMethods(ABC):
@@ -158,9 +160,9 @@ class RevokedKeyMethods(ABC):
         """Return a revoked key for decrypting, such as to re-encrypt its data with another key.
 
         Needs kms_rotator. An entry `REVOKED_KEY_OPENED` of level HIGH, with `reason` and `actor`, is committed before
-        this returns: write no secret into them. Close the key afterwards. Raises `UnknownKeyError`, `StatusChangeError`
-        for a key that is not revoked, `KeyNotPermittedError`, `DatabaseUnavailableError`, and `ValueError` for a reason
-        that is blank or that no database stores. Example::
+        this returns: write no secret into them. Close the key afterwards. Raises `UnknownKeyError`, `KeyStateError`
+        (`status_change`) for a key that is not revoked, `KeyNotPermittedError`, `DatabaseUnavailableError`, and
+        `ValueError` for a reason that is blank or that no database stores. Example::
 
             old = ring.revoked_key("orders", reason="move to orders-2, incident 4711")
             data = old.decrypt(blob, aad=b"invoice/17/iban")

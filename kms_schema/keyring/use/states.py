@@ -7,14 +7,9 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from kms_schema.keyring.errors import (
-    KeyArchivedError,
-    KeyExpiredError,
-    KeyPendingError,
     KeyRevokedError,
     KeyRingError,
-    KeyRotatedError,
-    NoLiveVersionError,
-    NotLiveError,
+    KeyStateError,
     UnsupportedKeyError,
     VersionDestroyedError,
 )
@@ -84,54 +79,70 @@ class KeyState:
             self._refuse(UnsupportedKeyError, f"is held in an HSM, which does not do {self.algorithm}: use {AES}")
 
     def check_live(self) -> None:
-        """Raise `NotLiveError` if there is a version, and others have ended it."""
+        """Raise `KeyStateError` (`not_live`) if there is a version, and others have ended it."""
         if self.version is not None and not self.version.is_live:
             named = f"version {self.version.number} of key {self.key_id!r}"
-            raise NotLiveError(f"{named} is not live any more", key_id=self.key_id, version=self.version.number)
+            raise KeyStateError(
+                f"{named} is not live any more", key_id=self.key_id, version=self.version.number, reason="not_live"
+            )
 
     def check_encrypting(self, now: float) -> Version:
         """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""
         self.check_form()
-        error, sentence = _ENCRYPTING.get(self.status, (None, ""))
-        if error is not None:
-            self._refuse(error, sentence)
+        if (sentence := _ENCRYPTING.get(self.status)) is not None:
+            self._refuse_status(self.status, sentence)
         if now >= self.deadline:
-            self._refuse(KeyExpiredError, "has expired: it decrypts only")
+            self._refuse_status(KeyStatus.EXPIRED, _ENCRYPTING[KeyStatus.EXPIRED])
         if self.version is None or not self.version.is_live:
-            raise NoLiveVersionError(f"key {self.key_id!r} has no live version: rotate it", key_id=self.key_id)
+            raise KeyStateError(
+                f"key {self.key_id!r} has no live version: rotate it", key_id=self.key_id, reason="no_live_version"
+            )
         return self.version
 
     def check_decrypting(self) -> Version:
         """Return the version. Raises the error of the reason if it may not decrypt."""
         self.check_form()
-        error, sentence = _DECRYPTING.get(self.status, (None, ""))
-        if error is not None:
-            self._refuse(error, sentence)
+        if (sentence := _DECRYPTING.get(self.status)) is not None:
+            self._refuse_status(self.status, sentence)
         if self.version is None:
-            raise NoLiveVersionError(f"key {self.key_id!r} has no such version", key_id=self.key_id)
+            raise KeyStateError(
+                f"key {self.key_id!r} has no such version", key_id=self.key_id, reason="no_live_version"
+            )
         if self.version.is_destroyed:
             self._refuse(VersionDestroyedError, f"has no material any more: version {self.version.number} is destroyed")
         return self.version
 
     def _refuse(self, error: type[KeyRingError], sentence: str) -> NoReturn:
-        number = None if self.version is None else self.version.number
-        raise error(f"key {self.key_id!r} {sentence}", key_id=self.key_id, version=number)
+        raise error(f"key {self.key_id!r} {sentence}", key_id=self.key_id, version=self._number)
+
+    def _refuse_status(self, status: str, sentence: str) -> NoReturn:
+        raise refused_by_status(self.key_id, status, sentence, self._number)
+
+    @property
+    def _number(self) -> int | None:
+        return None if self.version is None else self.version.number
 
 
-_NEITHER: dict[str, tuple[type[KeyRingError], str]] = {
-    KeyStatus.REVOKED: (KeyRevokedError, "is revoked: it neither encrypts nor decrypts"),
-    KeyStatus.ARCHIVED: (KeyArchivedError, "is archived: it neither encrypts nor decrypts"),
+_DECRYPTING: dict[str, str] = {
+    KeyStatus.PENDING: "is pending: activate it first",
+    KeyStatus.REVOKED: "is revoked: it neither encrypts nor decrypts",
+    KeyStatus.ARCHIVED: "is archived: it neither encrypts nor decrypts",
 }
-_PENDING: tuple[type[KeyRingError], str] = (KeyPendingError, "is pending: activate it first")
-_ENCRYPTING: dict[str, tuple[type[KeyRingError], str]] = {
-    **_NEITHER,
-    KeyStatus.PENDING: _PENDING,
-    KeyStatus.ROTATED: (KeyRotatedError, "is superseded by another key: it decrypts only"),
-    KeyStatus.EXPIRED: (KeyExpiredError, "has expired: it decrypts only"),
+"""The statuses in which a key does not decrypt."""
+_ENCRYPTING: dict[str, str] = {
+    **_DECRYPTING,
+    KeyStatus.ROTATED: "is superseded by another key: it decrypts only",
+    KeyStatus.EXPIRED: "has expired: it decrypts only",
 }
 """The statuses in which a key does not encrypt."""
-_DECRYPTING: dict[str, tuple[type[KeyRingError], str]] = {**_NEITHER, KeyStatus.PENDING: _PENDING}
-"""The statuses in which a key does not decrypt."""
+
+
+def refused_by_status(key_id: str, status: str, sentence: str, version: int | None = None) -> KeyStateError:
+    """Return the error of a key that its status does not allow to be used; its reason is the status."""
+    message = f"key {key_id!r} {sentence}"
+    if status == KeyStatus.REVOKED:
+        return KeyRevokedError(message, key_id=key_id, version=version)
+    return KeyStateError(message, key_id=key_id, version=version, reason=str(status))
 
 
 def most_uses(algorithm: str, max_usage_count: int | None) -> int:

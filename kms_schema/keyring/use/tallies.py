@@ -154,7 +154,8 @@ class Uses:
 
         The caller raises the error of the use, whatever happens here.
         """
-        reason, now = type(error).__name__, time.monotonic()
+        name, now = type(error).__name__, time.monotonic()
+        reason = name if error.reason is None else f"{name} ({error.reason})"
         with self._lock:
             if now - self._refused.get((key_id, reason), float("-inf")) < REFUSED_EVERY:
                 return

@@ -14,7 +14,7 @@ from kms_schema.keyring.errors import (
     EventLoopError,
     KeyNotPermittedError,
     KeyRingError,
-    NotLiveError,
+    KeyStateError,
     UnknownKeyError,
     UnsupportedKeyError,
     does_not_open,
@@ -124,7 +124,9 @@ class Versions:
                     state.check_encrypting(time.monotonic())
                     self._write_due(opened)
                     self._block(opened).take(size, partial(self._reservations.uses, state, opened.version))
-                except NotLiveError:
+                except KeyStateError as error:
+                    if error.reason != "not_live":
+                        raise
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
                     return opened

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session, aliased
 from kms_schema.crypto import CryptoError, KeyWrapping, rewrap
 from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.keyring.database.driver_errors import translated
-from kms_schema.keyring.errors import DependentsLeftError, NoLiveVersionError, PolicyDisabledError
+from kms_schema.keyring.errors import DependentsLeftError, KeyStateError
 from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
 from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
 from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
-from kms_schema.rotations import Claim
+from kms_schema.rotations import Claim, RotationError
 from kms_schema.text.printable import counted
 from kms_schema.vocabulary import KeyType
 
@@ -102,9 +102,10 @@ class Rotator:
             key = locked_key(session, key_id)
             live = live_version(key)
             if live is None:
-                raise NoLiveVersionError(
+                raise KeyStateError(
                     f"key {key_id!r} is {key.status} and has no live version: what its old versions wrap stays there",
                     key_id=key_id,
+                    reason="no_live_version",
                 )
             old = session.scalars(_wrapping_versions(key.id).where(KeyVersion.id != live.id)).all()
             return [(f"{key_id}:{each}", f"{key_id}:{live.version_number}") for each in old]
@@ -157,8 +158,8 @@ _DISABLED = (
 def _check_policy(session: Session, claim: Claim) -> None:
     disabled = session.connection().scalar(_DISABLED, {"rotation": claim.id})
     if disabled is not None:
-        raise PolicyDisabledError(
-            f"policy {disabled!r} is disabled: key {claim.key_id!r} is not rotated", key_id=claim.key_id
+        raise RotationError(
+            f"policy {disabled!r} is disabled: key {claim.key_id!r} is not rotated", reason="policy_disabled"
         )
 
 

@@ -7,7 +7,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from kms_schema.keyring.errors import DatabaseUnavailableError, PolicyDisabledError, UnsupportedKeyError
+from kms_schema.keyring.errors import DatabaseUnavailableError, UnsupportedKeyError
 from kms_schema.keyring.worker.destroying import EndedVersions
 from kms_schema.keyring.worker.rotating import Rotator, reason_of
 from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
@@ -147,8 +147,9 @@ class RotationWorker:
     def _fail(self, claim: Claim, error: Exception) -> None:
         reason = reason_of(error)
         backoff = _RARELY if isinstance(error, UnsupportedKeyError) else None
+        is_disabled = isinstance(error, RotationError) and error.reason == "policy_disabled"
         try:
-            again = self._queue.fail(claim, reason, backoff, retry=not isinstance(error, PolicyDisabledError))
+            again = self._queue.fail(claim, reason, backoff, retry=not is_disabled)
         except LeaseLostError:
             self._lost(claim)
             return
