@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from kms_schema.database.lock_keys import LOCK_KEY
+from kms_schema.text.identifiers import literal
 
 LOCK_WAIT_SECONDS = 10.0
 """How long a command waits for a lock, unless it has the option --lock-wait: on a SQLite file, too."""
@@ -122,8 +123,7 @@ def refreshing(view: str) -> str:
 
 
 def _on(relation: str) -> str:
-    literal = relation.replace("'", "''")
-    return f"held.locktype = 'relation' AND held.relation = pg_catalog.to_regclass('{literal}')"
+    return f"held.locktype = 'relation' AND held.relation = pg_catalog.to_regclass({literal(relation)})"
 
 
 def described(row: Sequence[object] | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.hardening.definition import LONGEST_SCHEMA, EventTrigger, event_triggers, hardening_schema
 from kms_schema.snapshots import chain, load
+from kms_schema.text.identifiers import always_quoted, literal
 
 LOCK_TIMEOUT = "500ms"
 """The maximum wait for a lock."""
@@ -51,7 +52,7 @@ def removal(schema: str = "public") -> str:
 
 def function_statement(schema: str, trigger: EventTrigger, revision: str | None = None) -> str:
     """Return the SQL that creates or replaces the function of an event trigger; only its owner may call it."""
-    name = f"{_quoted(hardening_schema(schema))}.{trigger.function}()"
+    name = f"{always_quoted(hardening_schema(schema))}.{trigger.function}()"
     return (
         f"CREATE OR REPLACE FUNCTION {name} RETURNS event_trigger\nLANGUAGE plpgsql SECURITY INVOKER\n"
         f"SET search_path = pg_catalog, pg_temp\nAS $kms${body(schema, trigger, revision)}$kms$;\n"
@@ -61,9 +62,9 @@ def function_statement(schema: str, trigger: EventTrigger, revision: str | None 
 
 def event_trigger_statement(schema: str, trigger: EventTrigger) -> str:
     """Return the SQL that creates an event trigger that is ALWAYS enabled, also in sessions that replicate."""
-    name = _quoted(trigger.name)
-    function = f"{_quoted(hardening_schema(schema))}.{trigger.function}()"
-    tags = f" WHEN TAG IN ({', '.join(map(_literal, trigger.tags))})" if trigger.tags else ""
+    name = always_quoted(trigger.name)
+    function = f"{always_quoted(hardening_schema(schema))}.{trigger.function}()"
+    tags = f" WHEN TAG IN ({', '.join(map(literal, trigger.tags))})" if trigger.tags else ""
     return (
         f"CREATE EVENT TRIGGER {name} ON {trigger.event}{tags} EXECUTE FUNCTION {function};\n"
         f"ALTER EVENT TRIGGER {name} ENABLE ALWAYS;"
@@ -74,7 +75,7 @@ def event_trigger_statement(schema: str, trigger: EventTrigger) -> str:
 def body(schema: str, trigger: EventTrigger, revision: str | None = None) -> str:
     """Return the body of an event trigger's function, as the catalog has it."""
     template = _file(trigger.function.removeprefix("refuse_"))
-    parts = {"name": _literal(trigger.name), "hint": _literal(HINT)}
+    parts = {"name": literal(trigger.name), "hint": literal(HINT)}
     return _filled(template, _names(schema, revision) | parts)
 
 
@@ -100,10 +101,10 @@ def _names(schema: str, revision: str | None) -> dict[str, str]:
     return {
         "lock_timeout": LOCK_TIMEOUT,
         "lock_key": str(LOCK_KEY),
-        "schema": _quoted(schema),
-        "schema_name": _literal(schema),
-        "hardening": _quoted(hardening),
-        "hardening_name": _literal(hardening),
+        "schema": always_quoted(schema),
+        "schema_name": literal(schema),
+        "hardening": always_quoted(hardening),
+        "hardening_name": literal(hardening),
         "relations": _array(tuple(relations)),
         "kinds": _array(tuple(relations.values())),
         "functions": _array(functions),
@@ -113,16 +114,16 @@ def _names(schema: str, revision: str | None) -> dict[str, str]:
 
 
 def _script(name: str, schema: str, parts: Mapping[str, str], texts: Mapping[str, str]) -> str:
-    literals = {key: _literal(text) for key, text in texts.items()}
+    literals = {key: literal(text) for key, text in texts.items()}
     whole = {"remove": "\n".join(_removed(schema)), "entry": _file("entry").rstrip()}
     template = _filled(_file(name), whole)
     return _filled(_filled(template, {"state": _file("state").rstrip()}), {**parts, **literals}).rstrip() + "\n"
 
 
 def _removed(schema: str) -> Iterator[str]:
-    place = _quoted(hardening_schema(schema))
+    place = always_quoted(hardening_schema(schema))
     for trigger in event_triggers(schema):
-        yield f"DROP EVENT TRIGGER IF EXISTS {_quoted(trigger.name)};"
+        yield f"DROP EVENT TRIGGER IF EXISTS {always_quoted(trigger.name)};"
     for trigger in event_triggers(schema):
         yield f"DROP FUNCTION IF EXISTS {place}.{trigger.function}();"
     yield f"DROP SCHEMA IF EXISTS {place};"
@@ -132,16 +133,8 @@ def _filled(template: str, parts: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _array(texts: Sequence[str]) -> str:
-    return f"ARRAY[{', '.join(map(_literal, texts))}]::text[]"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"ARRAY[{', '.join(map(literal, texts))}]::text[]"
 
 
 @cache

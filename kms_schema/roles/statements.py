@@ -21,7 +21,7 @@ from kms_schema.roles.definition import (
     Role,
 )
 from kms_schema.snapshots import chain, load
-from kms_schema.text.identifiers import quoted
+from kms_schema.text.identifiers import always_quoted, literal, quoted
 
 LOCK_TIMEOUT = "500ms"
 """The maximum wait for a lock. Other sessions wait behind it, and after a second (`deadlock_timeout`) the server would
@@ -60,12 +60,12 @@ def script(schema: str = "public", prefix: str = "", *, owner: bool = False) -> 
 
 def _names(schema: str, prefix: str) -> dict[str, str]:
     return {
-        "schema": _always_quoted(schema),
-        "schema_name": _literal(schema),
-        "prefix": _literal(prefix),
-        "owner": _literal(prefix + Role.OWNER),
-        "retention": _literal(prefix + Role.RETENTION),
-        "remover": _literal(prefix + Role.REMOVER),
+        "schema": always_quoted(schema),
+        "schema_name": literal(schema),
+        "prefix": literal(prefix),
+        "owner": literal(prefix + Role.OWNER),
+        "retention": literal(prefix + Role.RETENTION),
+        "remover": literal(prefix + Role.REMOVER),
         "removal": REMOVAL,
         "roles": _array(role_names(prefix)),
         "grantees": _array(role_names(prefix, GRANTEES)),
@@ -91,7 +91,7 @@ def _grants(schema: str, prefix: str) -> Iterator[str]:
 
     No other session sees the state between them.
     """
-    place = _always_quoted(schema)
+    place = always_quoted(schema)
     grantees = ", ".join(["PUBLIC", *map(quoted, role_names(prefix, GRANTEES))])
     relations = ", ".join(f"{place}.{name}" for name in RELATIONS if name != "alembic_version")
     routines = ", ".join(f"{place}.{name}" for name in functions() if name != REMOVAL)
@@ -104,7 +104,7 @@ def _grants(schema: str, prefix: str) -> Iterator[str]:
         if grant.on == "alembic_version":
             # The version table may be in another schema.
             yield (
-                f"DO $kms$ BEGIN IF to_regclass({_literal(place + '.alembic_version')}) IS NOT NULL THEN"
+                f"DO $kms$ BEGIN IF to_regclass({literal(place + '.alembic_version')}) IS NOT NULL THEN"
                 f" {_grant(grant, place, prefix)} END IF; END $kms$;"
             )
         else:
@@ -119,25 +119,17 @@ def _grant(grant: Grant, place: str, prefix: str) -> str:
 
 
 def _policy(policy: Policy, prefix: str) -> str:
-    conditions = ("NULL::text" if each is None else f"{_literal(each)}::text" for each in (policy.using, policy.check))
+    conditions = ("NULL::text" if each is None else f"{literal(each)}::text" for each in (policy.using, policy.check))
     roles = _array(sorted(role_names(prefix, policy.roles)))
-    return f"({', '.join([*map(_literal, (policy.table, policy.name, policy.command)), roles, *conditions])})"
+    return f"({', '.join([*map(literal, (policy.table, policy.name, policy.command)), roles, *conditions])})"
 
 
 def _filled(template: str, parts: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _array(texts: Sequence[str]) -> str:
-    return f"ARRAY[{', '.join(map(_literal, texts))}]::text[]"
-
-
-def _always_quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"ARRAY[{', '.join(map(literal, texts))}]::text[]"
 
 
 @cache

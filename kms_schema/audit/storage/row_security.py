@@ -7,6 +7,8 @@ sealers read all rows. So policies are applied only if one of them shows this ro
 
 from collections.abc import Sequence
 
+from kms_schema.text.identifiers import literal
+
 _SHOWS_ALL = """(
     -- Without a table this is NULL, which counts as false.
     SELECT bool_and(NOT row_security_active(c.oid) OR (
@@ -18,7 +20,7 @@ _SHOWS_ALL = """(
         )
     ))
     FROM pg_class c
-    WHERE c.relnamespace = to_regnamespace(quote_ident('{schema}')) AND c.relkind = 'r' AND c.relname IN ({tables})
+    WHERE c.relnamespace = to_regnamespace(quote_ident({schema})) AND c.relkind = 'r' AND c.relname IN ({tables})
 )"""
 _OF_THE_TRAIL = (
     "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_tombstones",
@@ -41,4 +43,4 @@ def shows_every_row(schema: str, tables: Sequence[str]) -> str:
 
 def _shows_all(schema: str, tables: Sequence[str]) -> str:
     named = ", ".join(f"'{table}'" for table in tables)
-    return _SHOWS_ALL.replace("{schema}", schema.replace("'", "''")).replace("{tables}", named)
+    return _SHOWS_ALL.replace("{schema}", literal(schema)).replace("{tables}", named)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.text.identifiers import literal
 from kms_schema.validator.checks.posture import Observed
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def with_sequence(cursor: "psycopg.Cursor[tuple[Any, ...]]", rows: Iterable[Obse
             yield (
                 "KMS454", f"sequence {sequence.rpartition('.')[2]}",
                 f"{observed}, and the last number of an entry or a seal is {last}",
-                f"DO $kms$ BEGIN LOCK TABLE {log} IN SHARE ROW EXCLUSIVE MODE; PERFORM pg_catalog.setval('"
-                + sequence.replace("'", "''")
-                + f"', GREATEST(pg_catalog.max(n), 1), pg_catalog.max(n) IS NOT NULL) FROM ({numbers}) AS numbers (n);"
-                " END $kms$;",
+                f"DO $kms$ BEGIN LOCK TABLE {log} IN SHARE ROW EXCLUSIVE MODE; PERFORM pg_catalog.setval("
+                f"{literal(sequence)}, GREATEST(pg_catalog.max(n), 1), pg_catalog.max(n) IS NOT NULL)"
+                f" FROM ({numbers}) AS numbers (n); END $kms$;",
             )  # fmt: skip

@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.database.query_plans import SCAN, settings
 from kms_schema.hardening.definition import event_triggers, hardening_schema
+from kms_schema.text.identifiers import always_quoted
 from kms_schema.validator.catalog import builtins, name_resolution
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
@@ -112,7 +113,7 @@ class PostgresqlReader:
             return Revisions(stamped=(), table_exists=True)
         if obstacle:
             return Revisions(stamped=None, table_exists=True, reason=obstacle.replace("{table}", table))
-        place = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
+        place = ".".join(always_quoted(name) for name in (schema, table))
         query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {STAMPS}"
         self._cursor.execute(query.encode())
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)

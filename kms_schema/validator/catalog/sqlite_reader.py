@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+from kms_schema.text.identifiers import always_quoted
 from kms_schema.validator.catalog.attributes import (
     DATA_CORRUPTED,
     STAMPS,
@@ -158,11 +159,11 @@ class SqliteReader:
             return
         # The primary key of a table WITHOUT ROWID is the table itself: its index has no row.
         without_rowid = kind == "table" and {"without", "rowid"} <= words_of(split_table(self._text(name)).options)
-        for _, index, _, origin, _ in self._cursor.execute(f"PRAGMA main.index_list({_in_quotes(name)})").fetchall():
+        for _, index, _, origin, _ in self._cursor.execute(f"PRAGMA main.index_list({always_quoted(name)})").fetchall():
             if origin != "pk" or not without_rowid:
                 yield "index", index
         # The text is another one each time: Python would use its compiled statement again, with the triggers of then.
-        program = self._cursor.execute(f"EXPLAIN DROP {kind} main.{_in_quotes(name)} -- {next(_NUMBERS)}")
+        program = self._cursor.execute(f"EXPLAIN DROP {kind} main.{always_quoted(name)} -- {next(_NUMBERS)}")
         yield from [("trigger", p4) for _, opcode, _, _, _, p4, *_ in program if opcode == "DropTrigger"]
 
     def unmanaged_objects(self, names: Names) -> list[str]:
@@ -205,7 +206,7 @@ class SqliteReader:
         """
         if table not in self._columns_found:
             is_table = any(kind == "table" and name == table for kind, name, _, _ in self._schema)
-            rows = self._cursor.execute(f"PRAGMA main.table_xinfo({_in_quotes(table)})") if is_table else ()
+            rows = self._cursor.execute(f"PRAGMA main.table_xinfo({always_quoted(table)})") if is_table else ()
             self._columns_found[table] = {name: _column(*attributes) for _, name, *attributes in rows}
         return self._columns_found[table]
 
@@ -241,10 +242,6 @@ def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[Sq
 def _is_own(row: CatalogRow) -> bool:
     """Return whether a row is of a table that SQLite creates for itself."""
     return row.kind == "table" and folded(row.name).startswith("sqlite_")
-
-
-def _in_quotes(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Attributes:

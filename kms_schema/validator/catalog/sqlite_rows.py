@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from kms_schema.text.identifiers import literal
 from kms_schema.text.printable import end_of_words
 from kms_schema.validator.catalog.sqlite_ddl import folded, tokens, unquoted
 
@@ -205,7 +206,7 @@ def _difference(position: int, types: tuple[str, ...], values: tuple[Any, ...], 
 
 
 def _fix(rowid: int, schema: str, written: tuple[Any, ...], changed: Iterable[int]) -> str | None:
-    literals = [str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'" for value in written]
+    literals = [str(value) if isinstance(value, int) else literal(value) for value in written]
     values = ", ".join(f"{_COLUMNS[position]} = {literals[position]}" for position in changed)
     if values != _readable(values):
         return None  # no SQL that a terminal shows has these bytes

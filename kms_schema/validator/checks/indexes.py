@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kms_schema.database.query_plans import BY_BITMAP, IN_ORDER_OF_INDEX, SCAN
-from kms_schema.text.identifiers import quoted
+from kms_schema.text.identifiers import literal, quoted
 from kms_schema.validator.catalog.attributes import Objects, UnreadableError
 from kms_schema.validator.checks.row_reader import NEEDS, RowReader
 from kms_schema.validator.diff.findings import Finding, finding_of
@@ -96,8 +96,8 @@ def index_findings(reader: RowReader, expected: Objects, actual: Objects) -> Ite
             yield from _checked_on_sqlite(reader, table)
         return
     names = sorted(key.removeprefix("index ") for key in expected.keys() & actual.keys() if key.startswith("index "))
-    listed = ", ".join(_literal(name) for name in names)
-    found = [_Index(*row) for row in reader.rows(_INDEXES.format(schema=_literal(reader.schema)[1:-1], names=listed))]
+    listed = ", ".join(literal(name) for name in names)
+    found = [_Index(*row) for row in reader.rows(_INDEXES.format(schema=literal(reader.schema)[1:-1], names=listed))]
     indexes = [each for each in found if each.readable]
     wrong: dict[str, list[str]] = {}
     for name, problem in (*_digests(reader, indexes), *_ranges(reader, indexes), *_amcheck(reader, indexes)):
@@ -205,7 +205,7 @@ _OF_RULES = re.compile(
 
 
 def _checked_on_sqlite(reader: RowReader, table: str) -> Iterator[Finding]:
-    lines = [str(line) for (line,) in reader.rows(f"PRAGMA main.integrity_check({_literal(table)})")]
+    lines = [str(line) for (line,) in reader.rows(f"PRAGMA main.integrity_check({literal(table)})")]
     if problems := [line for line in lines if line != "ok" and not _OF_RULES.match(line)]:
         yield finding_of(
             CODE,
@@ -218,7 +218,3 @@ def _checked_on_sqlite(reader: RowReader, table: str) -> Iterator[Finding]:
 
 def _name(reader: RowReader, table: str) -> str:
     return f"{quoted(reader.schema)}.{quoted(table)}"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from kms_schema.text.identifiers import quoted
+from kms_schema.text.identifiers import literal, quoted
 from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Attributes, Objects, kind_and_name
 
 
@@ -68,7 +68,7 @@ def fill_in(objects: Objects, schema: str, owner: str, identifier: str | None = 
     `identifier` is the schema as that server writes it in SQL, since key words differ with its version.
     """
     names = {
-        "'{schema}'": "'" + schema.replace("'", "''") + "'",
+        "'{schema}'": literal(schema),
         "{schema}": quoted(schema) if identifier is None else identifier,
         "{owner}": owner,
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.text.identifiers import quoted
+from kms_schema.text.identifiers import literal, quoted
 from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, kind_and_name, own_name
 
 # The quoted name of a column, at the beginning of `name: comment`.
@@ -95,14 +95,14 @@ def _no_extension(target: Target, should: str | None, does: str | None) -> list[
 
 
 def _comment(target: Target, should: str | None, _does: str | None) -> list[str]:
-    return [f"COMMENT ON {target.named} IS {literal(should)}"]
+    return [f"COMMENT ON {target.named} IS {constant(should)}"]
 
 
 def _column_comments(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
     relation = target.named.removeprefix(f"{target.kind.upper()} ")
     texts: dict[str, str | None] = dict.fromkeys(match[0] for line in does or () if (match := _COLUMN.match(line)))
     texts |= {match[0]: line[match.end() + 2 :] for line in should or () if (match := _COLUMN.match(line))}
-    return [f"COMMENT ON COLUMN {relation}.{column} IS {literal(text)}" for column, text in texts.items()]
+    return [f"COMMENT ON COLUMN {relation}.{column} IS {constant(text)}" for column, text in texts.items()]
 
 
 def _options(target: Target, should: list[str] | None, does: list[str] | None, prefix: str = "") -> list[str]:
@@ -214,9 +214,9 @@ def sequence_words(schema: str, attributes: Mapping[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def literal(text: str | None) -> str:
-    """Return a string constant."""
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+def constant(text: str | None) -> str:
+    """Return a literal of SQL, NULL for None."""
+    return "NULL" if text is None else literal(text)
 
 
 _ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str]]] = {

@@ -1,6 +1,6 @@
 """CREATE statements for objects that PostgreSQL's catalog has in parts, not as one definition."""
 
-from kms_schema.text.identifiers import quoted
+from kms_schema.text.identifiers import literal, quoted
 from kms_schema.validator.catalog.attributes import Attributes
 from kms_schema.validator.remediation.altering import sequence_words
 
@@ -49,5 +49,5 @@ def _set(setting: str) -> str:
     """Return the SET clause of a setting: `search_path` is a list, anything else one value."""
     name, _, value = setting.partition("=")
     if name != "search_path":
-        value = "'" + value.replace("'", "''") + "'"
+        value = literal(value)
     return f"SET {name} = {value}"

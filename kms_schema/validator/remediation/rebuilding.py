@@ -5,7 +5,7 @@ The steps are those of https://www.sqlite.org/lang_altertable.html, "Making Othe
 
 from collections.abc import Mapping
 
-from kms_schema.text.identifiers import quoted
+from kms_schema.text.identifiers import always_quoted, quoted
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name
 
 _NEW = "kms_made_anew"
@@ -18,7 +18,7 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
     """
     columns = expected[f"table {table}"]["columns"]
     kept = {column: column for column in columns if f"column {table}.{column}" in actual} | dict(renamed or {})
-    into, source = (", ".join(map(_in_quotes, names)) for names in (kept, kept.values()))
+    into, source = (", ".join(map(always_quoted, names)) for names in (kept, kept.values()))
     lines = [f'"{column}" {expected[f"column {table}.{column}"]["definition"]}' for column in columns]
     attached: list[str] = []
     for key, attributes in expected.items():
@@ -43,10 +43,6 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
 def _constraint(name: str, definition: str) -> str:
     """Return the text of a constraint; one without a name has its text as key."""
     return definition if name.startswith("(") else f'CONSTRAINT "{name}" {definition}'
-
-
-def _in_quotes(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _named(definition: str, name: str) -> str:

@@ -9,6 +9,7 @@ from kms_schema.audit.storage.errors import missing_table, not_a_table
 from kms_schema.audit.storage.postgresql.copy_stream import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
 from kms_schema.database.query_plans import settings
+from kms_schema.text.identifiers import always_quoted
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,7 +28,7 @@ class Session:
         """Take the cursor of a transaction that has begun."""
         self.cursor = cursor
         self._copying: Generator[Bytes, None, None] | None = None
-        self.schema: str = '"' + schema.replace('"', '""') + '"'
+        self.schema: str = always_quoted(schema)
         self.logs, self.seals, self.leaves, self.subtrees, self.tombstones = (
             f"{self.schema}.{table}" for table in LOWEST_NUMBERS
         )

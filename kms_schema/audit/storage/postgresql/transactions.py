@@ -23,6 +23,7 @@ from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, durable, limits
 from kms_schema.database.query_plans import LOOK_UP, SCAN
+from kms_schema.text.identifiers import literal
 
 # A role or database may have limits for clients: an archive is checked while its snapshot is idle. PostgreSQL has
 # transaction_timeout from version 17 on. Without standard_conforming_strings, psycopg writes too many backslashes in
@@ -192,8 +193,7 @@ class OpenPostgresqlTrail:
     @contextmanager
     def reading_exported(self, snapshot: str) -> Iterator[PostgresqlTransaction]:
         """Open the snapshot that another transaction has exported under this name."""
-        name = snapshot.replace("'", "''")
-        with self._transaction(f"{_READING}; SET TRANSACTION SNAPSHOT '{name}'; {_SETTINGS}") as transaction:
+        with self._transaction(f"{_READING}; SET TRANSACTION SNAPSHOT {literal(snapshot)}; {_SETTINGS}") as transaction:
             yield transaction
 
     @contextmanager
