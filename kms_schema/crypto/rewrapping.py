@@ -18,6 +18,7 @@ from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.same_root import require_same_root_for_rewrap
 from kms_schema.crypto.wrappers import Move, find_move
+from kms_schema.database.messages import driver_message
 from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for
@@ -223,7 +224,7 @@ class _Run:
         if len(ids) > 1:
             return sum(self._batch(kind, [each]) for each in ids)
         for row in kind.read(self.session, ids, lock=False):
-            _note(self.outcome, kind, row, CryptoError(str(error.orig).splitlines()[0]))
+            _note(self.outcome, kind, row, CryptoError(driver_message(error)))
         self.session.commit()
         return 1
 

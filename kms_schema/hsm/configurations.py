@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.database.messages import driver_message
 from kms_schema.hsm.errors import HsmError
 from kms_schema.models import HsmConfiguration, current_time
 from kms_schema.text.storable import check_texts, fault_of
@@ -83,7 +84,7 @@ def add_hsm(  # noqa: PLR0913  (each is a column)
     try:
         session.flush()
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
-        reason = str(error.orig).splitlines()[0]
+        reason = driver_message(error)
         raise HsmError(f"the database refuses the HSM: {reason}", reason="values_refused") from None
     return configuration
 

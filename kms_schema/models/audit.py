@@ -11,7 +11,6 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from kms_schema.models.base import (
     SQLITE_NEW_ID,
-    SQLITE_NOW,
     Base,
     Document,
     UtcTimestamp,
@@ -24,6 +23,7 @@ from kms_schema.models.base import (
     vocabulary_column,
 )
 from kms_schema.models.keys import KeyMaster
+from kms_schema.reading.times import SQLITE_NOW
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.models.naming import NAMING_CONVENTION
+from kms_schema.reading.times import SQLITE_NOW, time_of, time_to_text
 
 
 class Base(DeclarativeBase):
@@ -68,17 +69,13 @@ class UtcTimestamp(TypeDecorator[dt.datetime]):
         if value is None:
             return None
         check_is_aware("a column of times", value)
-        utc = value.astimezone(dt.UTC)
-        if dialect.name == "sqlite":
-            return utc.strftime("%Y-%m-%dT%H:%M:%S.%f").zfill(26) + "Z"
-        return utc
+        return time_to_text(value) if dialect.name == "sqlite" else value.astimezone(dt.UTC)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
+    def process_result_value(self, value: Any, _dialect: sa.Dialect) -> dt.datetime | None:
         """Return a stored value as an aware `datetime` in UTC."""
         if value is None:
             return None
-        stored: dt.datetime = dt.datetime.fromisoformat(value) if dialect.name == "sqlite" else value
-        return stored.astimezone(dt.UTC)
+        return time_of(value)
 
 
 JsonDocument: sa.JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
@@ -99,7 +96,6 @@ class current_time(FunctionElement[dt.datetime]):  # noqa: N801  (named like an 
     inherit_cache: bool | None = True
 
 
-SQLITE_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
 SQLITE_NEW_ID = (
     "lower(printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7'"
     " || substr(hex(randomblob(2)), 2) || substr('89ab', 1 + (random() & 3), 1)"

@@ -15,6 +15,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 from alembic.util import CommandError
 
+from kms_schema.database.messages import driver_message
 from kms_schema.migrate.environment import refuse_unknown_revisions
 from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
@@ -127,5 +128,5 @@ def _objection(script: Script, connection: sa.Connection) -> str | None:
     except CommandError as refusal:
         return str(refusal)
     except sa.exc.DBAPIError as error:
-        return f"its rows cannot be checked: {str(error.orig).splitlines()[0]}"
+        return f"its rows cannot be checked: {driver_message(error)}"
     return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kms_schema.reading.times import SQLITE_NOW
+from kms_schema.reading.times import SQLITE_NOW, hours_after
 
 _MOST = 1_000_000_000_000_000
 """No count of a document is above this: entries are claims, and a sum of them must not overflow."""
@@ -77,8 +77,7 @@ SQLITE = Dialect(
         "clock": SQLITE_NOW,
         "now": SQLITE_NOW,
         "clock_after": "strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || {0} || ' seconds') || '000Z'",
-        # Date functions have a precision of milliseconds: they get whole seconds, and the fraction is appended.
-        "hours_after": "(strftime('%Y-%m-%dT%H:%M:%S', substr({0}, 1, 19), ({1}) || ' hours') || substr({0}, 20))",
+        "hours_after": hours_after("{0}", "{1}"),
         "milliseconds_since":
             "max(CAST(round((julianday('now') - julianday({0})) * 86400000) AS INTEGER), 0)",
         "in_range": "coalesce({0}, '9999-12-31T23:59:59.999999Z')",

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.database.messages import driver_message
 from kms_schema.models import RotationPolicy
 from kms_schema.rotations.claims import RotationError
 from kms_schema.text.storable import check_texts, fault_of
@@ -86,7 +87,7 @@ def _written(session: Session, policy: RotationPolicy) -> RotationPolicy:
     try:
         session.flush()
     except (sa.exc.IntegrityError, sa.exc.DataError) as error:
-        reason = str(error.orig).splitlines()[0]
+        reason = driver_message(error)
         advice = ". Set another limit first, or disable the policy" if "nothing that makes a key due" in reason else ""
         raise RotationError(f"the database refuses the policy: {reason}{advice}", reason="policy_refused") from None
     session.refresh(policy)

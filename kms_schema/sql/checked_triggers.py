@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
 
+from kms_schema.database.messages import driver_message
 from kms_schema.sql import statement
 from kms_schema.sql.declarations import NOTHING, Declaration, declaring
 from kms_schema.sql.operations import (
@@ -137,6 +138,6 @@ class CheckedTriggers:
                 drop()
                 commit()
             except sa.exc.DBAPIError as error:
-                why = " ".join(str(error.orig).split())
+                why = driver_message(error)
                 raise CommandError(f"{message}\n{STAY}, since they could not be dropped: {why}") from error
         raise CommandError(message)

@@ -11,8 +11,9 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint, hash_from_base64, number
 from kms_schema.audit.formats.keys import SealKeyError, VerifierKey
 from kms_schema.audit.formats.notes import NoteError
-from kms_schema.audit.formats.timestamps import time_from_text, time_to_text
+from kms_schema.audit.formats.timestamps import time_from_text
 from kms_schema.errors import KmsSchemaError
+from kms_schema.reading.times import time_to_text
 
 NO_SEAL = bytes(32)
 """The previous hash of the first seal."""

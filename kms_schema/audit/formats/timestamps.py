@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+from kms_schema.reading.times import time_to_text
+
 POSTGRESQL_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -20,11 +22,6 @@ def time_from_text(text: str) -> dt.datetime:
         if time_to_text(time) == text:
             return time
     raise ValueError(f"not a time of the form YYYY-MM-DDTHH:MM:SS.ffffffZ: {text!r}")
-
-
-def time_to_text(time: dt.datetime) -> str:
-    """Return an aware time as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
-    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def microseconds(text: str) -> int:

@@ -9,6 +9,7 @@ from kms_schema.audit.formats.encoding import Value, columns
 from kms_schema.audit.storage.errors import TrailError, no_such_key
 from kms_schema.audit.storage.protocols import EntryWriter
 from kms_schema.audit.storage.transactions import OpenTrail
+from kms_schema.database.messages import driver_message
 from kms_schema.text.storable import check_texts
 
 
@@ -86,8 +87,7 @@ def insert_entry(entries: EntryWriter, values: Mapping[str, object]) -> int:
     try:
         return entries.insert(values)
     except _refusals() as error:
-        primary = getattr(getattr(error, "diag", None), "message_primary", None)
-        reason = " ".join(str(primary or error).split())
+        reason = driver_message(error)
         raise TrailError(f"the database refuses the entry: {reason}", reason="entry_refused") from None
 
 

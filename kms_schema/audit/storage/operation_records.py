@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.errors import TrailError, missing_table, write_discarded
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
+from kms_schema.database.messages import driver_message
 from kms_schema.text.identifiers import quoted
 from kms_schema.vocabulary import RecordedOperation
 
@@ -56,7 +57,6 @@ def record_operation(  # noqa: PLR0913  (each is a column)
     except refusals as error:
         if getattr(error, "sqlstate", None) == "42P01" or f"no such table: {where}.{TABLE}" in str(error):
             raise missing_table(TABLE) from None
-        primary = getattr(getattr(error, "diag", None), "message_primary", None)
-        raise TrailError(" ".join(str(primary or error).split())) from None
+        raise TrailError(driver_message(error)) from None
     if written != 1:
         raise write_discarded(TABLE)

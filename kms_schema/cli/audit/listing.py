@@ -10,6 +10,7 @@ import click
 from kms_schema.cli import messages, terminal
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_option, style_option, time_since, where
+from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
 
@@ -61,7 +62,7 @@ def list_command(
     if style == "json":
         plain = [dataclasses.asdict(each) for each in found]
         for each in plain:
-            each |= {"id": str(each["id"]), "timestamp": f"{_utc(each['timestamp']):%Y-%m-%dT%H:%M:%S.%fZ}"}
+            each |= {"id": str(each["id"]), "timestamp": time_to_text(each["timestamp"])}
         click.echo(json.dumps(plain, indent=2))
         return
     click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "ABOUT"))

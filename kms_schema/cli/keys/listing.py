@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli import messages, terminal
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_argument, style_option, where
+from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli.options import Decorator, name_of
+from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from kms_schema.audit.formats.timestamps import time_to_text
 from kms_schema.cli.openers import Opening, opener
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.reading.times import time_to_text
 from kms_schema.rotations import RotationQueue, open_queue
 from kms_schema.text.printable import in_a_line
 

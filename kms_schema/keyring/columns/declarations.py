@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from kms_schema.database.messages import driver_message
 from kms_schema.keyring.columns.column_search import holds_any, missing_access, with_namesakes
 from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
@@ -127,5 +128,5 @@ class Declarations:
                 access = missing_access(connection, name)
             return f"column {name} may hold ciphertexts of it: this login may not read it; {access}"
         except (HostColumnError, KeyRingError, sa.exc.DBAPIError) as error:
-            reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
+            reason = driver_message(error)
             return f"column {name} may hold ciphertexts of it: it cannot be read ({reason})"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.database.messages import driver_message
 from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
@@ -56,7 +57,7 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
                 if name in also:
                     refuse_other_values(connection, name)
         except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
-            reason = str(error.orig).splitlines()[0]
+            reason = driver_message(error)
             raise HostColumnError(f"column {name} cannot be counted: {reason}", key_id=key_id) from None
     return count
 

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from kms_schema.reading.times import time_to_text
 from kms_schema.validator.catalog.attributes import UnreadableError
 from kms_schema.validator.probe.attempt import Engine, Statement
 from kms_schema.validator.probe.session import Circumstance, Refusal
@@ -122,7 +123,7 @@ def _adapted(value: Any) -> Any:
         case uuid.UUID():
             return value.hex
         case dt.datetime():
-            return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            return time_to_text(value)
         case dict() | list():
             return json.dumps(value)
         case bool():

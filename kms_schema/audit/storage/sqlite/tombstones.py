@@ -3,6 +3,7 @@
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.storage.errors import write_discarded
 from kms_schema.audit.storage.sqlite.session import Session
+from kms_schema.reading.times import SQLITE_NOW, hours_after
 
 TOMBSTONES = (
     "SELECT seal_number, leaf_count AS tombstone_leaf_count, last_sequence AS tombstone_last_sequence,"
@@ -11,9 +12,7 @@ TOMBSTONES = (
 """The query of tombstones, whose columns have other names than those of a seal."""
 
 _BATCH = 10_000
-_UNTIL = (
-    "strftime('%Y-%m-%dT%H:%M:%f', substr(\"timestamp\", 1, 23), '+' || retention_period_days || ' days') || '000Z'"
-)
+_UNTIL = hours_after('"timestamp"', "24 * retention_period_days")
 
 
 _COVERED = (
@@ -61,7 +60,7 @@ class SqliteRetention:
             "SELECT page.first_leaf FROM main.key_audit_leaves AS page WHERE page.first_leaf >= ? AND EXISTS ("
             "SELECT 1 FROM main.key_audit_logs WHERE sequence"
             " BETWEEN page.first_sequence AND page.first_sequence + length(page.hashes) / 32 - 1"
-            f" AND ({_UNTIL} <= strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') IS NOT 1)"
+            f" AND ({_UNTIL} <= {SQLITE_NOW}) IS NOT 1)"
             " ORDER BY page.first_leaf LIMIT 1",
             (first_leaf,),
         ).fetchone()

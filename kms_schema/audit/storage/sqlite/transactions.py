@@ -19,6 +19,7 @@ from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from kms_schema.audit.storage.sqlite_times import AGAINST_TIME
 from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.reading.times import SQLITE_NOW
 
 _ATTEMPTS = 20
 """How often several processes try to open the same state of the file."""
@@ -57,7 +58,7 @@ class SqliteTransaction:
 
     def now(self) -> str:
         """Return the database's clock, which counts milliseconds."""
-        ((text,),) = self.session.cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
+        ((text,),) = self.session.cursor.execute(f"SELECT {SQLITE_NOW}")
         return str(text)
 
     def table(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
