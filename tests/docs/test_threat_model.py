@@ -6,7 +6,7 @@ import pytest
 
 from kms_schema import snapshots
 from kms_schema.validator.probe.attempt import Attempt, Engine
-from kms_schema.validator.probe.attempts import attempts
+from kms_schema.validator.probe.every_attempt import attempts
 from support.pages import Page, cells, faults_in_named_tests
 from tests.validator.probe.sessions import NEWEST, expected_of
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+import tools.declared_attempts as tool
 from kms_schema import snapshots
 from kms_schema.validator.probe.attempt import Attempt, Engine
-from kms_schema.validator.probe.attempts import attempts
+from kms_schema.validator.probe.every_attempt import attempts
 from kms_schema.validator.probe.unprobed import why_unprobed
 from tests.validator.probe.sessions import NEWEST, by_protection, expected_of, protections_of
 
@@ -58,3 +59,8 @@ def test_every_attempt_is_made_at_some_revision() -> None:
         if isinstance(attempt, Attempt)
     }
     assert written - made == set()
+
+
+def test_the_lists_are_those_of_the_head() -> None:
+    for file, text in tool.texts():
+        assert file.read_text("utf-8") == text, "run tools/refresh"

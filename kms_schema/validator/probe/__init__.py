@@ -1,17 +1,18 @@
 """The probe: it tries each forbidden write, in savepoints of a transaction that is never committed.
 
-`keys`, `versions`, `tags`, `wrappers`, `rotations`, `settings`, `audit_log`, `seals`, `operation_records` and `columns`
-declare the attempts. `protections` finds the object that must refuse each; `runner` makes them, each after writes that
-must be accepted; `postgresql` and `sqlite` open the transaction. Nothing remains in the database, even of a killed
-probe; only sequences advance.
+`every_attempt` lists the modules that have the attempts; those of `declared` come from a list that a tool derives.
+`protections` finds the object that must refuse each; `runner` makes them, each after writes that must be accepted;
+`postgresql` and `sqlite` open the transaction. Nothing remains in the database, even of a killed probe; only sequences
+advance.
 """
 
 from contextlib import AbstractContextManager, closing
 
 from kms_schema.validator.catalog.attributes import Objects, UnreadableError
 from kms_schema.validator.diff.findings import Finding
-from kms_schema.validator.probe.attempts import attempts
+from kms_schema.validator.probe.every_attempt import attempts
 from kms_schema.validator.probe.findings import not_probed, probe_findings
+from kms_schema.validator.probe.protections import resolved
 from kms_schema.validator.probe.runner import Kind, Outcome, make
 from kms_schema.validator.probe.session import Session
 
@@ -35,5 +36,6 @@ def probe(opened: AbstractContextManager[Session], expected: Objects) -> tuple[i
 def _outcomes(opened: AbstractContextManager[Session], expected: Objects) -> list[Outcome]:
     # Closed here, also by Ctrl-C: its transaction ends before the session does, and not when its garbage is collected.
     with opened as session, closing(session.circumstances()) as circumstances:
-        tried = list(attempts(session.engine, session.version, expected))
-        return [outcome for _ in circumstances for outcome in make(session, tried, expected)]
+        every = attempts(session.engine, session.version, expected)
+        tried = list(resolved(every, session.engine, expected))
+        return [outcome for _ in circumstances for outcome in make(session, tried)]

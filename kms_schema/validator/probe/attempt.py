@@ -55,6 +55,8 @@ class Attempt:
     """The trigger that refuses, if it is expected and not named as the rule."""
     only_protected: bool = False
     """Made only if `protection` is expected: nothing else refuses it."""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes that `protection` must be expected to have."""
     or_by: tuple[str, ...] = ()
     """Other rules that may refuse it first: the order in which the server checks tables is not defined."""
     unless: str | None = None

@@ -25,18 +25,12 @@ _GUARD = "guard_key_operation_record_insert"
 
 def attempts() -> Iterator[Attempt]:
     """Yield the attempts."""
-    repeated: list[Case] = [
-        (f"ck_{RECORDS}_operation_known", "a record is of an unknown operation", {"operation": "GOSSIP"}),
-        (f"ck_{RECORDS}_subject_not_blank", "a record has a blank subject", {"subject": " "}),
-    ]
     rule = f"ck_{RECORDS}_values_of_operation"
     cases: list[Case] = [
-        *repeated,
         (rule, "a validation has no number of errors", {"errors": None}),
         (rule, "a validation names a seal", {"seal_number": 1}),
     ]
     yield from inserted(RECORDS, VALIDATION, cases)
-    yield from inserted(RECORDS, VALIDATION, repeated, checks_ignored=True, engine="sqlite")
     yield from inserted(RECORDS, PUBLICATION, [(rule, "a publication names no seal", {"seal_number": None})])
     chosen: list[Case] = [
         (_GUARD, "a record has another time than the present", {"recorded_at": "2026-01-01T00:00:00.000000Z"}),

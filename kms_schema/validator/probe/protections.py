@@ -5,7 +5,7 @@ that of a constraint has its name or, if it is a key, its columns.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kms_schema.validator.catalog.attributes import Attributes, Objects
@@ -25,11 +25,24 @@ class Protection:
     is_foreign_key: bool
 
 
+def resolved(
+    attempts: Iterable[Attempt | Promise], engine: Engine, expected: Objects
+) -> Iterator[tuple[Attempt | Promise, Protection]]:
+    """Yield the attempts at what is expected, each with the object that must refuse it or complete its effect."""
+    for attempt in attempts:
+        if isinstance(attempt, Promise):
+            protection = keeper_of(attempt, engine, expected)
+        else:
+            protection = protection_of(attempt, engine, expected) if attempt.engine in {None, engine} else None
+        if protection is not None:
+            yield attempt, protection
+
+
 def protection_of(attempt: Attempt, engine: Engine, expected: Objects) -> Protection | None:
     """Return the object that must refuse an attempt; None if the revision has no such rule."""
     if attempt.unless in expected:
         return None
-    if attempt.protection in expected:
+    if attempt.protection in expected and attempt.where.items() <= expected[attempt.protection].items():
         return _guard(attempt.protection, attempt, engine, expected)
     if attempt.only_protected:
         return None
@@ -37,9 +50,16 @@ def protection_of(attempt: Attempt, engine: Engine, expected: Objects) -> Protec
     return None if found is None else _guard(found, attempt, engine, expected)
 
 
-def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> str | None:
+def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> Protection | None:
     """Return the object that completes a promise; None if the revision does not promise it."""
-    return next((key for key in promise.protections.get(engine, ()) if key in expected), None)
+    key = next((key for key in promise.protections.get(engine, ()) if key in expected), None)
+    return None if key is None else protection(key, "")
+
+
+def protection(key: str, says: str) -> Protection:
+    """Return an object and the message of its refusal; foreign keys are named `fk_…`."""
+    kind, _, name = key.partition(" ")
+    return Protection(key, says, kind == "trigger", kind == "constraint" and name.rpartition(".")[2].startswith("fk_"))
 
 
 def _named(attempt: Attempt, engine: Engine, expected: Objects) -> Iterator[str]:
@@ -69,10 +89,8 @@ def _triggers_that_say(attempt: Attempt, expected: Objects) -> list[str]:
 
 
 def _guard(key: str, attempt: Attempt, engine: Engine, expected: Objects) -> Protection:
-    attributes = expected[key]
-    definition = str(attributes.get("definition", ""))
-    says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, attributes)
-    return Protection(key, says, key.startswith("trigger "), definition.startswith("FOREIGN KEY"))
+    says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, expected[key])
+    return protection(key, says)
 
 
 def _on_sqlite(key: str, attempt: Attempt, attributes: Attributes) -> str:

@@ -1,12 +1,11 @@
 """The runner: it makes attempts, each in savepoints of its own, and returns the outcome of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe.attempt import Attempt, Promise
-from kms_schema.validator.probe.protections import Protection, keeper_of, protection_of
+from kms_schema.validator.probe.protections import Protection
 from kms_schema.validator.probe.session import Refusal, Session
 
 
@@ -35,24 +34,25 @@ class Outcome:
     circumstance: str
 
 
-def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Objects) -> Iterator[Outcome]:
-    """Make the attempts at expected objects that apply under the circumstance.
+def make(session: Session, attempts: Iterable[tuple[Attempt | Promise, Protection]]) -> Iterator[Outcome]:
+    """Make the attempts that apply under the circumstance, each at its protection.
 
     Those that create temporary objects come last. Once a transaction of SQLite has changed a schema, each ROLLBACK TO
     makes the library read the whole schema again, ten milliseconds for each attempt.
     """
-    for attempt in sorted(attempts, key=_creates):
+    for attempt, protection in sorted(attempts, key=_creates):
+        foreign_key_off = protection.is_foreign_key and not session.circumstance.foreign_keys
         if isinstance(attempt, Promise):
-            protection = keeper_of(attempt, session.engine, expected)
-            if protection is not None and _matters(session, attempt, protection, expected):
-                yield _keep(session, attempt, protection)
-        elif _is_for(attempt, session) and (refuser := protection_of(attempt, session.engine, expected)):
-            foreign_key_off = refuser.is_foreign_key and not session.circumstance.foreign_keys
-            if not foreign_key_off and (refuser.is_trigger or not session.circumstance.triggers_only):
-                yield _refuse(session, attempt, refuser)
+            if session.circumstance.foreign_keys or not (foreign_key_off or attempt.foreign_keys.get(session.engine)):
+                yield _keep(session, attempt, protection.object)
+            continue
+        asked = protection.is_trigger or not session.circumstance.triggers_only
+        if _is_for(attempt, session) and asked and not foreign_key_off:
+            yield _refuse(session, attempt, protection)
 
 
-def _creates(attempt: Attempt | Promise) -> bool:
+def _creates(pair: tuple[Attempt | Promise, Protection]) -> bool:
+    attempt = pair[0]
     made = (attempt.done,) if isinstance(attempt, Promise) else (attempt.forbidden,)
     return any(statement.text.startswith("CREATE ") for statement in (*attempt.given, *made))
 
@@ -64,11 +64,6 @@ def _is_for(attempt: Attempt, session: Session) -> bool:
     return attempt.engine in {None, session.engine} and (
         session.engine == "sqlite" or (session.version >= attempt.since and attempt.by in {None, role})
     )
-
-
-def _matters(session: Session, promise: Promise, protection: str, expected: Objects) -> bool:
-    is_foreign_key = str(expected[protection].get("definition", "")).startswith("FOREIGN KEY")
-    return session.circumstance.foreign_keys or not (is_foreign_key or promise.foreign_keys.get(session.engine))
 
 
 def _refuse(session: Session, attempt: Attempt, protection: Protection) -> Outcome:

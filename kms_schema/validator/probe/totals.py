@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from kms_schema.validator.probe.attempt import UNIQUE_VIOLATION, Attempt, Promise, Row, adding, plain
 from kms_schema.validator.probe.rows import FIRST, HASH, LAST_PAGE, active_key, entry
 from kms_schema.validator.probe.seals import A_SEAL
-from kms_schema.validator.probe.shapes import Case, inserted
 
 TOTALS, CAUSES = "key_audit_daily_totals", "key_rotation_causes"
 
@@ -25,20 +24,7 @@ def cause() -> Row:
 
 def attempts() -> Iterator[Attempt | Promise]:
     """Yield the attempts."""
-    cases: list[Case] = [
-        (f"ck_{TOTALS}_event_category_known", "a total is of an unknown category", {"event_category": "GOSSIP"}),
-        (f"ck_{TOTALS}_security_level_known", "a total is of an unknown level", {"security_level": "SOME"}),
-        (f"ck_{TOTALS}_risk_score_range", "a total is of a score below none", {"risk_score": -2}),
-        (f"ck_{TOTALS}_risk_score_range", "a total is of a score above 100", {"risk_score": 101}),
-        (f"ck_{TOTALS}_event_count_not_negative", "event_count is negative", {"event_count": -1}),
-    ]
-    yield from inserted(TOTALS, TOTAL, cases)
     row = cause()
-    cases = [
-        (f"ck_{CAUSES}_sequence_positive", "a cause is no entry", {"sequence": 0}),
-        (f"ck_{CAUSES}_reason_known", "a cause has an unknown reason", {"reason": "rumour"}),
-    ]
-    yield from inserted(CAUSES, row, cases)
     for table, twice in ((TOTALS, TOTAL), (CAUSES, row)):
         again = adding(table, twice)
         tries = f"{table} has a row twice"

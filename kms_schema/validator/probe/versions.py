@@ -79,15 +79,6 @@ def _values() -> list[Case]:
         return f"ck_{TABLE}_{suffix}", tries, change
 
     return [
-        case("version_number_positive", "a version has number 0", version_number=0),
-        case("usage_count_range", "usage_count is negative", usage_count=-1),
-        case("usage_count_range", "usage_count is beyond its maximum", usage_count=10**15 + 1),
-        case("data_volume_bytes_range", "data_volume_bytes is negative", data_volume_bytes=-1),
-        case("data_volume_bytes_range", "data_volume_bytes is beyond its maximum", data_volume_bytes=2**53 + 1),
-        case("generation_time_ms_not_negative", "generation_time_ms is negative", generation_time_ms=-1),
-        case("entropy_score_range", "an entropy score is above 100", entropy_score=100.5),
-        case("entropy_score_range", "an entropy score is below 0", entropy_score=-0.5),
-        case("wrapping_key_ref_not_blank", "the name of a wrapper is blank", wrapping_key_ref="\t"),
         case("destroyed_has_no_material", "a destroyed version keeps its material", destroyed_at=SECOND),
         case("one_wrapper", "material is wrapped by nothing", wrapping_key_ref=None),
         case("material_has_checksum", "material has no key check value", key_checksum=None),
@@ -222,8 +213,7 @@ def _material(of: Row) -> Iterator[Attempt]:
     here = {name: value for name, value in version(of).items() if name.startswith(("encr", "key_check", "wrapping"))}
     both = case("a key that an HSM holds has material here as well", **here)
     row = held_version(held_by)
-    blank: Case = (f"ck_{TABLE}_hsm_key_id_not_blank", "a handle is blank", {"hsm_key_id": " "})
-    yield from inserted(TABLE, row, [both, case("a version has no handle", hsm_key_id=None), blank], held)
+    yield from inserted(TABLE, row, [both, case("a version has no handle", hsm_key_id=None)], held)
     added = case("material is added to a version without any", **here)
     moved = case("the HSM handle of a version changes", hsm_key_id=unused("handle"))
     yield from updated(TABLE, row, [added, moved], permitted=TOUCHED, given=held)

@@ -10,10 +10,10 @@ from kms_schema.validator import Report
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.compare import fill_in
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
-from kms_schema.validator.probe.attempts import attempts
+from kms_schema.validator.probe.every_attempt import attempts
 from kms_schema.validator.probe.postgresql import PostgresqlSession
 from kms_schema.validator.probe.postgresql import probing as on_postgresql
-from kms_schema.validator.probe.protections import keeper_of, protection_of
+from kms_schema.validator.probe.protections import resolved
 from kms_schema.validator.probe.sqlite import SqliteSession
 from kms_schema.validator.probe.sqlite import probing as on_sqlite
 from support.engines.database import Connection, Database
@@ -42,14 +42,8 @@ def expected_of(engine: Engine, revision: str, version: int | None = None) -> Ob
 def by_protection(engine: Engine, version: int, expected: Objects) -> dict[str, Tried]:
     """Return the attempts at each protection."""
     found: dict[str, Tried] = {}
-    for attempt in attempts(engine, version, expected):
-        if isinstance(attempt, Promise):
-            key = keeper_of(attempt, engine, expected)
-        else:
-            protection = protection_of(attempt, engine, expected) if attempt.engine in {None, engine} else None
-            key = protection.object if protection else None
-        if key is not None:
-            found.setdefault(key, []).append(attempt)
+    for attempt, protection in resolved(attempts(engine, version, expected), engine, expected):
+        found.setdefault(protection.object, []).append(attempt)
     return found
 
 

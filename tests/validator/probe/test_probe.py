@@ -77,7 +77,7 @@ def test_a_guard_that_lets_everything_through_is_named_with_what_went_through(
     assert "prevent_key_audit_log_update" in finding.expected
     assert "removed or forged" in finding.impact
     if database.dialect == "sqlite":
-        assert "a risk is above 100" in through.pop(f"trigger key_audit_logs.{values}").actual
+        assert "risk_score is 101" in through.pop(f"trigger key_audit_logs.{values}").actual
     assert through == {}
     assert report.fails()
 

@@ -7,7 +7,7 @@ from kms_schema.validator.probe import (
     audit_log,
     audit_log_on_sqlite,
     bounds,
-    columns,
+    declared,
     keys,
     operation_records,
     recorded,
@@ -25,6 +25,12 @@ from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
 def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attempt | Promise]:
     """Yield the attempts, with unused names; the `expected` objects of a revision decide which apply."""
+    yield from attempts_by_hand(version)
+    yield from declared.attempts(engine, expected)
+
+
+def attempts_by_hand(version: int) -> Iterator[Attempt | Promise]:
+    """Yield the attempts that are written in Python: at triggers, keys, and rules over several columns."""
     yield from keys.attempts()
     yield from versions.attempts()
     yield from tags.attempts()
@@ -39,4 +45,3 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from retention.attempts()
     yield from totals.attempts()
     yield from operation_records.attempts()
-    yield from columns.attempts(engine, expected)

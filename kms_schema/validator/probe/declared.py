@@ -1,24 +1,31 @@
-"""The attempts at each column of a revision: NULL, and values that are not of its type.
+"""The attempts at what the tables declare: NULL, length, type and CHECK of each column.
 
-These follow from the expected columns and constraints, so that a column that a later revision adds is tried as well.
+`declared.json` lists them by the constraint's name: `tools/declared_attempts.py` derives the values from the snapshots
+of the head. A row of the list is refused by the constraint, or by the trigger that refuses the same first.
 """
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import Attributes, Objects
 from kms_schema.validator.probe.attempt import (
+    CHECK_VIOLATION,
     NOT_NULL_VIOLATION,
     TOO_LONG,
     Attempt,
     Computed,
     Engine,
     Row,
+    Statement,
     adding,
 )
 from kms_schema.validator.probe.operation_records import PUBLICATION, VALIDATION
+from kms_schema.validator.probe.retention import EMPTIED, POLICY
 from kms_schema.validator.probe.rows import (
     FIRST,
     active_key,
@@ -40,52 +47,57 @@ from kms_schema.validator.probe.rows import (
 )
 from kms_schema.validator.probe.totals import TOTAL, cause
 
-_LENGTH = re.compile(r"character varying\((\d+)\)")
+_LIST = Path(__file__).with_name("declared.json")
+TABLES = (
+    "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
+    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor", "key_audit_daily_totals",
+    "key_rotation_causes", "key_audit_retention_policies", "key_operation_records",
+)  # fmt: skip
+"""The tables that the probe has a row of: no row of a tombstone is accepted."""
 _SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
 """Columns of the audit log that a client cannot set: `audit_log` has the attempts at them."""
-_OF_TYPE = (
-    ("GLOB '[0-9]", "2999-01-01"),
-    ("date(", "2999-02-30"),
-    ("GLOB '*[^0-9a-f]*'", "NOT AN ID"),
-    ("json_valid", "{"),
-    ("typeof({column}) = 'blob'", "\x01" + "x" * 60),
-    ("typeof({column}) = 'real'", "much"),
-    ("typeof({column}) = 'integer'", 1.5),
-    ("{column} IN (0, 1)", 2),
-    ("", "NUL\0inside"),
-)
-"""For the text of a CHECK of a type on SQLite, a value that it refuses."""
-_ILL_TYPED: dict[tuple[str, str], Any] = {
-    ("key_audit_seals", "root_hash"): "x" * 32,
-    ("key_audit_seals", "previous_seal_hash"): "x" * 32,
-    ("key_audit_seals", "signature"): "x" * 68,
-    ("key_audit_seals", "compact_range"): "x" * 32,
-    ("key_audit_seals", "last_sequence"): "many",
-    ("key_audit_leaves", "hashes"): "x" * 32,
-    ("key_audit_subtrees", "level"): 48.5,
-    ("key_audit_subtrees", "hash"): "x" * 32,
-}
-"""Values that pass every other rule of their column."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A value that a column refuses."""
+
+    table: str
+    column: str
+    refused: Any
+    rule: str = ""
+    """The name of the CHECK; none for NOT NULL and for the length of a type."""
+    accepted: Any = None
+    """The nearest value that the column accepts; None if the probe's own row has one."""
+    length: int | None = None
+    """The number of characters that the type accepts."""
+    alone: bool = False
+    """The value violates no other rule of its column."""
+    engine: Engine | None = None
+
+
+@cache
+def declared() -> tuple[Declared, ...]:
+    """Return the list."""
+    return tuple(Declared(**each) for each in json.loads(_LIST.read_text("utf-8")))
 
 
 def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
-    """Yield the attempts at each column of a table that the probe has a row of."""
-    for attempt in _attempts(engine, expected):
-        yield replace(attempt, foreign_keys=True) if attempt.table == "key_audit_actor" else attempt
+    """Yield the attempts; the `expected` objects of a revision decide which of two protections refuses first."""
+    for each in declared():
+        if each.engine not in {None, engine} or is_set_by_server(each.table, each.column):
+            continue
+        for attempt in _of(each, engine, expected):
+            yield replace(attempt, foreign_keys=True) if attempt.table == "key_audit_actor" else attempt
 
 
-def _attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
-    for key, attributes in expected.items():
-        table, _, column = key.removeprefix("column ").partition(".")
-        if key.startswith("column ") and table in _TABLES and not _is_set_by_server(table, column):
-            if not attributes.get("nullable", True) and not _asked_before(engine, table, column, expected):
-                yield _null(engine, table, column, expected)
-            length = _LENGTH.fullmatch(str(attributes.get("type")))
-            if length:
-                yield _too_long(table, column, int(length[1]))
-    for key, attributes in expected.items():
-        if is_of_type(key) and answered_before(key, expected) is None:
-            yield from _malformed(engine, key, attributes)
+def _of(each: Declared, engine: Engine, expected: Objects) -> Iterator[Attempt]:
+    if each.length is not None and engine == "postgresql":
+        yield _too_long(each)
+    elif each.rule or each.length is not None:
+        yield from _outside(each, engine, expected)
+    elif not asked_before(engine, each.table, each.column, expected):
+        yield _null(each, engine, expected)
 
 
 def is_of_type(key: str) -> bool:
@@ -95,14 +107,15 @@ def is_of_type(key: str) -> bool:
 
 def answered_before(key: str, expected: Objects) -> str | None:
     """Return the object that refuses first all that the CHECK of a type would; None if the CHECK can be reached."""
-    table, column = _table_and_column(key)
-    if _is_set_by_server(table, column):
+    table, _, rule = key.removeprefix("constraint ").partition(".")
+    column = rule.removeprefix(f"ck_{table}_").removesuffix("_type")
+    if is_set_by_server(table, column):
         return f"trigger {table}.guard_key_audit_log_insert"
-    if first := _asked_before("sqlite", table, column, expected):
+    if first := asked_before("sqlite", table, column, expected):
         return first
     if (table, column) == ("key_audit_seals", "origin"):
         return f"trigger {table}.{_INSERT_PROTECTIONS[table]}"  # but for the first seal's: later ones have the same
-    if (table, column) in _ILL_TYPED:
+    if any(each.rule == rule and each.alone for each in declared()):
         return None
     names = [f"constraint {table}.ck_{table}_{column}_{suffix}" for suffix in _NARROWER]
     names += [f"constraint {table}.ck_{table}_{name}" for name in _NARROWER_STILL.get(column, ())]
@@ -115,11 +128,6 @@ _NARROWER_STILL = {
     "until_commit": ("until_commit_blank",),
     "entropy_score": ("entropy_score_range",),  # a number is stored as one of the right type
 }
-
-
-def _table_and_column(key: str) -> tuple[str, str]:
-    table, _, rule = key.removeprefix("constraint ").partition(".")
-    return table, rule.removeprefix(f"ck_{table}_").removesuffix("_type")
 
 
 def _is_followed(table: str, column: str, expected: Objects) -> str | None:
@@ -139,7 +147,7 @@ def _is_followed(table: str, column: str, expected: Objects) -> str | None:
     return None
 
 
-def _asked_before(engine: Engine, table: str, column: str, expected: Objects) -> str | None:
+def asked_before(engine: Engine, table: str, column: str, expected: Objects) -> str | None:
     """Return the trigger that refuses any wrong value, NULL included, before the column's constraints."""
     if f"{table}.{column}" in _COUNTED_ON or (
         engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
@@ -163,12 +171,14 @@ _FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.valida
 """On PostgreSQL, whose trigger definitions do not name the rule."""
 
 
-def _is_set_by_server(table: str, column: str) -> bool:
+def is_set_by_server(table: str, column: str) -> bool:
+    """Return whether no client can set a column of the audit log."""
     return table == "key_audit_logs" and column in _SET_BY_SERVER
 
 
-def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt:
-    given, row = _base(table, column)
+def _null(each: Declared, engine: Engine, expected: Objects) -> Attempt:
+    table, column = each.table, each.column
+    given, row = base(table, column)
     statement = adding(table, {**row, column: None})
     tries, twin = f"{column} is NULL", adding(table, row)
     protection = next(
@@ -178,13 +188,12 @@ def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt
         rule = protection.partition(".")[2].removesuffix("_insert")
         return Attempt(rule, table, tries, statement, given, twin, protection=protection)
     by_type = f"ck_{table}_{column}_type"
-    if engine == "sqlite" and (
-        protection := next((k for k, f in expected.items() if _says(k, f, table, by_type)), None)
-    ):
+    if engine == "sqlite" and (protection := _says(table, by_type, expected)):
         return Attempt(by_type, table, tries, statement, given, twin, protection=protection)
-    says = f"NOT NULL constraint failed: {table}.{column}"
-    object_key = f"column {table}.{column}"
-    return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, protection=object_key, says=says)
+    return Attempt(
+        column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, f"column {table}.{column}",
+        only_protected=True, where={"nullable": False}, says=f"NOT NULL constraint failed: {table}.{column}",
+    )  # fmt: skip
 
 
 def _forbids_null(key: str, attributes: Attributes, table: str, column: str) -> bool:
@@ -195,55 +204,71 @@ def _forbids_null(key: str, attributes: Attributes, table: str, column: str) -> 
     )
 
 
-def _says(key: str, attributes: Attributes, table: str, rule: str) -> bool:
-    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(attributes["definition"])
+def _says(table: str, rule: str, expected: Objects) -> str | None:
+    """Return the trigger that refuses a new row by a rule, before its constraints do."""
+    of_table, says = f"trigger {table}.", f"'{rule}: "
+    saying = (k for k, of in expected.items() if k.startswith(of_table) and says in str(of["definition"]))
+    return next((k for k in saying if " BEFORE INSERT " in str(expected[k]["definition"])), None)
 
 
-def _too_long(table: str, column: str, length: int) -> Attempt:
+def _too_long(each: Declared) -> Attempt:
     """Return an attempt with a value that is too long; the server names the type, not the column."""
-    given, row = _base(table, column)
-    statement = adding(table, {**row, column: "x" * (length + 1)})
-    object_key = f"column {table}.{column}"
-    tries = f"{column} has {length + 1} characters"
-    return Attempt("", table, tries, statement, given, adding(table, row), TOO_LONG, object_key, engine="postgresql")
+    given, statement, twin = _statements(each)
+    return Attempt(
+        "", each.table, _words(each), statement, given, twin, TOO_LONG, f"column {each.table}.{each.column}",
+        only_protected=True, where={"type": f"character varying({each.length})"},
+    )  # fmt: skip
 
 
-def _malformed(engine: Engine, key: str, attributes: Attributes) -> Iterator[Attempt]:
-    table, column = _table_and_column(key)
-    if table not in _TABLES:
+def _outside(each: Declared, engine: Engine, expected: Objects) -> Iterator[Attempt]:
+    """Yield the attempts at a CHECK: on SQLite a second one without CHECKs, if a trigger refuses the same."""
+    rule = each.rule or f"ck_{each.table}_{each.column}_type"
+    if is_of_type(key := f"constraint {each.table}.{rule}") and answered_before(key, expected):
         return
-    rule = f"ck_{table}_{column}_type"
-    given, row = _base(table, column)
-    if engine == "postgresql":
-        infinity = "-infinity" if column == "created_at" else "infinity"
-        forbidden = adding(table, {**row, column: Computed(f"'{infinity}'")})
-        yield Attempt(rule, table, f"{column} is {infinity}", forbidden, given, adding(table, row), engine=engine)
-        return
-    definition = str(attributes["definition"])
-    usual = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
-    value = _ILL_TYPED.get((table, column), usual)
-    for ignored in (False, True) if table == "key_audit_logs" else (False,):
-        yield Attempt(
-            rule, table, f"{column} is {value!r:.40}", adding(table, {**row, column: value}), given,
-            adding(table, row), engine="sqlite", checks_ignored=ignored,
-        )  # fmt: skip
+    given, statement, twin = _statements(each)
+    yield Attempt(rule, each.table, _words(each), statement, given, twin, CHECK_VIOLATION)
+    if engine == "sqlite" and _says(each.table, rule, expected):
+        yield Attempt(rule, each.table, _words(each), statement, given, twin, CHECK_VIOLATION, checks_ignored=True)
 
 
-_TABLES = (
-    "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
-    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor", "key_audit_daily_totals",
-    "key_rotation_causes", "key_operation_records",
-)  # fmt: skip
+def _words(each: Declared) -> str:
+    if each.length is not None:
+        return f"{each.column} has {each.length + 1} characters"
+    value = _value(each.refused)
+    shown = value.text.strip("'") if isinstance(value, Computed) else repr(value)[:40]
+    return f"{each.column} is {shown}"
 
 
-def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
-    """Return a row in which only `column` can be wrong, and the statements before it."""
+def _statements(each: Declared) -> tuple[tuple[Statement, ...], Statement, Statement]:
+    """Return the statements before, the refused one, and the accepted one."""
+    given, row = base(each.table, each.column)
+    accepted = row if each.accepted is None else {**row, each.column: _value(each.accepted)}
+    return given, adding(each.table, {**row, each.column: _value(each.refused)}), adding(each.table, accepted)
+
+
+def _value(listed: Any) -> Any:
+    """Return a value of the list: bytes, SQL and a repeated character are objects with one name."""
+    if isinstance(listed, dict) and len(listed) == 1:
+        ((kind, value),) = listed.items()
+        if kind == "sql":
+            return Computed(value)
+        if kind == "hex":
+            return bytes.fromhex(value)
+        if len(kind) == 1:
+            return kind * value
+    return listed
+
+
+def base(table: str, column: str) -> tuple[tuple[Statement, ...], Row]:
+    """Return the statements before, and a row in which only `column` can be wrong."""
     of = active_key()
     held_by = hsm_key()
     given = (adding("key_masters", held_by if (table, column) == ("key_versions", "hsm_key_id") else of),)
+    window = policy(rotation_window_start="22:00", rotation_window_end="06:00")
     special: dict[tuple[str, str], Row] = {
         ("key_operation_records", "seal_number"): PUBLICATION,
         ("key_masters", "hsm_key_id"): hsm_key(key_type="dek"),
+        ("key_masters", "hsm_provider"): hsm_key(key_type="dek"),
         **{("key_masters", f"{each}_at"): key_in(each) for each in ("rotated", "expired", "revoked", "archived")},
         ("key_versions", "destroyed_at"): destroyed_version(of),
         ("key_versions", "hsm_key_id"): held_version(held_by),
@@ -251,6 +276,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         ("key_versions", "wrapped_by_version_id"): destroyed_version(of),  # of what is destroyed it is history
         ("key_versions", "deactivated_at"): live_version(of, deactivated_at=FIRST),
         **{("key_rotations", f"{each}_at"): rotation_in(each.upper(), of) for each in ("completed", "failed")},
+        **{("rotation_policies", f"rotation_window_{end}"): window for end in ("start", "end")},
     }
     usual = {
         "key_masters": of,
@@ -260,6 +286,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         "hsm_configurations": hsm(),
         "key_audit_logs": entry(),
         "key_audit_actor": {"actor": "kms-probe"},
+        "key_audit_retention_policies": POLICY,
         "key_audit_seals": seal(next_key="unknown", snapshot_xmax=1, system_identifier="1"),
         "key_audit_leaves": page(),
         "key_audit_subtrees": subtree(),
@@ -270,4 +297,6 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
     row = special.get((table, column)) or usual[table]
     if table in {"key_audit_leaves", "key_audit_subtrees"}:
         return (adding("key_audit_seals", seal_of_many()),), row
+    if table == "key_audit_retention_policies":
+        return (EMPTIED,), row
     return (given if "key_id" in row and table != "key_masters" else ()), row
