@@ -52,16 +52,16 @@ ALONE: dict[str, Any] = {
     "ck_key_audit_subtrees_hash_type": "x" * 32,
 }
 """Values that pass every other rule of their column."""
-_BLANK, _UNKNOWN, _NO_DIGEST = " \t\n\r", "no such word", "Z" * 64
+_BLANK = " \t\n\r"
+_NO_TIMES = ("24:00", "12:60", "9:00", "12", "12-30", "noon", "", "-1:00", "1:000", "12:3", "12:3\n")
 FORMS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     (r"trim\({0}, char\(9, 10, 13, 32\)\) <> ''", (_BLANK, "")),
-    (r"{0} IN \('.*'\)", (_UNKNOWN,)),
     (r"CASE WHEN json_valid\({0}\) THEN json_type\({0}\) = 'object' .*", ([],)),
     (r"CASE WHEN json_valid\({0}\) THEN json_type\({0}\) = 'array' .*", ({},)),
     (r"CASE WHEN json_valid\({0}\) THEN json_type\({0}\) IN .*", ({"sql": "'5'"},)),
-    (r"length\({0}\) = 64 AND {0} NOT GLOB '\*\[\^0-9a-f\]\*'", (_NO_DIGEST, "a" * 63)),
+    (r"length\({0}\) = 64 AND {0} NOT GLOB '\*\[\^0-9a-f\]\*'", ("", "a" * 63, "A" * 64, "a" * 63 + "g")),
     (r"length\({0}\) = 32", (_SHORT, _LONG)),
-    (r"{0} GLOB '\[01\]\[0-9\]:.*", ("24:00", "06:60")),
+    (r"{0} GLOB '\[01\]\[0-9\]:.*", _NO_TIMES),
 )
 """For the text of a CHECK of one column on SQLite, values that it refuses."""
 RANGES = (
@@ -89,6 +89,8 @@ def outside(definition: str, column: str) -> Iterator[tuple[Any, Any]]:
     for form, values in FORMS:
         if re.fullmatch(form.format(name), text):
             yield from ((value, None) for value in values)
+    if words := re.fullmatch(rf"{name} IN \('(\w+)'.*'\)", text):
+        yield from ((value, None) for value in ("no such word", "", words[1].swapcase()))
     for form, above in RANGES:
         if match := re.fullmatch(form.format(name), text):
             least, *most = map(int, match.groups())

@@ -16,15 +16,6 @@ from support.statements import execute, refused
 CHECK_VIOLATION = "23514"
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
-NOT_NULL_VIOLATION = "23502"
-TOO_LONG = "22001"
-
-_NULL_RULES = {
-    "rotation_policies": "guard_rotation_policy_not_null",
-    "key_rotations": "guard_key_rotation_not_null",
-    "hsm_configurations": "guard_hsm_configuration_not_null",
-}
-"""The guard trigger that refuses a NULL in a column with a default on SQLite; otherwise SQLite names the column."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +30,6 @@ class Forbidden:
     def __str__(self) -> str:
         """Name the case in pytest's listing."""
         return f"{self.rule}-{in_words(self.change)}"[:100]
-
-
-def missing(table: str, *server_set: str) -> list[Forbidden]:
-    """Return a NULL for each column of `table` that is NOT NULL, but those that the server sets."""
-    columns = Base.metadata.tables[table].columns
-    required = [column for column in columns if not column.nullable and column.name not in server_set]
-    return [
-        Forbidden(
-            {column.name: None},
-            f'"{column.name}"',
-            NOT_NULL_VIOLATION,
-            _NULL_RULES[table] if column.server_default is not None and table in _NULL_RULES else f"{column}",
-        )
-        for column in required
-    ]
-
-
-def too_long(table: str, **most: int) -> list[Forbidden]:
-    """Each column holds so many characters and no more; on PostgreSQL its type says so."""
-    return [
-        Forbidden({column: "x" * (length + 1)}, "value too long", TOO_LONG, f"ck_{table}_{column}_type")
-        for column, length in most.items()
-    ]
 
 
 def stored(connection: Connection, table: str) -> list[tuple[Any, ...]]:

@@ -21,13 +21,11 @@ from support.shared import SharedDatabase
 from support.statements import execute, refused
 from support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
-    NOT_NULL_VIOLATION,
     Forbidden,
     apply_settings,
     malformed,
     refuses,
     refuses_insert,
-    too_long,
 )
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -78,19 +76,7 @@ NO_NAMES = (
 
 FORBIDDEN = [
     *(Forbidden({"event_type": kind}, "ck_key_audit_logs_event_type_is_name") for kind in NO_NAMES),
-    *(Forbidden({"event_category": w}, "ck_key_audit_logs_event_category_known") for w in ("OTHER", "security", "")),
-    *(Forbidden({"security_level": w}, "ck_key_audit_logs_security_level_known") for w in ("MAXIMUM", "low", "")),
-    *(Forbidden({"risk_score": score}, "ck_key_audit_logs_risk_score_range") for score in (-1, 101)),
-    *(Forbidden({"retention_period_days": d}, "ck_key_audit_logs_retention_period_days_range") for d in (0, -1, 36501)),
-    Forbidden({"duration_ms": -1}, "ck_key_audit_logs_duration_ms_not_negative"),
-    Forbidden({"compliance_tags": {"PCI": True}}, "ck_key_audit_logs_compliance_tags_is_array"),
-    Forbidden({"additional_metadata": ["a"]}, "ck_key_audit_logs_additional_metadata_is_object"),
     Forbidden({"key_id": uuid.uuid4()}, "fk_key_audit_logs_key_id_key_masters", FOREIGN_KEY_VIOLATION),
-    *(
-        Forbidden({column: None}, f'"{column}"', NOT_NULL_VIOLATION, column)
-        for column in ("event_type", "event_category", "event_description", "security_level", "retention_period_days")
-    ),
-    *too_long(TABLE, event_type=50, user_id=100, session_id=100, client_ip=45, user_agent=500),
 ]
 
 

@@ -16,12 +16,10 @@ from support.violations.refused_rows import (
     Forbidden,
     apply_settings,
     malformed,
-    missing,
     refuses_displacement,
     refuses_insert,
     refuses_update,
     stored,
-    too_long,
     update,
     value_of,
 )
@@ -66,32 +64,6 @@ ACCEPTED: list[Row] = [
     {"supports_key_generation": False, "supports_key_derivation": True},
 ]
 
-FORBIDDEN = [
-    *(Forbidden({"provider": word}, "ck_hsm_configurations_provider_known") for word in ("yubikey", "PKCS11", "")),
-    *(Forbidden({"health_status": w}, "ck_hsm_configurations_health_status_known") for w in ("FINE", "healthy", "")),
-    *(
-        Forbidden({name: blank}, f"ck_hsm_configurations_{name}_not_blank")
-        for name in ("configuration_name", "endpoint_url")
-        for blank in ("", " \t\r\n")
-    ),
-    *(Forbidden({"max_key_size_bits": size}, "ck_hsm_configurations_max_key_size_bits_positive") for size in (0, -1)),
-    Forbidden({"response_time_ms": -1}, "ck_hsm_configurations_response_time_ms_not_negative"),
-    Forbidden({"supported_algorithms": {"AES": 256}}, "ck_hsm_configurations_supported_algorithms_is_array"),
-    *(
-        Forbidden(
-            {"authentication_config": envelope(256), "wrapping_key_ref": blank},
-            f"ck_{TABLE}_wrapping_key_ref_not_blank",
-        )
-        for blank in ("", " \t\r\n")
-    ),
-    Forbidden(
-        {"authentication_config": None, "wrapping_key_ref": "kms://root"},
-        f"ck_{TABLE}_wrapping_key_ref_has_credentials",
-    ),
-    *missing(TABLE),
-    *too_long(TABLE, configuration_name=100, endpoint_url=255, created_by=100),
-]
-
 
 @pytest.mark.parametrize("change", ACCEPTED, ids=in_words)
 def test_a_sound_configuration_is_accepted_on_insert_and_on_update(shared: SharedDatabase, change: Row) -> None:
@@ -102,16 +74,6 @@ def test_a_sound_configuration_is_accepted_on_insert_and_on_update(shared: Share
     for column, value in change.items():
         if isinstance(value, bytes):
             assert value_of(shared.connection, TABLE, row, column) == value
-
-
-@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=str)
-def test_a_configuration_that_breaks_a_rule_is_refused_on_insert_and_on_update(
-    shared: SharedDatabase, forbidden: Forbidden
-) -> None:
-    refuses_insert(shared.connection, TABLE, hsm_configuration(), forbidden)
-    if not IDENTITY & forbidden.change.keys():
-        row = insert(shared.connection, TABLE, **hsm_configuration(authentication_config=envelope(256)))
-        refuses_update(shared.connection, TABLE, row, forbidden)
 
 
 @pytest.mark.parametrize("plaintext", PLAINTEXTS.values(), ids=PLAINTEXTS)

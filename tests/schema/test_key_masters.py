@@ -17,12 +17,10 @@ from support.rows.smallest import (
     key_rotation,
     key_version,
     now,
-    unique,
 )
 from support.shared import SharedDatabase
 from support.statements import execute, refused
 from tests.schema.key_rules import (
-    NOT_NULL_VIOLATION,
     delete_refused,
     insert_refused,
     is_recent,
@@ -39,56 +37,9 @@ NOW = now()
 DAY = dt.timedelta(days=1)
 HSM: Row = {"hsm_provider": "pkcs11", "hsm_key_id": "slot-1"}
 
-# Rule, what it accepts, what it refuses.
-RULES: list[tuple[str, Row, Row]] = [
-    ("ck_key_masters_security_level_known", {"security_level": "MAXIMUM"}, {"security_level": "maximum"}),
-    ("ck_key_masters_security_level_known", {"security_level": "HIGH"}, {"security_level": "LOW"}),
-    ("ck_key_masters_hsm_provider_known", HSM, {**HSM, "hsm_provider": "PKCS11"}),
-    ("ck_key_masters_hsm_key_id_not_blank", HSM, {**HSM, "hsm_key_id": " \t"}),
-    ("ck_key_masters_hsm_provider_and_key_together", HSM, {"hsm_provider": "pkcs11"}),
-    ("ck_key_masters_hsm_provider_and_key_together", HSM, {"hsm_key_id": "slot-1"}),
-    ("ck_key_masters_max_usage_count_range", {"max_usage_count": 1}, {"max_usage_count": 0}),
-    ("ck_key_masters_max_usage_count_range", {"max_usage_count": 10**15}, {"max_usage_count": 10**15 + 1}),
-    ("ck_key_masters_usage_count_range", {"usage_count": 10**15}, {"usage_count": 10**15 + 1}),
-    ("ck_key_masters_expires_after_creation", {"expires_at": NOW + DAY}, {"expires_at": NOW}),
-    ("ck_key_masters_expires_after_creation", {"expires_at": None}, {"expires_at": NOW - DAY}),
-    ("ck_key_masters_hsm_metadata_is_object", {"hsm_metadata": {"slot": 1}}, {"hsm_metadata": ["slot"]}),
-    ("ck_key_masters_compliance_tags_is_array", {"compliance_tags": ["PCI"]}, {"compliance_tags": {"PCI": True}}),
-    ("ck_key_masters_encrypted_columns_is_array", {"encrypted_columns": []}, {"encrypted_columns": {}}),
-]
-# The same for columns that never change, so that only an INSERT can break the rule.
-INSERT_RULES: list[tuple[str, Row, Row]] = [
-    ("ck_key_masters_key_type_known", {"key_type": "backup"}, {"key_type": "DEK"}),
-    ("ck_key_masters_key_type_known", {"key_type": "tls"}, {"key_type": "master"}),
-    ("ck_key_masters_status_known", {"status": "pending"}, {"status": "destroyed"}),
-    ("ck_key_masters_key_size_bits_positive", {"key_size_bits": 1}, {"key_size_bits": 0}),
-    ("ck_key_masters_key_size_bits_positive", {"key_size_bits": 2**31 - 1}, {"key_size_bits": -256}),
-    ("ck_key_masters_usage_count_range", {"usage_count": 0}, {"usage_count": -1}),
-    ("ck_key_masters_key_id_not_blank", {"key_id": "  k  "}, {"key_id": ""}),
-    ("ck_key_masters_key_id_not_blank", {"key_id": "\tk"}, {"key_id": " \t\n\r "}),
-    ("ck_key_masters_algorithm_not_blank", {"algorithm": "A"}, {"algorithm": "\t"}),
-    ("ck_key_masters_hsm_type_is_hsm_held", {"key_type": "hsm", **HSM}, {"key_type": "hsm"}),
-]
-
 
 def name_of(parameter: Any) -> str | None:
     return parameter if isinstance(parameter, str) else None
-
-
-@pytest.mark.parametrize(("rule", "accepted", "broken"), [*RULES, *INSERT_RULES], ids=name_of)
-def test_a_new_key_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
-    insert(shared.connection, "key_masters", **key_master(**{"created_at": NOW, **accepted}))
-    insert_refused(shared.connection, "key_masters", key_master(**{"created_at": NOW, **broken}), rule=rule)
-
-
-@pytest.mark.parametrize(("rule", "accepted", "broken"), RULES, ids=name_of)
-def test_a_changed_key_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
-    key = insert(shared.connection, "key_masters", **key_master(created_at=NOW))
-    update_refused(shared.connection, "key_masters", key, broken, rule=rule)
-    update(shared.connection, "key_masters", key, **accepted)
-    for column, given in accepted.items():
-        if not isinstance(given, dict | list):
-            assert same(shared.connection, value(shared.connection, "key_masters", key, column), given)
 
 
 @pytest.mark.parametrize(
@@ -99,25 +50,6 @@ def test_a_changed_key_keeps_the_rule(shared: SharedDatabase, rule: str, accepte
 def test_every_word_of_a_vocabulary_is_accepted(shared: SharedDatabase, column: str, words: type[StrEnum]) -> None:
     for word in words:
         insert(shared.connection, "key_masters", **hsm_key_master(**{column: str(word)}))
-
-
-@pytest.mark.parametrize(
-    ("column", "characters"), [("key_id", 64), ("algorithm", 50), ("derivation_path", 255), ("hsm_key_id", 255)]
-)
-def test_text_has_a_greatest_length_in_characters(shared: SharedDatabase, column: str, characters: int) -> None:
-    longest = unique("é").ljust(characters, "é")
-    insert(shared.connection, "key_masters", **hsm_key_master(**{column: longest}))
-    postgresql = shared.dialect == "postgresql"
-    rule = f"character varying({characters})" if postgresql else f"ck_key_masters_{column}_type"
-    too_long = hsm_key_master(**{column: longest + "é"})
-    insert_refused(shared.connection, "key_masters", too_long, rule=rule, sqlstate="22001")
-
-
-@pytest.mark.parametrize("column", ["key_id", "key_type", "algorithm", "key_size_bits"])
-def test_a_new_key_needs(shared: SharedDatabase, column: str) -> None:
-    insert_refused(
-        shared.connection, "key_masters", key_master(**{column: None}), rule=column, sqlstate=NOT_NULL_VIOLATION
-    )
 
 
 @pytest.mark.parametrize(

@@ -27,19 +27,16 @@ from support.shared import SharedDatabase
 from support.statements import execute
 from support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
-    NOT_NULL_VIOLATION,
     SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,
     apply_settings,
     malformed,
-    missing,
     refuses,
     refuses_displacement,
     refuses_insert,
     refuses_update,
     stored,
-    too_long,
     update,
     value_of,
 )
@@ -47,6 +44,7 @@ from support.violations.refused_rows import (
 pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_rotations"
+
 NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}
 """Rules of triggers on UPDATE: identity and lifecycle."""
 
@@ -64,37 +62,6 @@ ACCEPTED: list[Row] = [
     {"pre_rotation_checksum": DIGEST, "post_rotation_checksum": DIGEST},
     {"claimed_by": "x" * 100, "lease_expires_at": now(), "next_retry_at": now()},
     {"rollback_available": False, "error_message": ""},
-]
-
-FORBIDDEN = [
-    Forbidden({"trigger": "whim"}, "ck_key_rotations_trigger_known"),
-    Forbidden({"trigger": "MANUAL"}, "ck_key_rotations_trigger_known"),
-    Forbidden({"max_retries": -1}, "ck_key_rotations_max_retries_range"),
-    *(
-        Forbidden({number: value}, f"ck_key_rotations_{number}_range")
-        for number, most in (("execution_time_ms", 10**12), ("affected_records", 10**15))
-        for value in (-1, most + 1)
-    ),
-    Forbidden({"max_retries": 1001}, "ck_key_rotations_max_retries_range"),
-    *(
-        Forbidden({f"{when}_rotation_checksum": digest}, f"ck_key_rotations_{when}_rotation_checksum_is_sha256")
-        for when in ("pre", "post")
-        for digest in ("", DIGEST[1:], DIGEST.upper(), DIGEST[1:] + "g")
-    ),
-    *(Forbidden({"claimed_by": blank}, "ck_key_rotations_claimed_by_not_blank") for blank in ("", " \t\r\n")),
-    Forbidden({"trigger_details": ["limit"]}, "ck_key_rotations_trigger_details_is_object"),
-    Forbidden({"policy_id": uuid.uuid4()}, "fk_key_rotations_policy_id_rotation_policies", FOREIGN_KEY_VIOLATION),
-    *missing(TABLE, "key_id"),
-    *too_long(TABLE, claimed_by=100),
-]
-
-FORBIDDEN_ON_INSERT = [
-    Forbidden({"status": "PAUSED"}, "ck_key_rotations_status_known"),
-    Forbidden({"status": "scheduled"}, "ck_key_rotations_status_known"),
-    Forbidden({"retry_count": -1}, "ck_key_rotations_retry_count_range"),
-    Forbidden({"retry_count": 4}, "ck_key_rotations_retry_count_range"),
-    Forbidden({"key_id": uuid.uuid4()}, "fk_key_rotations_key_id_key_masters", FOREIGN_KEY_VIOLATION),
-    Forbidden({"key_id": None}, '"key_id"', NOT_NULL_VIOLATION, "fk_key_rotations_key_id_key_masters"),
 ]
 
 
@@ -116,20 +83,6 @@ def completed(master: Row, **over: Any) -> Row:
 def test_a_sound_rotation_is_accepted_on_insert_and_on_update(shared: SharedDatabase, master: Row, change: Row) -> None:
     insert(shared.connection, TABLE, **completed(master, **change))
     update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), **change)
-
-
-@pytest.mark.parametrize("forbidden", [*FORBIDDEN, *FORBIDDEN_ON_INSERT], ids=str)
-def test_a_rotation_that_breaks_a_rule_is_refused_on_insert(
-    shared: SharedDatabase, master: Row, forbidden: Forbidden
-) -> None:
-    refuses_insert(shared.connection, TABLE, key_rotation(master), forbidden)
-
-
-@pytest.mark.parametrize(
-    "forbidden", [each for each in FORBIDDEN if not NOT_UPDATED_AS_OTHERS & each.change.keys()], ids=str
-)
-def test_a_change_that_breaks_a_rule_is_refused(shared: SharedDatabase, master: Row, forbidden: Forbidden) -> None:
-    refuses_update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), forbidden)
 
 
 def test_identity_columns_of_a_rotation_never_change(shared: SharedDatabase, master: Row) -> None:

@@ -20,7 +20,6 @@ from support.rows.smallest import (
 from support.shared import SharedDatabase
 from support.statements import execute, refused
 from tests.schema.key_rules import (
-    NOT_NULL_VIOLATION,
     RESTRICT_VIOLATION,
     delete_refused,
     insert_refused,
@@ -36,24 +35,6 @@ pytestmark = pytest.mark.versions("oldest and newest")
 START = now() - dt.timedelta(days=9)
 LIVE_RULE = "uq_key_versions_live"
 
-# Rule, what it accepts, what it refuses.
-COUNTERS: list[tuple[str, Row, Row]] = [
-    ("ck_key_versions_usage_count_range", {"usage_count": 2**24}, {"usage_count": 10**15 + 1}),
-    ("ck_key_versions_usage_count_range", {"usage_count": 2**24}, {"usage_count": 2**63 - 1}),
-    ("ck_key_versions_data_volume_bytes_range", {"data_volume_bytes": 2**40}, {"data_volume_bytes": 2**53 + 1}),
-]
-RULES: list[tuple[str, Row, Row]] = [
-    *COUNTERS,
-    ("ck_key_versions_entropy_score_range", {"entropy_score": 0.0}, {"entropy_score": -0.01}),
-    ("ck_key_versions_entropy_score_range", {"entropy_score": 100.0}, {"entropy_score": 100.01}),
-    ("ck_key_versions_generation_time_ms_not_negative", {"generation_time_ms": 0}, {"generation_time_ms": -1}),
-]
-INSERT_RULES: list[tuple[str, Row, Row]] = [
-    ("ck_key_versions_version_number_positive", {"version_number": 1}, {"version_number": 0}),
-    ("ck_key_versions_version_number_positive", {"version_number": 10**6}, {"version_number": -1}),
-    ("ck_key_versions_usage_count_range", {"usage_count": 0}, {"usage_count": -1}),
-    ("ck_key_versions_data_volume_bytes_range", {"data_volume_bytes": 0}, {"data_volume_bytes": -1}),
-]
 # Times in days, in their order: created, activated, deactivated, destroyed.
 CHRONOLOGICAL: list[tuple[float | None, ...]] = [
     (0, None, None, None),
@@ -100,29 +81,10 @@ def name_of(parameter: Any) -> str | None:
     return parameter if isinstance(parameter, str) else None
 
 
-@pytest.mark.parametrize(("rule", "accepted", "broken"), [*RULES, *INSERT_RULES], ids=name_of)
-def test_a_new_version_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
-    key = stored_key(shared)
-    insert_refused(shared.connection, "key_versions", key_version(key, **broken), rule=rule)
-    stored_version(shared, key, **accepted)
-
-
-@pytest.mark.parametrize(("rule", "accepted", "broken"), RULES, ids=name_of)
-def test_a_changed_version_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
-    version = stored_version(shared, stored_key(shared))
-    update_refused(shared.connection, "key_versions", version, broken, rule=rule)
-    update(shared.connection, "key_versions", version, **accepted)
-
-
 def test_a_version_is_of_a_key(shared: SharedDatabase) -> None:
     for key_id in (uuid.uuid4(), None):
         orphan = key_version(key_master(id=key_id))
         insert_refused(shared.connection, "key_versions", orphan, rule="fk_key_versions_key_id_key_masters")
-
-
-def test_a_version_has_a_number(shared: SharedDatabase) -> None:
-    unnumbered = key_version(stored_key(shared), version_number=None)
-    insert_refused(shared.connection, "key_versions", unnumbered, rule="version_number", sqlstate=NOT_NULL_VIOLATION)
 
 
 def test_numbers_of_a_key_do_not_repeat(shared: SharedDatabase) -> None:

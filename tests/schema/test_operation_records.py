@@ -32,8 +32,6 @@ def test_a_record_has_the_time_and_the_role_of_the_server(shared: SharedDatabase
 @pytest.mark.parametrize(
     ("row", "over", "rule"),
     [
-        (VALIDATION, {"operation": "GUESS"}, "operation_known"),
-        (VALIDATION, {"subject": " \t"}, "subject_not_blank"),
         (VALIDATION, {"errors": None}, "values_of_operation"),
         (VALIDATION, {"infos": -1}, "values_of_operation"),
         (VALIDATION, {"unchecked": None}, "values_of_operation"),

@@ -17,8 +17,8 @@ from kms_schema.validator.probe.every_attempt import attempts
 from kms_schema.validator.probe.protections import Protection, protection
 from kms_schema.validator.probe.runner import Kind, make
 from kms_schema.validator.probe.session import Session
-from tests.support.engines import Database
-from tests.support.engines.database import Dialect
+from support.engines import Database
+from support.engines.database import Dialect
 from tests.validator.probe.sessions import expected_of, session_on
 from tools.declared_attempts import words_of
 

@@ -38,7 +38,8 @@ def attempts() -> Iterator[Attempt | Promise]:
 def _policies() -> Iterator[Attempt | Promise]:
     row = policy()
     half: list[Case] = [
-        (f"ck_{POLICIES}_rotation_window_in_pairs", "a window does not end", {"rotation_window_start": "22:00"})
+        (f"ck_{POLICIES}_rotation_window_in_pairs", "a window does not end", {"rotation_window_start": "22:00"}),
+        (f"ck_{POLICIES}_rotation_window_in_pairs", "a window does not begin", {"rotation_window_end": "06:00"}),
     ]
     yield from inserted(POLICIES, row, half)
     blank: list[Case] = [(f"ck_{POLICIES}_timezone_not_blank", "a policy has a blank time zone", {"timezone": " "})]
