@@ -80,6 +80,7 @@ $$;
 
 REVOKE ALL ON FUNCTION public.kms_is_bounded(document jsonb, most_bytes integer, in_entry boolean) FROM PUBLIC;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_masters (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     key_id VARCHAR(64) NOT NULL,
@@ -142,6 +143,7 @@ CREATE TABLE public.key_masters (
     CONSTRAINT ck_key_masters_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_versions (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     key_id UUID NOT NULL,
@@ -190,6 +192,7 @@ CREATE TABLE public.key_versions (
     CONSTRAINT ck_key_versions_destroyed_at_type CHECK (destroyed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 ) WITH (fillfactor = 90);
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.rotation_policies (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     policy_name VARCHAR(100) NOT NULL,
@@ -227,6 +230,7 @@ CREATE TABLE public.rotation_policies (
     CONSTRAINT ck_rotation_policies_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_rotations (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     key_id UUID NOT NULL,
@@ -276,6 +280,7 @@ CREATE TABLE public.key_rotations (
     CONSTRAINT ck_key_rotations_lease_expires_at_type CHECK (lease_expires_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.hsm_configurations (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     provider VARCHAR(30) NOT NULL,
@@ -314,6 +319,7 @@ CREATE TABLE public.hsm_configurations (
     CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_logs (
     id UUID DEFAULT NULL NOT NULL,
     sequence BIGINT DEFAULT NULL NOT NULL,
@@ -423,6 +429,7 @@ $$;
 
 REVOKE ALL ON FUNCTION public.guard_row_bounds() FROM PUBLIC;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER guard_key_master_bounds
 BEFORE INSERT OR UPDATE OF status_reason, compliance_tags, hsm_metadata, encrypted_columns ON public.key_masters
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
@@ -431,6 +438,7 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER guard_key_master_bounds;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER guard_key_version_bounds
 BEFORE INSERT OR UPDATE OF encryption_metadata ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
@@ -439,6 +447,7 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER guard_key_version_bounds;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER guard_rotation_policy_bounds
 BEFORE INSERT OR UPDATE OF notification_channels ON public.rotation_policies
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
@@ -447,6 +456,7 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER guard_rotation_policy_bounds;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER guard_key_rotation_bounds
 BEFORE INSERT OR UPDATE OF trigger_details, error_message ON public.key_rotations
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
@@ -455,6 +465,7 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER guard_key_rotation_bounds;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER guard_hsm_configuration_bounds
 BEFORE INSERT OR UPDATE OF supported_algorithms, endpoint_url ON public.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
@@ -1725,6 +1736,7 @@ $$;
 
 REVOKE ALL ON FUNCTION public.enforce_key_rotation_lifecycle() FROM PUBLIC;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_daily_totals (
     day DATE NOT NULL,
     event_category VARCHAR(30) NOT NULL,
@@ -1738,6 +1750,7 @@ CREATE TABLE public.key_audit_daily_totals (
     CONSTRAINT ck_key_audit_daily_totals_event_count_not_negative CHECK (event_count >= 0)
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_rotation_causes (
     key_id UUID NOT NULL,
     sequence BIGINT NOT NULL,
@@ -1749,6 +1762,7 @@ CREATE TABLE public.key_rotation_causes (
     CONSTRAINT ck_key_rotation_causes_occurred_at_type CHECK (occurred_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_seals (
     seal_number BIGINT NOT NULL,
     origin VARCHAR(255) NOT NULL,
@@ -1779,6 +1793,7 @@ CREATE TABLE public.key_audit_seals (
     CONSTRAINT ck_key_audit_seals_sealed_at_type CHECK (sealed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_leaves (
     first_leaf BIGINT NOT NULL,
     first_sequence BIGINT NOT NULL,
@@ -2688,6 +2703,7 @@ CREATE UNIQUE INDEX uq_key_management_dashboard ON public.key_management_dashboa
 -- REFRESH MATERIALIZED VIEW CONCURRENTLY matches old rows and new ones by a unique index over all rows.
 CREATE UNIQUE INDEX uq_key_health_monitor ON public.key_health_monitor (id);
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_view_refreshes (
     view_name VARCHAR(63) NOT NULL,
     refreshed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -3005,6 +3021,7 @@ FOR EACH ROW EXECUTE FUNCTION public.enforce_key_rotation_lifecycle();
 
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER enforce_key_rotation_lifecycle;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_subtrees (
     level INTEGER NOT NULL,
     position BIGINT NOT NULL,
@@ -3287,6 +3304,7 @@ LEFT JOIN LATERAL (
     ORDER BY candidate.tree_size LIMIT 1
 ) AS seal ON true;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_retention_policies (
     event_category VARCHAR(30) NOT NULL,
     retention_period_days INTEGER NOT NULL,
@@ -3462,6 +3480,7 @@ $$;
 
 REVOKE ALL ON FUNCTION public.audit_retention_change() FROM PUBLIC;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_audit_tombstones (
     seal_number BIGINT NOT NULL,
     leaf_count BIGINT NOT NULL,
@@ -3545,6 +3564,7 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_retention_change('POLICY', 'POLICY');
 
 ALTER TABLE public.key_audit_retention_policies ENABLE ALWAYS TRIGGER audit_key_audit_retention_policy_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE public.key_operation_records (
     operation VARCHAR(30) NOT NULL,
     subject VARCHAR(255) NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER guard_hsm_configuration_bounds
 BEFORE INSERT OR UPDATE OF supported_algorithms, endpoint_url ON {schema}.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION {schema}.guard_row_bounds(

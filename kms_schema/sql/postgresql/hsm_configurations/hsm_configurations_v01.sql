@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.hsm_configurations (
     id UUID DEFAULT {schema}.kms_uuidv7() NOT NULL,
     provider VARCHAR(30) NOT NULL,

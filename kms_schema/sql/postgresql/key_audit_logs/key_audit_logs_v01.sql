@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.key_audit_logs (
     id UUID DEFAULT NULL NOT NULL,
     sequence BIGINT DEFAULT NULL NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.key_masters (
     id UUID DEFAULT {schema}.kms_uuidv7() NOT NULL,
     key_id VARCHAR(64) NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.key_audit_tombstones (
     seal_number BIGINT NOT NULL,
     leaf_count BIGINT NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.rotation_policies (
     id UUID DEFAULT {schema}.kms_uuidv7() NOT NULL,
     policy_name VARCHAR(100) NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.key_audit_leaves (
     first_leaf BIGINT NOT NULL,
     first_sequence BIGINT NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.key_audit_seals (
     seal_number BIGINT NOT NULL,
     origin VARCHAR(255) NOT NULL,

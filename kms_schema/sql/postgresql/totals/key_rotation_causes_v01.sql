@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE {schema}.key_rotation_causes (
     key_id UUID NOT NULL,
     sequence BIGINT NOT NULL,

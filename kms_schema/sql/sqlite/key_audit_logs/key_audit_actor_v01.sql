@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE key_audit_actor (
     until_commit VARCHAR(100) DEFAULT '' NOT NULL,
     actor VARCHAR(100) NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
 -- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_key_master_updated_at

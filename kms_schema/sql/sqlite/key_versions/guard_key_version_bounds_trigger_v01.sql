@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
 CREATE TRIGGER guard_key_version_bounds
 BEFORE UPDATE OF encryption_metadata ON key_versions

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
 -- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_version_not_null_insert

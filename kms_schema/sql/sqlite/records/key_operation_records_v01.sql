@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE key_operation_records (
     operation VARCHAR(30) NOT NULL,
     subject VARCHAR(255) NOT NULL,

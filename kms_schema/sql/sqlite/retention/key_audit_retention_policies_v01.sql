@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE key_audit_retention_policies (
     event_category VARCHAR(30) NOT NULL,
     retention_period_days INTEGER NOT NULL,

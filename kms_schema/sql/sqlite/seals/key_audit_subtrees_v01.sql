@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE key_audit_subtrees (
     level INTEGER NOT NULL,
     position BIGINT NOT NULL,

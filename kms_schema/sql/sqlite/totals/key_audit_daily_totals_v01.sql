@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE key_audit_daily_totals (
     day DATE NOT NULL,
     event_category VARCHAR(30) NOT NULL,

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TABLE key_rotation_causes (
     key_id CHAR(32) NOT NULL,
     sequence BIGINT NOT NULL,
