@@ -19,7 +19,7 @@ from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.compare import fill_in
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 from kms_schema.validator.probe.declared import TABLES
-from kms_schema.validator.probe.every_attempt import attempts, attempts_by_hand
+from kms_schema.validator.probe.every_attempt import attempts, attempts_in_python
 from kms_schema.validator.probe.protections import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,9 +152,9 @@ def _lengths(
     yield {**place, "refused": {character: length + 1}, **accepted, "length": length}
 
 
-def by_hand() -> set[str]:
-    """Return the rules that attempts written by hand are at."""
-    return {each.rule for each in attempts_by_hand(NEWEST["postgresql"]) if not isinstance(each, Promise)}
+def rules_of_others() -> set[str]:
+    """Return the rules that attempts written in Python are at."""
+    return {each.rule for each in attempts_in_python(NEWEST["postgresql"]) if not isinstance(each, Promise)}
 
 
 def words_of(attempt: Attempt | Promise) -> str:
@@ -178,8 +178,8 @@ def refusals(engine: Engine) -> dict[str, dict[str, list[str]]]:
 
 def texts() -> Iterator[tuple[Path, str]]:
     """Yield the files, each with its text; the second list needs the first."""
-    hand = by_hand()
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows() if row.get("rule") not in hand]
+    others = rules_of_others()
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows() if row.get("rule") not in others]
     yield DECLARED, "[\n" + ",\n".join(lines) + "\n]\n"
     for engine in ENGINES:
         lines = [f"{json.dumps(key)}: {json.dumps(of, ensure_ascii=False)}" for key, of in refusals(engine).items()]

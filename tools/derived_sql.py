@@ -1,11 +1,11 @@
 """Write the SQL that follows from the models: tables, and the triggers that list the columns of a table.
 
     python -m tools.derived_sql            writes the files
-    python -m tools.derived_sql --count    says how many lines of SQL are written by hand
+    python -m tools.derived_sql --count    says how many lines of SQL have another source
 
 The whole text follows for a table, for the guard triggers against NULL and too long values, and on SQLite for
-`touch_…_updated_at`: these files begin with `MARK`. The triggers that record changes have their conditions and events
-by hand; only their lists of columns are written, and only where a column is missing or gone. From 1.0 on no file
+`touch_…_updated_at`: these files begin with `MARK`. The triggers that record changes have conditions and events of
+their own; only their lists of columns are written, and only where a column is missing or gone. From 1.0 on no file
 changes.
 """
 
@@ -195,17 +195,17 @@ def texts() -> Iterator[tuple[Path, str]]:
                 yield file, with_columns(file.read_text("utf-8"), name, table, event)
 
 
-def by_hand() -> int:
-    """Return how many lines of SQL are written by hand."""
+def count() -> int:
+    """Return how many lines of SQL do not follow from the models."""
     written = [file.read_text("utf-8") for file in sorted((ROOT / "kms_schema").rglob("*.sql"))]
     listed = re.compile(r"^ +(?:UNION ALL )?SELECT '\w+'(?: AS name)?, '(?:plain|named|json|boolean)'", re.MULTILINE)
     return sum(len(text.splitlines()) - len(listed.findall(text)) for text in written if not text.startswith(MARK))
 
 
 def main() -> None:
-    """Write the files, or say how many lines are written by hand."""
+    """Write the files, or say how many lines do not follow."""
     if sys.argv[1:] == ["--count"]:
-        print(by_hand())
+        print(count())
     elif int(__version__.partition(".")[0]) == 0:  # a released file never changes
         for file, text in texts():
             if file.read_text("utf-8") != text:

@@ -1,4 +1,4 @@
-"""What the triggers of a table do with its columns: which they record, only name, or bound.
+"""The columns that the triggers of a table record, only name, or bound.
 
 `tools/derived_sql.py` writes the lists of the triggers from this and the models.
 """

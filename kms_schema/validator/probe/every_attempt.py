@@ -25,11 +25,11 @@ from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
 def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attempt | Promise]:
     """Yield the attempts, with unused names; the `expected` objects of a revision decide which apply."""
-    yield from attempts_by_hand(version)
+    yield from attempts_in_python(version)
     yield from declared.attempts(engine, expected)
 
 
-def attempts_by_hand(version: int) -> Iterator[Attempt | Promise]:
+def attempts_in_python(version: int) -> Iterator[Attempt | Promise]:
     """Yield the attempts that are written in Python: at triggers, keys, and rules over several columns."""
     yield from keys.attempts()
     yield from versions.attempts()

@@ -5,7 +5,7 @@ That those are there, only the catalog says; a test holds every other protection
 
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name
 from kms_schema.validator.probe.attempt import Engine
-from kms_schema.validator.probe.declared import answered_before, is_of_type
+from kms_schema.validator.probe.precedence import answered_before, is_of_type
 
 _ONE_BY_ONE = {
     "constraint rotation_policies.ck_rotation_policies_timezone_not_blank": (
