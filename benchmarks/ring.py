@@ -73,14 +73,14 @@ def _reach_the_steady_state(ring: KeyRing) -> list[str]:
     _reserve_whole_blocks(ring)
     ring.key("bench").encrypt(bytes(FIRST_BYTES), aad=AAD)
     found: list[str] = []
-    for engine in set(ring._storage._own):
+    for engine in set(ring._parts.storage._own):
         sa.event.listen(engine, "before_cursor_execute", lambda *each: found.append(each[2]))
     return found
 
 
 def _reserve_whole_blocks(ring: KeyRing) -> None:
     """Have the next block be of the size to which blocks grow after 65,535 uses."""
-    opened = ring._versions.cache.live("bench")
+    opened = ring._parts.versions.cache.live("bench")
     assert opened is not None  # noqa: S101  (it was used just now)
     opened.block._next_uses, opened.block._next_bytes = MOST_USES_A_BLOCK, 10 * MOST_USES_A_BLOCK * len(DATA)
 

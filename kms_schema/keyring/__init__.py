@@ -1,7 +1,7 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts (page "ciphertexts" of the documentation)."""
 
-from kms_schema.keyring.asynchronous.async_operations import AsyncRevokedKey
-from kms_schema.keyring.asynchronous.async_ring import AsyncKey, AsyncKeyRing
+from kms_schema.keyring.asynchronous.async_keys import AsyncKey, AsyncRevokedKey
+from kms_schema.keyring.asynchronous.async_ring import AsyncKeyRing
 from kms_schema.keyring.columns.bound_values import RowCiphertext
 from kms_schema.keyring.columns.encrypted_column import EncryptedColumn
 from kms_schema.keyring.columns.reencrypting import Reencryption

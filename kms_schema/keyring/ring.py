@@ -1,7 +1,5 @@
 """The key ring: what an application uses to encrypt, and an operator to create and rotate keys."""
 
-import os
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -10,35 +8,26 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.columns.column_methods import ColumnMethods
-from kms_schema.keyring.columns.declarations import Declarations
-from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
-from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
-from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
-from kms_schema.keyring.formats.messages import too_long
-from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, Form, read_message_prefix, read_prefix
-from kms_schema.keyring.handover.ring_methods import HandoverMethods
+from kms_schema.keyring.errors import UnknownCiphertextError
+from kms_schema.keyring.formats.errors import NotACiphertextError
+from kms_schema.keyring.formats.prefix import Form, read_message_prefix, read_prefix
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.lifecycle.new_keys import NewKey
-from kms_schema.keyring.lifecycle.registry import Registry
-from kms_schema.keyring.lifecycle.status_changes import StatusChanges
-from kms_schema.keyring.lifecycle.version_destruction import VersionDestruction
-from kms_schema.keyring.use.cache import CachePolicy, Opened
-from kms_schema.keyring.use.hsm_keys import HeldKeys
-from kms_schema.keyring.use.opener import Opener
-from kms_schema.keyring.use.revoked_keys import RevokedKeyMethods
-from kms_schema.keyring.use.versions import Versions
+from kms_schema.keyring.operations import RingOperations
+from kms_schema.keyring.parts import RingParts
+from kms_schema.keyring.use.cache import CachePolicy
 from kms_schema.keyring.waiting.waits import Threads, Waits
-from kms_schema.keyring.worker.ring_rotations import RingRotations
-from kms_schema.keyring.worker.rotation_options import RingParts
-from kms_schema.vocabulary import KeyType
+from kms_schema.text.storable import check_is_text, check_texts
+from kms_schema.vocabulary import KeyStatus, KeyType
 
-_RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
-"""The open rings of this process, for what happens after a fork."""
+_REVOKE_NOW = (
+    "Or revoke it now (--now): then only commands with --from-revoked open its ciphertexts. A login in kms_app can"
+    " declare any column, and the entries KEY_CHANGED of the key name that login"
+)
 
 
-class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMethods, ColumnMethods, RingRotations):
+class KeyRing(RingOperations):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
@@ -68,24 +57,12 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         hsms: Mapping[str, str] | None = None,
     ) -> None:
         """Open the ring; nothing is read yet."""
-        given = tuple(roots) if isinstance(roots, Iterable) else (roots,)
-        self._waits = self._make_waits()
-        self._roots = tuple(self._waits.roots(each) for each in given)
-        self._held = HeldKeys(hsms or {}, self._roots, self._waits)
-        self._storage = Storage(engine, schema, self._waits)
-        self._policy = cache
-        self._registry = Registry(self._storage, self._roots, self._held)
-        self._opener = Opener(self._roots, self._held)
-        self._versions = Versions(self._storage, self._opener, cache)
-        self._declarations = Declarations(self._storage)
-        self._revoked_keys = weakref.WeakSet()
-        self._is_closed = False
-        weakref.finalize(self, _abandon, self._versions).atexit = False
-        _RINGS.add(self)
+        waits = self._make_waits()
+        super().__init__(RingParts(engine, roots, schema=schema, cache=cache, hsms=hsms, waits=waits))
 
     def key(self, key_id: str) -> Key:
         """Return the key with this name for use. Nothing is read before it is used."""
-        return Key(self, key_id)
+        return Key(self._parts, key_id)
 
     def create(  # noqa: PLR0913  (each is a property of the key)
         self,
@@ -123,7 +100,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
 
             ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
         """
-        self._check_open()
+        self._parts.check_open()
         if material is not None and not isinstance(material, Secret):
             check_bytes(material=material)
         secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
@@ -132,11 +109,11 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         try:
             kind = KeyType(key_type)
             new = NewKey(key_id, under, kind, algorithm, key_size_bits, secret, hsm, ciphertext_tag, used, columns)
-            described = self._registry.create(new, actor)
+            described = self._parts.registry.create(new, actor)
         finally:
             if secret is not None and is_copy:
                 secret.wipe()
-        self._versions.cache.forget(key_id)
+        self._parts.forget(key_id)
         return described
 
     def rotate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
@@ -146,17 +123,58 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
         transaction; needs kms_rotator. Raises `UnknownKeyError`, `KeyStateError` for a key that is not active or has no
         live version, `WrapperUnavailableError`, `MaterialUnavailableError`, `KeyNotPermittedError`.
         """
-        self._check_open()
-        described = self._registry.rotate(key_id, actor)
-        self._versions.cache.forget(key_id)
+        self._parts.check_open()
+        described = self._parts.registry.rotate(key_id, actor)
+        self._parts.forget(key_id)
         return described
+
+    def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Activate a pending key, and its last version if none is live. Needs kms_rotator.
+
+        Raises `KeyStateError` (`no_live_version`) for a key without a version, and otherwise as `expire` does.
+        """
+        return self._change(key_id, KeyStatus.ACTIVE, actor)
+
+    def expire(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Have a key decrypt only. Needs kms_rotator.
+
+        Raises `UnknownKeyError`, `KeyStateError` (`status_change`) where the lifecycle of keys does not allow it, and
+        `KeyNotPermittedError`.
+        """
+        return self._change(key_id, KeyStatus.EXPIRED, actor)
+
+    def archive(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Archive a key that is rotated, expired or revoked: it is not used any more.
+
+        Raises `KeyInUseError` while a declared column holds ciphertexts of it, and as `expire` does.
+        """
+        self._parts.check_open()
+        self._parts.declarations.refuse_if_used(key_id, "archived")
+        return self._change(key_id, KeyStatus.ARCHIVED, actor)
+
+    def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
+        """Revoke the key named `key_id`: it neither encrypts nor decrypts any more, everywhere within `max_age`.
+
+        Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `actor` is the
+        user in the entry. While a declared column holds ciphertexts of the key, or cannot be read, it is refused with
+        `KeyInUseError` unless `now`: only `revoked_key` opens them afterwards. Raises `ValueError` for a reason that is
+        blank or that no database stores, and otherwise as `expire` does.
+        """
+        self._parts.check_open()
+        check_is_text(key_id=key_id, reason=reason)
+        check_texts(reason=reason)
+        if not reason.strip():
+            raise ValueError("give the reason of the revocation: it is stored with the key")
+        if not now:
+            self._parts.declarations.refuse_if_used(key_id, "revoked", _REVOKE_NOW)
+        return self._change(key_id, KeyStatus.REVOKED, actor, reason)
 
     def inspect(self, blob: BytesLike) -> CiphertextDescription:
         """Return which version made a ciphertext, a message or a stream. No root key is needed: nothing is opened.
 
         Raises `UnknownCiphertextError` for bytes that are no ciphertext, or of no version of this database.
         """
-        self._check_open()
+        self._parts.check_open()
         check_bytes(blob=blob)
         try:
             form, tag = read_prefix(blob)
@@ -164,7 +182,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
                 read_message_prefix(blob)  # its length
         except NotACiphertextError:
             raise UnknownCiphertextError("these bytes are no ciphertext of a key ring") from None
-        state = self._storage.read_tag(tag)
+        state = self._parts.storage.read_tag(tag)
         if state is None or state.version is None:
             raise UnknownCiphertextError(f"no version has the tag {tag}, or this login may not see it")
         version = state.version
@@ -174,61 +192,17 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
 
     def close(self) -> None:
         """Write the last entries, close the connections of the ring and forget its material."""
-        if not self._is_closed:
-            self._is_closed = True
-            _RINGS.discard(self)
-            try:
-                self._versions.listener.close()
-                self._versions.uses.close()
-            finally:  # a task may be cancelled
-                self._versions.cache.clear()
-                self._close_revoked_keys()
-                self._storage.close()
-                self._held.close()
+        self._parts.close()
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise RingClosedError("the key ring is closed")
-
-    def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes:
-        self._check_open()
-        if len(data) > MAX_MESSAGE_BYTES:  # before the use is counted
-            raise too_long()
-        return self._versions.for_encrypting(key_id, len(data)).cipher.encrypt(data, aad=aad)
-
-    def _open_for_caller(self, key_id: str, size: int) -> Opened:
-        """Return the live version, one use counted, once it is stored that its ciphertexts may be anywhere."""
-        self._check_open()
-        opened = self._versions.for_encrypting(key_id, size)
-        if key_id not in self._declarations.elsewhere:
-            self._declarations.declare_elsewhere(key_id)
-        return opened
-
-    def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:
-        """Return the plaintext, and True if the key encrypts with the version that made the ciphertext."""
-        self._check_open()
-        try:
-            opened = self._versions.for_decrypting(key_id, read_message_prefix(blob))
-            return opened.cipher.decrypt(blob, aad=aad), opened.version.is_live
-        except (NotACiphertextError, DoesNotOpenError) as error:
-            hint = error.hint
-        raise self._versions.does_not_open(key_id, hint)  # outside of `except`: the error shows no other one
-
-    def _for_rotations(self) -> RingParts:
-        self._check_open()
-        cache = self._versions.cache
-        return RingParts(
-            self._storage, self._registry, self._roots, self._held, self._policy.max_age, cache.forget
-        )  # fmt: skip
-
-    def _after_fork(self) -> None:
-        self._storage.forget_connections()
-        self._versions.forget_process()
-        self._close_revoked_keys()  # the entry about their opening names the parent
+    def _change(self, key_id: str, status: KeyStatus, actor: str | None, reason: str | None = None) -> KeyDescription:
+        self._parts.check_open()
+        described = self._parts.registry.change_status(key_id, status, reason=reason, actor=actor)
+        self._parts.forget(key_id)
+        return described
 
     def __repr__(self) -> str:
         """Show the state only."""
-        return f"<{type(self).__name__}, {'closed' if self._is_closed else 'open'}>"
+        return f"<{type(self).__name__}, {'closed' if self._parts.is_closed else 'open'}>"
 
     def __reduce__(self) -> NoReturn:
         """Raise `TypeError`: a pickle would be a copy of keys."""
@@ -243,17 +217,3 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMeth
     ) -> None:
         """Close the ring."""
         self.close()
-
-
-def _abandon(versions: Versions) -> None:
-    versions.listener.abandon()
-    versions.uses.abandon()
-
-
-def _after_fork() -> None:
-    for ring in list(_RINGS):
-        ring._after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_after_fork)

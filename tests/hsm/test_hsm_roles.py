@@ -74,7 +74,7 @@ def test_who_may_change_and_check_an_hsm(granted: Granted, luna: str, token: Sof
 
 def test_an_application_may_not_read_a_stored_pin(granted: Granted, make_ring: MakeRing, luna: str, cards: str) -> None:
     def without_pin(ring: KeyRing) -> KeyRing:
-        ring._held._hsms.lacks_pin = lambda _name: True  # type: ignore[method-assign]
+        ring._parts.held._hsms.lacks_pin = lambda _name: True  # type: ignore[method-assign]
         return ring
 
     with granted.member(Role.APP) as seen:

@@ -127,7 +127,7 @@ def test_a_worker_rotates_it_with_a_new_object_and_destroys_the_old_one(
         database, "UPDATE key_versions SET deactivated_at = :ended WHERE hsm_key_id = :of", ended=ended, of=str(handle)
     )
     change(database, f"CREATE TABLE stored (here {'bytea' if database.dialect == 'postgresql' else 'BLOB'})")
-    ring._declarations.declare(name, ColumnName("stored", "here"))
+    ring._parts.declarations.declare(name, ColumnName("stored", "here"))
     said: list[str] = []
     assert ring.run_rotations(worker="night-1", destroy_after=dt.timedelta(days=1), report=said.append).destroyed == 1
     assert f"key {name!r}: version 1 is destroyed" in said
@@ -143,9 +143,9 @@ def test_a_change_that_is_not_committed_leaves_no_object(
     def fail(*_: object) -> None:
         raise RuntimeError("on the way")
 
-    with Session(ring._storage.writers) as session:
+    with Session(ring._parts.storage.writers) as session:
         key = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == cards)).one()
-        session.add(ring._held.new_version(session, key))
+        session.add(ring._parts.held.new_version(session, key))
         session.flush()
         assert len(in_token(token)) == len(before) + 1
     assert in_token(token) == before
@@ -170,7 +170,7 @@ def test_a_commit_whose_answer_is_lost_keeps_the_object(
         ring.rotate(cards)
     monkeypatch.undo()
     assert len(in_token(token)) == 2
-    ring._versions.cache.forget(cards)
+    ring._parts.versions.cache.forget(cards)
     assert ring.inspect(ring.key(cards).encrypt(DATA, aad=AAD)).version == 2
 
 
@@ -236,9 +236,9 @@ def test_an_hsm_that_may_not_be_used_is_refused_within_max_age(
     blob = ring.key(cards).encrypt(DATA, aad=AAD)
     REFUSALS[reason](sql_engine, luna)
     assert ring.key(cards).decrypt(blob, aad=AAD) == DATA
-    ring._versions.note_change(cards)
-    ring._versions.cache.version(ring.inspect(blob).tag).fresh_until = float("-inf")  # type: ignore[union-attr]
-    ring._versions.cache.version(ring.inspect(blob).tag).decrypts_until = float("-inf")  # type: ignore[union-attr]
+    ring._parts.versions.note_change(cards)
+    ring._parts.versions.cache.version(ring.inspect(blob).tag).fresh_until = float("-inf")  # type: ignore[union-attr]
+    ring._parts.versions.cache.version(ring.inspect(blob).tag).decrypts_until = float("-inf")  # type: ignore[union-attr]
     for use in (
         lambda: ring.key(cards).encrypt(DATA, aad=AAD),
         lambda: ring.key(cards).decrypt(blob, aad=AAD),
@@ -267,7 +267,7 @@ def test_each_use_is_an_entry_where_the_hsm_asks_for_it(
     assert [each["encryptions"] for each in entries(database, "KEY_USED", cards)] == [0]
     records = sa.update(HsmConfiguration).where(HsmConfiguration.configuration_name == luna)
     changed(sql_engine, lambda session: session.execute(records.values(audit_all_operations=True)))
-    ring._versions.cache.forget(cards)
+    ring._parts.versions.cache.forget(cards)
     for _ in range(2):
         ring.key(cards).decrypt(blob, aad=AAD)
     ring.key(cards).encrypt(DATA, aad=AAD)

@@ -37,6 +37,6 @@ async def opened(
 def statements(ring: AsyncKeyRing) -> list[str]:
     """Return a list that what the ring executes is added to."""
     found: list[str] = []
-    for engine in set(ring._ring._storage._own):
+    for engine in set(ring._ring._parts.storage._own):
         sa.event.listen(engine, "before_cursor_execute", lambda *each: found.append(each[2]))
     return found

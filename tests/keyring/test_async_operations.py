@@ -31,6 +31,7 @@ from support.statements import execute
 from tests.keyring.async_rings import async_engine, opened
 from tests.keyring.due_keys import live, old_key, quarterly
 from tests.keyring.rings import AAD, DATA, entries
+from tools import async_methods
 
 IN_GREENLETS = {"in_greenlets"}
 
@@ -43,6 +44,10 @@ def test_both_rings_have_the_same_methods_with_the_same_parameters(pair: tuple[t
     for name in (own & awaited) | ({"__init__"} if pair[0] is KeyRing else set()):
         first, second = (getattr(each, name) for each in pair)
         assert not callable(first) or parameters(first) == parameters(second), name
+
+
+def test_the_methods_that_only_await_are_as_they_are_written() -> None:
+    assert async_methods.FILE.read_text("utf-8") == async_methods.text(), "run tools/refresh --only docs"
 
 
 def parameters(function: Any) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_a_task_that_is_cancelled_leaves_the_ring_usable(
         async with opened(database, roots, driver, **SMALL_POOL) as (ring, _):
             key = ring.key(orders)
             for number in range(40):
-                ring._ring._versions.forget_process()  # read, opened and reserved again
+                ring._ring._parts.versions.forget_process()  # read, opened and reserved again
                 tasks = [asyncio.create_task(key.encrypt(DATA, aad=AAD)) for _ in range(3)]
                 for _ in range(number):
                     await asyncio.sleep(0)

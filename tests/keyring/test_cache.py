@@ -73,7 +73,7 @@ def test_an_unknown_tag_costs_one_statement_a_second(
     blob, of_other = (own.key(name).encrypt(DATA, aad=AAD) for name in (orders, other))
     revoked = ring.key(other).encrypt(DATA, aad=AAD)
     ring.revoke(other, reason="leaked")
-    own._versions.cache.clear()
+    own._parts.versions.cache.clear()
 
     def statements(name: str, sent: bytes) -> int:
         read: list[str] = []
@@ -91,7 +91,7 @@ def test_an_unknown_tag_costs_one_statement_a_second(
         assert [statements(name, sent) for _ in range(3)] == [1, 0, 0]
     for tag in range(8, 20):
         assert statements(orders, blob[:1] + tag.to_bytes(4) + blob[5:]) == 1
-    assert len(own._versions.cache._refused) == 4
+    assert len(own._parts.versions.cache._refused) == 4
     assert statements(moved, blob[:1] + (21).to_bytes(4) + blob[5:]) == 1
     ring.create(moved, under=kek, ciphertext_tag=21, material=bytes(range(32)))  # as another process does
     sent = ring.key(moved).encrypt(DATA, aad=AAD)
@@ -154,7 +154,7 @@ def test_more_keys_than_fit(ring: KeyRing, kek: str, make_ring: MakeRing) -> Non
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(0, 12, 3)))
-    assert len(small._versions.cache._versions) <= 3
+    assert len(small._parts.versions.cache._versions) <= 3
 
 
 def test_the_first_use_of_many_threads_reads_and_opens_once(
@@ -163,7 +163,7 @@ def test_the_first_use_of_many_threads_reads_and_opens_once(
     del ring
     fresh = make_ring()
     statements: list[str] = []
-    for engine in set(fresh._storage._own):
+    for engine in set(fresh._parts.storage._own):
         sa.event.listen(engine, "before_cursor_execute", lambda *each: statements.append(each[2]))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: fresh.key(orders).encrypt(DATA, aad=AAD), range(8)))

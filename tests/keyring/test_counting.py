@@ -175,7 +175,7 @@ def test_a_forked_child_has_connections_of_its_own(ring: KeyRing, orders: str) -
 
     def backend() -> int:
         ring.key(orders).encrypt(DATA, aad=AAD)
-        with ring._storage.writers.connect() as connection:
+        with ring._parts.storage.writers.connect() as connection:
             pid: int = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         return pid
 

@@ -33,7 +33,7 @@ def table(ring: KeyRing, sql_engine: sa.Engine, orders: str) -> Iterator[sa.Tabl
 
 
 def declared(ring: KeyRing, key: str) -> list[str]:
-    return [str(name) for name in ring._declarations.declared(key)]
+    return [str(name) for name in ring._parts.declarations.declared(key)]
 
 
 def full_name(database: Database, table: sa.Table) -> str:
@@ -48,7 +48,7 @@ def test_a_column_is_declared_once_before_it_encrypts(
         connection.execute(table.insert().values(id=1, iban="x"))
         connection.rollback()
     assert declared(ring, orders) == [full_name(database, table)]
-    with KeyRing(sql_engine, ring._versions._opener._roots) as other, sql_engine.begin() as connection:
+    with KeyRing(sql_engine, ring._parts.opener._roots) as other, sql_engine.begin() as connection:
         other.attach(table.metadata)
         connection.execute(table.insert().values(id=1, iban="x"))
     assert declared(ring, orders) == [full_name(database, table)]
@@ -143,8 +143,8 @@ def stored(database: Database, key: str) -> list[str]:
 def test_what_a_caller_gets_may_be_anywhere_which_is_stored_once(
     *, ring: KeyRing, make_ring: MakeRing, orders: str, database: Database, use: str
 ) -> None:
-    ring.inspect(ring._encrypt(orders, b"x", b""))  # as a column does, so that its version is open
-    blob = ring._encrypt(orders, b"x", b"")
+    ring.inspect(ring._parts.encrypt(orders, b"x", b""))  # as a column does, so that its version is open
+    blob = ring._parts.encrypt(orders, b"x", b"")
     assert stored(database, orders) == []
     if use == "reencrypt":
         ring.rotate(orders)
@@ -165,7 +165,7 @@ def test_the_asynchronous_ring_stores_it_before_it_encrypts_at_once(
     async def work() -> None:
         async with opened(database, roots) as (own, _):
             for _ in range(4):  # of the seven uses that it has reserved then, three are left
-                await greenlet_spawn(own._ring._encrypt, orders, b"x", b"")
+                await greenlet_spawn(own._ring._parts.encrypt, orders, b"x", b"")
             assert stored(database, orders) == []
             await own.key(orders).encrypt(b"x", aad=b"")
             assert stored(database, orders) == ["*"]

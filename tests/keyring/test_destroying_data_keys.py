@@ -241,7 +241,7 @@ def test_no_row_is_hidden_from_the_count(
             KeyInUseError, match=r"row-level security of .* hides rows from .* use a login with BYPASSRLS"
         ):
             own.revoke(orders, reason="leaked")
-        engine = own._storage.writers
+        engine = own._parts.storage.writers
         with Session(engine) as session:
             version = sa.select(KeyVersion.id).join(KeyVersion.key).where(KeyVersion.version_number == 1)
             found = session.scalars(version.where(KeyMaster.key_id == orders)).one()

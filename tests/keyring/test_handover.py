@@ -24,7 +24,7 @@ from kms_schema.keyring import (
     UnsupportedKeyError,
     VersionDestroyedError,
 )
-from kms_schema.keyring.handover import ring_methods
+from kms_schema.keyring.handover import transfers
 from kms_schema.keyring.handover.handover_files import Handover
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.roles.definition import Role
@@ -217,7 +217,7 @@ def test_who_may_hand_over_and_take_over(
 def with_tag(made: Handover, tag: int, key: HandoverKey) -> Handover:
     """Return a handover file with another ciphertext tag, for the database that made it."""
     header = type(made.header)(**{**made.header.described(), "ciphertext_tag": tag})
-    return ring_methods.seal(header, Secret(bytearray(range(32))), key.public)
+    return transfers.seal(header, Secret(bytearray(range(32))), key.public)
 
 
 def test_an_interrupted_command_leaves_no_file(
@@ -231,7 +231,7 @@ def test_an_interrupted_command_leaves_no_file(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(ring_methods, "seal", interrupted)
+        patched.setattr(transfers, "seal", interrupted)
         assert run(*words).status == 130
     assert list(tmp_path.iterdir()) == [public]
     assert [each[0] for each in levels(database, orders)] == ["KEY_HANDOVER_STARTED"]

@@ -60,7 +60,7 @@ def listening(database: Database, roots: RootKeys, key_id: str) -> Iterator[tupl
     engine = create_engine(database.url, poolclass=sa.QueuePool, pool_size=1, max_overflow=0, pool_timeout=2)
     with KeyRing(engine, roots, cache=OLD) as ring:
         statements: list[str] = []
-        sa.event.listen(ring._storage._own[0], "before_cursor_execute", lambda *each: statements.append(each[2]))
+        sa.event.listen(ring._parts.storage._own[0], "before_cursor_execute", lambda *each: statements.append(each[2]))
         blob = ring.key(key_id).encrypt(DATA, aad=AAD)
         until(lambda: listeners(database))
         time.sleep(1.1)
@@ -165,7 +165,7 @@ def test_a_notice_while_the_database_is_away_refuses_no_use(database: Database, 
     with listening(database, roots, orders) as (ring, blob, _):
         ring.key(orders).encrypt(DATA, aad=AAD)  # a block of two, with one left
         with unreachable(database):
-            ring._versions.note_change(orders)
+            ring._parts.versions.note_change(orders)
             time.sleep(1)
             try:
                 ring.key(orders).encrypt(DATA, aad=AAD)

@@ -83,7 +83,7 @@ def test_a_count_that_cannot_be_repeated_at_once_is_repeated_before_the_next(
         if use == "alone":
             ring.key(orders).encrypt(DATA, aad=AAD)
         elif use == "none":
-            ring._versions.uses._tallies.clear()  # as where each use has an entry: no entry is left to write
+            ring._parts.versions.uses._tallies.clear()  # as where each use has an entry: no entry is left to write
         else:
             with engine.connect() as connection:
                 table(connection)
@@ -248,13 +248,13 @@ def test_a_ring_that_is_made_within_a_transaction_counts_in_it(
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE key_masters SET status_reason = status_reason")  # writes
         with ring_of(engine, roots) as ring:
-            assert ring._storage.joined is connection
+            assert ring._parts.storage.joined is connection
             begun = time.monotonic()
             ring.key(orders).encrypt(DATA, aad=AAD)
             with ring_of(create_engine(database.url), roots) as other, engine.connect() as second:
-                assert (other._storage.joined, ring._storage.joined) == (None, connection)
+                assert (other._parts.storage.joined, ring._parts.storage.joined) == (None, connection)
                 second.begin()
-                assert KeyRing(engine, roots)._storage.joined is second
+                assert KeyRing(engine, roots)._parts.storage.joined is second
             assert time.monotonic() - begun < 10, "it has waited for itself"
             connection.commit()
     assert used(database, orders) == 1

@@ -20,7 +20,7 @@ def test_every_connection_of_the_ring_stays_at_it(level: str, database: Database
     engine = sa.create_engine(sa.make_url(database.url).set(drivername="postgresql+psycopg"), isolation_level=level)
 
     def level_of(ring: KeyRing) -> tuple[str, bool]:
-        with ring._storage.writers.connect() as connection:
+        with ring._parts.storage.writers.connect() as connection:
             driver: Any = connection.connection.driver_connection
             return connection.get_isolation_level(), driver.autocommit
 
@@ -34,7 +34,7 @@ def test_every_connection_of_the_ring_stays_at_it(level: str, database: Database
         assert level_of(ring) == own
         for work in (rewrap, plan):
             with pytest.raises(WrappingKeyError):
-                work(ring._storage.writers, wrapping, ROOT, ROOT)
+                work(ring._parts.storage.writers, wrapping, ROOT, ROOT)
         assert level_of(ring) == own
     with engine.connect() as connection:  # the application's are as they were
         driver: Any = connection.connection.driver_connection
@@ -49,7 +49,7 @@ def test_a_use_that_is_cancelled_loses_no_place_in_the_pool(
 
     async def work() -> None:
         async with opened(database, roots, "psycopg", **SMALL_POOL, pool_timeout=3) as (ring, _):
-            key, own = ring.key(orders), ring._ring._storage.writers
+            key, own = ring.key(orders), ring._ring._parts.storage.writers
             await asyncio.gather(*(key.encrypt(DATA, aad=AAD) for _ in range(3)))
             dialect: Any = type(own.dialect)
             set_level = dialect.set_isolation_level
@@ -63,11 +63,11 @@ def test_a_use_that_is_cancelled_loses_no_place_in_the_pool(
             with monkeypatch.context() as patch:
                 patch.setattr(dialect, "set_isolation_level", cancelled)
                 for _ in range(12):  # some of them lose nothing in any case
-                    ring._ring._versions.forget_process()  # read and reserved again
+                    ring._ring._parts.versions.forget_process()  # read and reserved again
                     task = asyncio.create_task(key.encrypt(DATA, aad=AAD))
                     await asyncio.gather(task, return_exceptions=True)
             assert own.pool.checkedout() == 0  # type: ignore[attr-defined]
-            ring._ring._versions.forget_process()
+            ring._ring._parts.versions.forget_process()
             assert await key.decrypt(await key.encrypt(DATA, aad=AAD), aad=AAD) == DATA
 
     asyncio.run(work())

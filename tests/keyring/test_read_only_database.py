@@ -43,10 +43,10 @@ def only_reads(ring: KeyRing) -> None:
     """The ring has new connections, to a database that only reads."""
 
     def checked_out(connection: Any, _record: object, _proxy: object) -> None:
-        connection.execute(READ_ONLY[ring._storage.dialect])
+        connection.execute(READ_ONLY[ring._parts.storage.dialect])
         connection.commit()
 
-    for engine in set(ring._storage._own):
+    for engine in set(ring._parts.storage._own):
         engine.dispose()
         sa.event.listen(engine, "checkout", checked_out)
 

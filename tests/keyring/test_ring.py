@@ -142,7 +142,7 @@ def test_a_new_version_is_under_the_live_version_of_its_kek(ring: KeyRing, datab
     ring.rotate(kek)
     ring.rotate(name)
     statements: list[str] = []
-    for engine in set(ring._storage._own):
+    for engine in set(ring._parts.storage._own):
         sa.event.listen(engine, "before_cursor_execute", lambda *each: statements.append(each[2]))
     ring.rotate(name)
     assert sum("key_versions" in each and each.startswith("SELECT") for each in statements) == 1, "with their wrappers"

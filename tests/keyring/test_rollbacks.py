@@ -65,7 +65,7 @@ def test_the_ring_waits_for_the_disk(database: Database, roots: RootKeys, orders
     with ring_of(engine, roots) as ring:
         ring.key(orders).encrypt(DATA, aad=AAD)
         levels = []
-        for each in (ring._storage.writers, engine):
+        for each in (ring._parts.storage.writers, engine):
             with each.connect() as connection:
                 levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
     assert levels == [2, 0]
@@ -132,7 +132,7 @@ def test_a_ring_that_is_closed_before_the_rollback(
     assert [each["encryptions"] for each in entries(database, "KEY_USED", orders)] == [0, 7]
     with engine.begin() as connection:  # the closed ring follows no other transaction
         table(connection)
-    assert not ring._storage.open_transactions._opens
+    assert not ring._parts.storage.open_transactions._opens
     engine.dispose()
 
 

@@ -24,7 +24,7 @@ def test_nothing_shows_material(
     ring.create(name, under=kek, material=material)
     key = ring.key(name)
     blob = key.encrypt(DATA, aad=AAD)
-    texts = [repr(each) for each in (ring, key, ring._versions.cache.live(name), ring.inspect(blob))]
+    texts = [repr(each) for each in (ring, key, ring._parts.versions.cache.live(name), ring.inspect(blob))]
     errors: list[BaseException] = []
 
     def collect(use: object) -> None:
@@ -40,7 +40,7 @@ def test_nothing_shows_material(
     collect(lambda: ring.create(unique("odd"), under=kek, material=material, **other))
     taken = int.from_bytes(blob[1:5], "big")
     collect(lambda: ring.create(unique("odd"), under=kek, material=material, ciphertext_tag=taken))
-    for each in (ring, ring._versions.cache.live(name)):
+    for each in (ring, ring._parts.versions.cache.live(name)):
         collect(lambda each=each: pickle.dumps(each))
         collect(lambda each=each: copy.deepcopy(each))
     change(database, "UPDATE key_masters SET max_usage_count = 1 WHERE key_id = :key", key=name)

@@ -23,7 +23,7 @@ def _executed(
     places = [(index, place) for index, each in columns if (place := getattr(each.type, "place", None)) is not None]
     rows = getattr(cursor, "_rows", ())  # cursors that stream have none: their rows are fetched in greenlets
     for index, place in places if rows else ():
-        if isinstance(place, Place) and hasattr(place.ring, "open_prefixes"):
+        if isinstance(place, Place) and place.ring.awaits:
             found = (row[index] for row in rows if not isinstance(row[index], (NoneType, *NO_BYTES)))
             prefixes = {bytes(each[:PREFIX_BYTES]) for each in found}
             place.ring.open_prefixes(place.key_id, prefixes)

@@ -37,7 +37,7 @@ class RowCiphertext:
             aad = place.aad(row)
         except BoundValueError as error:
             raise RowBindingError(f"column {place.name}: {error}", key_id=place.key_id) from None
-        return place.decoded(place.ring._decrypt_column(place, self._blob, aad))
+        return place.decoded(place.ring.decrypt(place, self._blob, aad))
 
 
 class BoundValue:

@@ -144,7 +144,7 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
                 " class, not by Core, bulk statements or update(), which do not know the row",
                 key_id=place.key_id,
             )
-        return ring._encrypt_column(place, place.encoded(value), aad)
+        return ring.encrypt(place, place.encoded(value), aad)
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
         """Return the function that opens what the driver returns."""
@@ -165,7 +165,7 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         place = self.place
         if place.row:
             return RowCiphertext(place, value)
-        return place.decoded(place.ring._decrypt_column(place, value, place.aad()))
+        return place.decoded(place.ring.decrypt(place, value, place.aad()))
 
     def literal_processor(self, dialect: sa.Dialect) -> NoReturn:  # noqa: ARG002
         """Raise `ColumnOperatorError`: SQL text has no place for a secret, as in `literal_binds`."""

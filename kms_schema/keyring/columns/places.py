@@ -15,9 +15,18 @@ from kms_schema.keyring.formats.bound_data import bound_data
 class ColumnRing(Protocol):
     """The methods of a ring that a column calls."""
 
-    def _encrypt_column(self, place: "Place", data: BytesLike, aad: bytes) -> bytes: ...
+    @property
+    def awaits(self) -> bool:
+        """True for a ring of an event loop."""
 
-    def _decrypt_column(self, place: "Place", blob: BytesLike, aad: bytes) -> bytes: ...
+    def encrypt(self, place: "Place", data: BytesLike, aad: bytes) -> bytes:
+        """Return the ciphertext of a value."""
+
+    def decrypt(self, place: "Place", blob: BytesLike, aad: bytes) -> bytes:
+        """Return the bytes of a value."""
+
+    def open_prefixes(self, key_id: str, prefixes: set[bytes]) -> None:
+        """Open the versions of ciphertexts, by their first bytes."""
 
 
 RINGS: "weakref.WeakKeyDictionary[sa.MetaData, ColumnRing]" = weakref.WeakKeyDictionary()

@@ -81,6 +81,18 @@ class Job:
             total, keys = self.column.streams(connection, self.tags, _NAMED)
         return total, [self.column.described(key) for key in keys]
 
+    def counted(self) -> Reencryption:
+        """Return what there is to do, and change nothing."""
+        count, (streams, named) = self.count(), self.streams()
+        return Reencryption(
+            str(self.column.name),
+            rows=count,
+            left=count + streams,
+            streams=named,
+            index=self.column.index(),
+            index_bytes=self.column.index_bytes,
+        )
+
     def run(self, ciphers: Ciphers, progress: Callable[[int], None]) -> Reencryption:
         """Replace them. `progress` is called with the rows that are done."""
         done = Reencryption(

@@ -1,7 +1,5 @@
 """Opens what was encrypted with a key that is revoked: for who rotates keys, with an entry that is written before."""
 
-import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
@@ -145,49 +143,20 @@ def not_revoked(key_id: str, status: str) -> KeyStateError:
     )
 
 
-class RevokedKeyMethods(ABC):
-    """The method of a ring for keys that are revoked."""
-
-    _storage: Storage
-    _opener: Opener
-    _revoked_keys: "weakref.WeakSet[RevokedKey]"
-    """Those that are closed with the ring, and in a forked process."""
-
-    @abstractmethod
-    def _check_open(self) -> None: ...
-
-    def revoked_key(self, key_id: str, *, reason: str, actor: str | None = None) -> RevokedKey:
-        """Return a revoked key for decrypting, such as to re-encrypt its data with another key.
-
-        Needs kms_rotator. An entry `REVOKED_KEY_OPENED` of level HIGH, with `reason` and `actor`, is committed before
-        this returns: write no secret into them. Close the key afterwards. Raises `UnknownKeyError`, `KeyStateError`
-        (`status_change`) for a key that is not revoked, `KeyNotPermittedError`, `DatabaseUnavailableError`, and
-        `ValueError` for a reason that is blank or that no database stores. Example::
-
-            old = ring.revoked_key("orders", reason="move to orders-2, incident 4711")
-            data = old.decrypt(blob, aad=b"invoice/17/iban")
-        """
-        self._check_open()
-        check_is_text(key_id=key_id, reason=reason)
-        check_texts(reason=reason)
-        if not reason.strip():
-            raise ValueError("give the reason for opening a revoked key: it is written to the audit log")
-        with self._storage.session(key_id, _ROTATOR, actor) as session:
-            require_rotator(session)
-            key = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
-            if key is None:
-                raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
-            if key.status != KeyStatus.REVOKED:
-                raise not_revoked(key_id, key.status)
-            details = {"reason": reason, "process": process()}
-            description = f"revoked key opened: {key_id}: {reason}"
-            entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, details, actor)
-            append(session, entry, key_id)
-        revoked = RevokedKey(self._storage, self._opener, key_id, self._check_open)
-        self._revoked_keys.add(revoked)
-        return revoked
-
-    def _close_revoked_keys(self) -> None:
-        for each in list(self._revoked_keys):
-            each.close()
-        self._revoked_keys.clear()
+def record_opening(storage: Storage, key_id: str, reason: str, actor: str | None) -> None:
+    """Commit the entry about the opening of a revoked key. Raises as `KeyRing.revoked_key` does."""
+    check_is_text(key_id=key_id, reason=reason)
+    check_texts(reason=reason)
+    if not reason.strip():
+        raise ValueError("give the reason for opening a revoked key: it is written to the audit log")
+    with storage.session(key_id, _ROTATOR, actor) as session:
+        require_rotator(session)
+        key = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
+        if key is None:
+            raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+        if key.status != KeyStatus.REVOKED:
+            raise not_revoked(key_id, key.status)
+        details = {"reason": reason, "process": process()}
+        description = f"revoked key opened: {key_id}: {reason}"
+        entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, details, actor)
+        append(session, entry, key_id)

@@ -19,7 +19,8 @@ from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.keyring.database.driver_errors import translated
 from kms_schema.keyring.errors import DependentsLeftError, KeyStateError
 from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
-from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
+from kms_schema.keyring.parts import RingParts
+from kms_schema.keyring.worker.rotation_options import RunOptions
 from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
 from kms_schema.rotations import Claim, RotationError
@@ -125,7 +126,7 @@ class Rotator:
         ended, now = session.execute(
             sa.select(sa.func.max(KeyVersion.deactivated_at), current_time()).where(KeyVersion.key_id == key.id)
         ).one()
-        rest = self._ring.max_age + COMMITTED_WITHIN
+        rest = self._ring.policy.max_age + COMMITTED_WITHIN
         # A time in the future, which a client may have set, is no reason to wait longer.
         ready_in = 0.0 if ended is None else min(rest, rest - (now - ended).total_seconds())
         if ready_in > 0:

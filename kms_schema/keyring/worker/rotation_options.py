@@ -1,31 +1,12 @@
-"""How a worker rotates keys, and with what."""
+"""How a worker rotates keys."""
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from kms_schema.crypto import RootKeys
-from kms_schema.keyring.database.storage import Storage
-from kms_schema.keyring.lifecycle.registry import Registry
-from kms_schema.keyring.use.hsm_keys import HeldKeys
 
 Report = Callable[[str], None]
 """Receives a sentence about each rotation, without secrets."""
-
-
-@dataclass(frozen=True)
-class RingParts:
-    """The parts of a key ring that a worker uses."""
-
-    storage: Storage
-    registry: Registry
-    roots: Sequence[RootKeys]
-    held: HeldKeys
-    max_age: float
-    """Seconds for which rings rely on what they have read."""
-    forget: Callable[[str], None]
-    """Drops a key from the cache of the ring."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Keys of an asynchronous ring, as its tasks use them."""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import NoReturn
+
+from sqlalchemy.util import greenlet_spawn
+
+from kms_schema.crypto.secret import BytesLike, check_bytes
+from kms_schema.keyring.asynchronous.async_streams import AsyncSource, awaited
+from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
+from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, read_message_prefix
+from kms_schema.keyring.key import Key
+from kms_schema.keyring.parts import RingParts
+from kms_schema.keyring.use.revoked_keys import RevokedKey
+
+
+class AsyncKey:
+    """A key of an asynchronous ring, by its name."""
+
+    __slots__ = ("_key", "_ring", "key_id")
+
+    def __init__(self, ring: RingParts, key_id: str) -> None:
+        """Use the parts of a ring, in greenlets where something is to be awaited."""
+        self._ring = ring
+        self._key = Key(ring, key_id)
+        self.key_id: str = key_id
+
+    async def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the ciphertext of `data`, bound to `aad`. Raises as `Key.encrypt` does. Example::
+
+        blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
+        """
+        if type(data) is not bytes or type(aad) is not bytes:
+            check_bytes(data=data, aad=aad)
+        ring = self._ring
+        too_long = max(len(data), len(aad)) > MAX_MESSAGE_BYTES  # which is refused before the use is counted
+        if not (ring.is_closed or too_long) and self.key_id in ring.declarations.elsewhere:
+            opened = ring.versions.encrypts_at_once(self.key_id, len(data))
+            if opened is not None:  # nothing is to be awaited: this saves a greenlet
+                return opened.cipher.encrypt(data, aad=aad)
+        return await greenlet_spawn(self._key.encrypt, data, aad=aad)
+
+    async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the plaintext of a ciphertext of this key, made with the same `aad`. Raises as `Key.decrypt` does."""
+        if type(blob) is not bytes or type(aad) is not bytes:
+            check_bytes(blob=blob, aad=aad)
+        ring = self._ring
+        try:
+            tag = read_message_prefix(blob)
+            opened = None if ring.is_closed else ring.versions.decrypts_at_once(self.key_id, tag)
+            if opened is not None:
+                return opened.cipher.decrypt(blob, aad=aad)
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        else:
+            return await greenlet_spawn(self._key.decrypt, blob, aad=aad)
+        return await greenlet_spawn(self._refuse, hint)  # outside of `except`: it shows no other error
+
+    def _refuse(self, hint: str | None) -> NoReturn:
+        """Raise the error of a ciphertext that does not open; the refusal is written to the audit log."""
+        self._ring.check_open()
+        raise self._ring.versions.does_not_open(self.key_id, hint)
+
+    async def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return a ciphertext of the same plaintext under the live version. Raises as `Key.reencrypt` does."""
+        return await greenlet_spawn(self._key.reencrypt, blob, aad=aad)
+
+    def encrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
+        """Yield the ciphertext of `source`, bound to `aad`, in parts of at most 1 MiB, as `Key.encrypt_stream` does.
+
+        `source` is a binary file, which is read in a thread, or yields bytes asynchronously, as the body of a request.
+        The use is counted with the first part. Raises as that method does. Example::
+
+            async for part in ring.key("orders").encrypt_stream(request.stream(), aad=b"report"):
+                await target.write(part)
+        """
+        return awaited(partial(self._key.encrypt_stream, aad=aad), source)
+
+    def decrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
+        """Yield the plaintext of a stream, made with the same `aad`, in parts that were authenticated.
+
+        `source` is that of `encrypt_stream`. Every error comes with the part at fault, that of a wrong tag with the
+        first one. Raises as `Key.decrypt_stream` does.
+        """
+        return awaited(partial(self._key.decrypt_stream, aad=aad), source)
+
+    def __repr__(self) -> str:
+        """Show the name only."""
+        return f"<{type(self).__name__} {self.key_id!r}>"
+
+
+class AsyncRevokedKey:
+    """A key that is revoked, for decrypting. `AsyncKeyRing.revoked_key` makes it."""
+
+    def __init__(self, key: RevokedKey) -> None:
+        """Use `key` in greenlets."""
+        self._key = key
+        self.key_id: str = key.key_id
+
+    async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the plaintext of a ciphertext. Raises as `RevokedKey.decrypt` does."""
+        return await greenlet_spawn(self._key.decrypt, blob, aad=aad)
+
+    def decrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
+        """Yield the plaintext of a stream, made with the same `aad`.
+
+        `source` is that of `AsyncKey.decrypt_stream`. Raises as `RevokedKey.decrypt_stream` does.
+        """
+        return awaited(partial(self._key.decrypt_stream, aad=aad), source)
+
+    def close(self) -> None:
+        """Wipe the material."""
+        self._key.close()
+
+    def __repr__(self) -> str:
+        """Show the name only."""
+        return f"<{type(self).__name__} {self.key_id!r}>"
