@@ -91,10 +91,11 @@ RESULTS = (
 
 INTERNAL_TYPES = frozenset(
     {
-        *(f"kms_schema.audit.storage.protocols.{name}Reader" for name in ("Log", "Seal", "Tombstone", "Tree")),
-        "kms_schema.audit.storage.protocols.RetentionPeriods",
-        *(f"kms_schema.audit.storage.transactions.{name}" for name in ("SealingTransaction", "WritingTransaction")),
-        "kms_schema.audit.storage.transactions.ExportedSnapshot",
+        *(f"kms_schema.audit.storage.entries.{name}" for name in ("Entries", "Retention")),
+        *(f"kms_schema.audit.storage.seals.{name}" for name in ("Seals", "Tombstones")),
+        "kms_schema.audit.storage.session.Session",
+        "kms_schema.audit.storage.tree.Tree",
+        *(f"kms_schema.audit.storage.transactions.{name}" for name in ("ExportedSnapshot", "Transaction")),
         "kms_schema.audit.verification.worker_pool.Worker",
         "kms_schema.keyring.formats.prefix.Algorithm",
         "kms_schema.keyring.formats.streams.Source",

@@ -14,9 +14,9 @@ from kms_schema.audit.formats.merkle import CompactRange, ProofError, inclusion_
 from kms_schema.audit.formats.notes import Note
 from kms_schema.audit.formats.proof_documents import inclusion_line
 from kms_schema.audit.proofs.prover import CannotProveError, Nodes
-from kms_schema.audit.storage.protocols import NodeReader
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.storage.tree import Tree
 
 BATCH = 2000
 """Entries that are read with one query."""
@@ -39,7 +39,7 @@ class Proven(NamedTuple):
 class _Window:
     """The full nodes of 65,536 leaves up to the level of a stored subtree."""
 
-    def __init__(self, tree: NodeReader, number: int, size: int) -> None:
+    def __init__(self, tree: Tree, number: int, size: int) -> None:
         """Read the leaves and subtrees of a window of a tree of `size` leaves."""
         self._first = number << _WINDOW_LEVEL
         last = min(self._first + (1 << _WINDOW_LEVEL), size) - 1
@@ -88,7 +88,7 @@ class _Window:
 class TreeOfSeal:
     """The nodes of the tree of a seal: `TreeOfSeal(snapshot.tree, size)(level, index)`."""
 
-    def __init__(self, tree: NodeReader, size: int) -> None:
+    def __init__(self, tree: Tree, size: int) -> None:
         """Read from the tree of one snapshot, which has at least `size` leaves."""
         self._tree, self._size, self._above = tree, size, Nodes(tree)
         self._windows: OrderedDict[int, _Window] = OrderedDict()

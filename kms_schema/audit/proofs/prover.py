@@ -18,9 +18,10 @@ from kms_schema.audit.formats.merkle import (
 )
 from kms_schema.audit.formats.notes import Note
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
-from kms_schema.audit.storage.protocols import NodeReader, SealReader
+from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.storage.tree import Tree
 from kms_schema.errors import KmsSchemaError
 
 _STEP = 8
@@ -34,7 +35,7 @@ class CannotProveError(KmsSchemaError):
 class Nodes:
     """The hashes of the full subtrees: `Nodes(snapshot.tree)(level, index)`."""
 
-    def __init__(self, tree: NodeReader) -> None:
+    def __init__(self, tree: Tree) -> None:
         """Read from the tree of one snapshot."""
         self._tree = tree
 
@@ -62,7 +63,7 @@ class Nodes:
         return leaves[first - begin : last + 1 - begin]
 
 
-def seal_of(seals: SealReader, number: int | None) -> StoredSeal:
+def seal_of(seals: Seals, number: int | None) -> StoredSeal:
     """Return the seal of a number, the newest for None. Raises `CannotProveError` if it does not exist."""
     last = seals.last()
     if last is None:
@@ -164,7 +165,7 @@ def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: Ex
     return consistency_document(first_note, second_note, path)
 
 
-def _checkpoint(seals: SealReader, given: ExternalCheckpoint | int) -> tuple[Checkpoint, Note]:
+def _checkpoint(seals: Seals, given: ExternalCheckpoint | int) -> tuple[Checkpoint, Note]:
     if isinstance(given, int):
         sealed = seal_of(seals, given)
         return sealed.seal().checkpoint(), _signed(sealed.note(), f"seal {given}")

@@ -18,7 +18,7 @@ from kms_schema.audit.formats.encoding import EncodingError, Unreadable, columns
 from kms_schema.audit.formats.merkle import consistency_proof
 from kms_schema.audit.proofs.prover import CannotProveError, Nodes, not_in_json
 from kms_schema.audit.standalone import check_proof
-from kms_schema.audit.storage.protocols import EntryReader
+from kms_schema.audit.storage.entries import Entries
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
@@ -129,7 +129,7 @@ def _near(pages: list[Page]) -> Iterator[list[Page]]:
     yield group
 
 
-def _of_pages(log: EntryReader, pages: list[Page]) -> Iterator[bytes]:
+def _of_pages(log: Entries, pages: list[Page]) -> Iterator[bytes]:
     entries = log.read(pages[0].first_sequence, pages[-1].run.last)
     entry = next(entries, None)
     for page in pages:

@@ -4,11 +4,11 @@ from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.audit.storage.protocols import SealReader
+from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.stored_seals import StoredSeal
 
 
-def last_sound_seal(seals: SealReader, signer: VerifierKey | None) -> StoredSeal | None:
+def last_sound_seal(seals: Seals, signer: VerifierKey | None) -> StoredSeal | None:
     """Return the newest seal, or None if nothing is sealed.
 
     signer: the key that will sign the next seal; None if it will not be signed.

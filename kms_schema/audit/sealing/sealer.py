@@ -12,7 +12,7 @@ from kms_schema.audit.sealing.last_seal import last_sound_seal
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.transactions import OpenTrail, SealingTransaction
+from kms_schema.audit.storage.transactions import OpenTrail, Transaction
 
 BATCH = 65_536
 """The most entries of one seal: their hashes are in memory until the seal is written."""
@@ -149,7 +149,7 @@ def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> No
 
 
 def _sealed(
-    transaction: SealingTransaction,
+    transaction: Transaction,
     before: StoredSeal | None,
     origin: str | None,
     next_key: VerifierKey | None,

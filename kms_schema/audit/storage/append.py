@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from kms_schema.audit.formats.encoding import Value, columns
+from kms_schema.audit.storage.entries import Entries
 from kms_schema.audit.storage.errors import TrailError, no_such_key
-from kms_schema.audit.storage.protocols import EntryWriter
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.database.messages import driver_message
 from kms_schema.text.storable import check_texts
@@ -74,7 +74,7 @@ def append(  # noqa: PLR0913  (each is a column, by its name)
         return columns(entry)
 
 
-def insert_entry(entries: EntryWriter, values: Mapping[str, object]) -> int:
+def insert_entry(entries: Entries, values: Mapping[str, object]) -> int:
     """Write an entry and return its sequence.
 
     - `entries`: of a transaction that writes. `values`: of the columns by their names, documents as JSON

@@ -42,7 +42,7 @@ def record_operation(  # noqa: PLR0913  (each is a column)
     row = (str(operation), subject, seal_number, *(findings or (None, None, None, None)))
     place = "?" if isinstance(connection, sqlite3.Connection) else "%s"
     where = "main" if isinstance(connection, sqlite3.Connection) else quoted(schema)
-    statement = f"INSERT INTO {where}.{TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join([place] * len(row))})"  # noqa: S608  (quoted)
+    statement = f"INSERT INTO {where}.{TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join([place] * len(row))})"
     psycopg = sys.modules.get("psycopg")
     refusals = (sqlite3.Error,) if psycopg is None else (sqlite3.Error, psycopg.Error)
     try:

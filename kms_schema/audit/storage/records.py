@@ -29,14 +29,6 @@ UNIQUE_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """The columns by which each table is read; a unique index finds each row by them."""
 
-CHANGES_OF_KEY = """SELECT seal_number FROM (
-    SELECT seal_number, verifier_key, next_key,
-        lag(coalesce(next_key, verifier_key)) OVER (ORDER BY seal_number) AS expected
-    FROM {seals}
-) AS chained
-WHERE next_key IS NOT NULL OR expected <> coalesce(verifier_key, '') ORDER BY seal_number"""
-"""The query of `SealReader.changes_of_key`, on both engines."""
-
 
 @dataclass(frozen=True)
 class Page:

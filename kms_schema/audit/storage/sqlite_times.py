@@ -20,5 +20,5 @@ AGAINST_TIME = f"""SELECT id, sequence, 'is dated ' || "timestamp"
         FROM main.key_audit_logs) AS entries
     WHERE {_SET_BACK}
         OR substr(id, 1, 12) NOT BETWEEN {_SHIFTED.format(shift="-")} AND {_SHIFTED.format(shift="+")}
-        OR substr(id, 13, 1) <> '7'"""  # noqa: S608  (numbers and expressions of this module)
+        OR substr(id, 13, 1) <> '7'"""
 """Returns id, sequence and the reason."""

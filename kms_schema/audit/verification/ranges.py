@@ -8,8 +8,8 @@ from functools import partial
 from itertools import pairwise
 
 from kms_schema.audit.formats.checkpoints import LARGEST
-from kms_schema.audit.storage.protocols import PageReader, readable_last_seal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.storage.tree import Tree
 from kms_schema.audit.verification.result import Tell, VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
 from kms_schema.audit.verification.worker_pool import Worker, WorkerPool
@@ -40,11 +40,11 @@ def verify_range(snapshot: Snapshot, part: Range, tell: Tell) -> Verified:
     """Verify the entries of the range `part` in a snapshot of this process; `tell` receives the progress."""
     result = VerificationResult()
     start = None if part.since is None else snapshot.seals.get(part.since)
-    verification = EntryVerification(snapshot, result, start, readable_last_seal(snapshot.seals), tell)
+    verification = EntryVerification(snapshot, result, start, snapshot.seals.readable_last(), tell)
     return result, verification.verify(part.after, part.until)
 
 
-def plan_ranges(pages: PageReader, since: int | None, after: int, last: int, jobs: int) -> list[Range]:
+def plan_ranges(pages: Tree, since: int | None, after: int, last: int, jobs: int) -> list[Range]:
     """Divide the sequences above `after`, of which `last` is the last sealed one, into ranges that begin with a page.
 
     pages: of the snapshot. since: the seal to start from, if any. jobs: the number of processes.

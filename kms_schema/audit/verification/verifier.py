@@ -15,8 +15,8 @@ from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.audit.storage.protocols import SealReader, readable_last_seal
 from kms_schema.audit.storage.records import UNIQUE_KEYS
+from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.audit.verification.ranges import SharedRanges, plan_ranges
@@ -56,7 +56,7 @@ def verify(  # noqa: PLR0913  (all but the snapshot are optional, and by name)
     start = None if since is None else _start(snapshot.seals, since, checkpoints)
     for message in snapshot.unreachable_rows():
         result.add(Fault(message))
-    last = readable_last_seal(snapshot.seals)
+    last = snapshot.seals.readable_last()
     total = last.tree_size if last else 0
 
     def tell(what: str, count: int) -> None:
@@ -105,7 +105,7 @@ def _compare_tables(snapshot: Snapshot, result: VerificationResult, after: int) 
             result.add(Fault(f"{table} has a row, {row}, that is not in the index of {', '.join(key)}"))
 
 
-def _start(seals: SealReader, number: int, checkpoints: Sequence[Checkpoint]) -> StoredSeal:
+def _start(seals: Seals, number: int, checkpoints: Sequence[Checkpoint]) -> StoredSeal:
     """Return the seal to start from."""
     try:
         start = seals.get(number)

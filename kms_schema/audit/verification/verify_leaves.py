@@ -8,10 +8,10 @@ from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.audit.storage.protocols import TreeReader
 from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.storage.tree import Tree
 from kms_schema.audit.verification.result import Fault, Tell, VerificationResult
 
 PAGES = 256
@@ -213,12 +213,12 @@ def _tree_of(seal: StoredSeal | None) -> CompactRange:
         raise TrailError(f"nothing can start from seal {seal.number}: {error}") from None
 
 
-def _completed_after(tree: TreeReader, level: int, leaves: int) -> Iterator[Subtree]:
+def _completed_after(tree: Tree, level: int, leaves: int) -> Iterator[Subtree]:
     """Yield the stored subtrees of a level that need more than the first `leaves` leaves."""
     return (subtree for subtree in tree.subtrees(level) if subtree.position + 1 << level > leaves)
 
 
-def _pages_by_leaf(tree: TreeReader, first: int) -> Iterator[Page]:
+def _pages_by_leaf(tree: Tree, first: int) -> Iterator[Page]:
     while first <= LARGEST and (pages := tree.pages(first, PAGES)):
         yield from pages
         first = pages[-1].first_leaf + 1

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.audit.storage.protocols import readable_last_seal
 from kms_schema.audit.verification.ranges import verify_range
 from kms_schema.audit.verification.worker_pool import END
 
@@ -35,7 +34,7 @@ def _serve(orders: "queue.SimpleQueue[tuple[str, Any]]", answers: BinaryIO) -> N
                 if name == "open":
                     opened.close()
                     snapshot = opened.enter_context(value.opened())
-                    answer: object = readable_last_seal(snapshot.seals)
+                    answer: object = snapshot.seals.readable_last()
                 else:
                     answer = verify_range(snapshot, value, lambda _, count: _send(answers, "progress", count))
             except Exception as error:  # noqa: BLE001  (it is raised again in the process that gave the order)

@@ -1,4 +1,4 @@
--- As `RetentionPeriods.first_left`: entries below the last sequence that were sealed later stay.
+-- As `Retention.first_left`: entries below the last sequence that were sealed later stay.
 SELECT entry.sequence
 FROM {schema}.key_audit_logs AS entry
 WHERE

@@ -1,13 +1,14 @@
-"""One transaction on the tables of a trail in PostgreSQL: their names, and the statements that all parts send."""
+"""One transaction on the tables of a trail in PostgreSQL."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kms_schema.audit.formats.encoding import Bytes
-from kms_schema.audit.storage.errors import missing_table, not_a_table
+from kms_schema.audit.storage.errors import missing_table, not_a_table, write_discarded
 from kms_schema.audit.storage.postgresql.copy_stream import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
+from kms_schema.audit.storage.session import Session
 from kms_schema.database.query_plans import settings
 from kms_schema.text.identifiers import always_quoted
 
@@ -15,32 +16,24 @@ if TYPE_CHECKING:
     import psycopg
 
 
-class Session:
+class PostgresqlSession(Session):
     """The cursor of a transaction, and the quoted names of the tables in a schema."""
 
-    logs: str
-    seals: str
-    leaves: str
-    subtrees: str
-    tombstones: str
+    place: ClassVar[str] = "%s"
 
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that has begun."""
+        super().__init__(always_quoted(schema), only="ONLY ")
         self.cursor = cursor
         self._copying: Generator[Bytes, None, None] | None = None
-        self.schema: str = always_quoted(schema)
-        self.logs, self.seals, self.leaves, self.subtrees, self.tombstones = (
-            f"{self.schema}.{table}" for table in LOWEST_NUMBERS
-        )
-        self.masters: str = f"{self.schema}.key_masters"
 
     def require_seals(self) -> None:
         """Raise `TrailError` if the database does not have the tables of seals."""
-        self._require(self.seals, self.logs, self.leaves, self.subtrees, self.tombstones)
+        self._require(*LOWEST_NUMBERS)
 
     def require_entries(self) -> None:
         """Raise `TrailError` if the database does not have the audit log."""
-        self._require(self.logs)
+        self._require("key_audit_logs")
 
     def _require(self, *tables: str) -> None:
         """Require plain tables: a view could show this program other rows than everybody else.
@@ -56,29 +49,37 @@ class Session:
             " AND (attgenerated <> '' OR typnamespace <> 'pg_catalog'::regnamespace))"
             " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
             " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
-            (list(tables),),
+            ([f"{self.schema}.{table}" for table in tables],),
         ).fetchall()
         for table, (exists, is_table) in zip(tables, kinds, strict=True):
-            name = table.replace('"', "")
+            name = f"{self.schema}.{table}".replace('"', "")
             if not exists:
                 raise missing_table(name)
             if not is_table:
                 raise not_a_table(name)
 
-    def execute(self, query: str, values: list[Any] | tuple[Any, ...]) -> int:
-        """Run a statement that writes, with values; return the number of rows that it wrote."""
-        self.cursor.execute(query.encode(), values)
-        return self.cursor.rowcount
+    def execute(self, query: str, values: tuple[Any, ...] = ()) -> int:
+        return self.cursor.execute(query.encode(), values).rowcount
 
     def rows(self, query: str, values: tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
-        self.cursor.execute(query.encode(), values)
-        return self.cursor.fetchall()
+        return self.cursor.execute(query.encode(), values).fetchall()
 
-    def row(self, query: str) -> tuple[Any, ...]:
-        """Return the only row of a query that has exactly one."""
-        (row,) = self.rows(query)
-        return row
+    def insert_nodes(self, table: str, columns: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        if not rows:
+            return
+        # One statement: the triggers that add up the entries run once for all of them.
+        written = self.execute(
+            f"INSERT INTO {self.schema}.{table} ({columns})"
+            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bytea[])",
+            tuple(list(column) for column in zip(*rows, strict=True)),
+        )
+        if written != len(rows):
+            raise write_discarded(table)
+
+    def if_integer(self, column: str) -> str:
+        """Return nothing: the column has a type."""
+        del column
+        return ""
 
     @contextmanager
     def planned(self, without: Sequence[str]) -> Iterator[None]:

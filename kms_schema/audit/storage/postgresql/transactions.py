@@ -11,16 +11,14 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from kms_schema.audit.storage.errors import TrailError, invalid_numbers, seals_locked
+from kms_schema.audit.storage.errors import TrailError, seals_locked
 from kms_schema.audit.storage.postgresql.commit_warnings import complete_commit
-from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
+from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries, PostgresqlRetention
 from kms_schema.audit.storage.postgresql.seals import PostgresqlSeals
-from kms_schema.audit.storage.postgresql.session import Session
-from kms_schema.audit.storage.postgresql.tombstones import PostgresqlRetention, PostgresqlTombstones
-from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
-from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
+from kms_schema.audit.storage.postgresql.session import PostgresqlSession
+from kms_schema.audit.storage.records import LISTED, TransactionHorizon
 from kms_schema.audit.storage.row_security import going_by_policies
-from kms_schema.audit.storage.transactions import OpenElsewhere
+from kms_schema.audit.storage.transactions import ExportedSnapshot, OpenElsewhere, OpenTrail, Transaction
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, durable, limits
 from kms_schema.database.query_plans import LOOK_UP, SCAN
 from kms_schema.text.identifiers import literal
@@ -49,16 +47,15 @@ _BATCH = 5000
 _READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-class PostgresqlTransaction:
-    """One transaction: `Snapshot`, `SealingTransaction` or `WritingTransaction`, as it was begun."""
+class PostgresqlTransaction(Transaction):
+    """One transaction, as it was begun."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: PostgresqlSession) -> None:
         """Give access to every part over one session."""
-        self.session = session
+        super().__init__(session)
+        self.session: PostgresqlSession = session
         self.seals: PostgresqlSeals = PostgresqlSeals(session)
-        self.tree: PostgresqlTree = PostgresqlTree(session)
         self.entries: PostgresqlEntries = PostgresqlEntries(session)
-        self.tombstones: PostgresqlTombstones = PostgresqlTombstones(session)
         self.retention: PostgresqlRetention = PostgresqlRetention(session)
 
     def horizon(self) -> TransactionHorizon:
@@ -83,7 +80,6 @@ class PostgresqlTransaction:
         return str(text)
 
     def table(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Return the columns and rows of a query."""
         rows = self.session.rows(query)
         return [column.name for column in self.session.cursor.description or ()], rows
 
@@ -93,23 +89,6 @@ class PostgresqlTransaction:
         while rows := self.session.rows(f"FETCH {_BATCH} FROM streamed"):
             yield rows
         self.session.cursor.execute("CLOSE streamed")
-
-    def unreachable_rows(self) -> Iterator[str]:
-        """Count the rows whose numbers are NULL or too low, tombstones of no seal, and rows of other tables."""
-        for table, numbers in LOWEST_NUMBERS.items():
-            wrong = " OR ".join(f"{column} IS NULL OR {column} < {least}" for column, least in numbers.items())
-            if table == "key_audit_tombstones":
-                wrong += f" OR seal_number NOT IN (SELECT seal_number FROM ONLY {self.session.seals})"
-            if found := self._counted(table, wrong):
-                yield invalid_numbers(table, found)
-            name = f"{self.session.schema}.{table}"
-            query = f"SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = $kms${name}$kms$::regclass)"
-            if self.session.row(query) == (True,):
-                yield f"{table} has tables that inherit from it: readers find their rows, which are no evidence"
-
-    def count_in_table(self, after: int) -> int:
-        """Count the entries above `after`."""
-        return self._counted("key_audit_logs", f"sequence > {after:d}")
 
     def against_time(self) -> Iterator[str]:
         """Yield nothing: the server sets the times."""
@@ -130,10 +109,18 @@ class PostgresqlTransaction:
             )
         yield from (str(row[0]) for row in rows)
 
-    def _counted(self, table: str, condition: str) -> int:
+    def _is_no_number(self, column: str) -> str:
+        return f"{column} IS NULL"
+
+    def _count_in_table(self, table: str, condition: str) -> int:
         with self.session.planned(SCAN):
             (found,) = self.session.row(f"SELECT count(*) FROM ONLY {self.session.schema}.{table} WHERE {condition}")
         return int(found)
+
+    def _is_inherited(self, table: str) -> bool:
+        name = f"{self.session.schema}.{table}"
+        query = f"SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = $kms${name}$kms$::regclass)"
+        return self.session.row(query) == (True,)
 
 
 @contextmanager
@@ -142,7 +129,7 @@ def snapshot_within(connection: "psycopg.Connection[Any]", schema: str) -> Itera
     with connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_SETTINGS.encode(), prepare=False)
         cursor.execute(going_by_policies(schema).encode())
-        session = Session(cursor, schema)
+        session = PostgresqlSession(cursor, schema)
         session.require_seals()
         try:
             yield PostgresqlTransaction(session)
@@ -150,7 +137,7 @@ def snapshot_within(connection: "psycopg.Connection[Any]", schema: str) -> Itera
             session.stop_copy()
 
 
-class OpenPostgresqlTrail:
+class OpenPostgresqlTrail(OpenTrail):
     """Transactions on the trail behind an idle psycopg connection."""
 
     def __init__(
@@ -212,7 +199,7 @@ class OpenPostgresqlTrail:
                 cursor.execute(f"{begin}; {limits(self._lock_wait)}".encode(), prepare=False)
                 if "row_security" in begin:
                     cursor.execute(going_by_policies(self._schema).encode())
-                session = Session(cursor, self._schema)
+                session = PostgresqlSession(cursor, self._schema)
                 try:
                     yield PostgresqlTransaction(session)
                 except BaseException:
@@ -227,8 +214,8 @@ class OpenPostgresqlTrail:
 
 
 @dataclass(frozen=True)
-class PostgresqlSnapshot:
-    """A snapshot that a transaction has exported: `ExportedSnapshot`. It can be opened while that transaction lasts."""
+class PostgresqlSnapshot(ExportedSnapshot):
+    """A snapshot that a transaction has exported. It can be opened while that transaction lasts."""
 
     conninfo: str = field(repr=False)  # contains the password
     schema: str
@@ -243,7 +230,6 @@ class PostgresqlSnapshot:
 
     @contextmanager
     def opened(self) -> Iterator[PostgresqlTransaction]:
-        """Open the same snapshot, read only."""
         with (
             closing(psycopg.connect(self.conninfo, autocommit=True, prepare_threshold=None)) as connection,
             OpenPostgresqlTrail(connection, self.schema).reading_exported(self.snapshot) as transaction,

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from kms_schema.audit.storage.errors import TrailError, invalid_numbers
-from kms_schema.audit.storage.protocols import readable_last_seal
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
-from kms_schema.audit.storage.sqlite.entries import SqliteEntries
-from kms_schema.audit.storage.sqlite.seals import SqliteSeals
-from kms_schema.audit.storage.sqlite.session import Session
-from kms_schema.audit.storage.sqlite.tombstones import SqliteRetention, SqliteTombstones
-from kms_schema.audit.storage.sqlite.tree import SqliteTree
+from kms_schema.audit.storage.seals import Seals
+from kms_schema.audit.storage.sqlite.entries import SqliteEntries, SqliteRetention
+from kms_schema.audit.storage.sqlite.session import SqliteSession
 from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from kms_schema.audit.storage.sqlite_times import AGAINST_TIME
-from kms_schema.audit.storage.transactions import OpenElsewhere
+from kms_schema.audit.storage.transactions import ExportedSnapshot, OpenElsewhere, OpenTrail, Transaction
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.reading.times import SQLITE_NOW
 
@@ -37,16 +34,15 @@ _IN_NO_INDEX = {
 """A column of each table that only the table has: SQLite reads an index instead, also for NOT INDEXED."""
 
 
-class SqliteTransaction:
-    """One transaction: `Snapshot`, `SealingTransaction` or `WritingTransaction`, as it was begun."""
+class SqliteTransaction(Transaction):
+    """One transaction, as it was begun."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SqliteSession) -> None:
         """Give access to every part over one session."""
-        self.session = session
-        self.seals: SqliteSeals = SqliteSeals(session)
-        self.tree: SqliteTree = SqliteTree(session)
+        super().__init__(session)
+        self.session: SqliteSession = session
+        self.seals: Seals = Seals(session)
         self.entries: SqliteEntries = SqliteEntries(session)
-        self.tombstones: SqliteTombstones = SqliteTombstones(session)
         self.retention: SqliteRetention = SqliteRetention(session)
 
     def horizon(self) -> TransactionHorizon:
@@ -58,36 +54,19 @@ class SqliteTransaction:
 
     def now(self) -> str:
         """Return the database's clock, which counts milliseconds."""
-        ((text,),) = self.session.cursor.execute(f"SELECT {SQLITE_NOW}")
+        (text,) = self.session.row(f"SELECT {SQLITE_NOW}")
         return str(text)
 
     def table(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Return the columns and rows of a query."""
-        rows = self.session.cursor.execute(query).fetchall()
+        rows = self.session.rows(query)
         return [column[0] for column in self.session.cursor.description], rows
 
     def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield batches of a cursor of its own."""
         with closing(self.session.cursor.connection.cursor()) as cursor:
             cursor.row_factory = None
             cursor.execute(query)
             while rows := cursor.fetchmany(_BATCH):
                 yield rows
-
-    def unreachable_rows(self) -> Iterator[str]:
-        """Count the rows whose numbers are not integers, or too low, and tombstones of no seal."""
-        for table, numbers in LOWEST_NUMBERS.items():
-            wrong = " OR ".join(
-                f"typeof({column}) <> 'integer' OR {column} < {least}" for column, least in numbers.items()
-            )
-            if table == "key_audit_tombstones":
-                wrong += " OR seal_number NOT IN (SELECT seal_number FROM main.key_audit_seals)"
-            if found := self._counted(table, wrong):
-                yield invalid_numbers(table, found)
-
-    def count_in_table(self, after: int) -> int:
-        """Count the entries above `after`."""
-        return self._counted("key_audit_logs", f"+sequence > {after:d}")
 
     def against_time(self) -> Iterator[str]:
         """Yield the entries whose times a connection chose, or that were written after the clock was set back."""
@@ -98,19 +77,24 @@ class SqliteTransaction:
         """Look up each row of the table; one whose key is the primary key is looked up in the table itself."""
         named = " || ', ' || ".join(f"'{column} ' || scanned.{column}" for column in key)
         found = " AND ".join(f"indexed.{column} = scanned.{column}" for column in key)
-        yield from (
-            str(row[0])
-            for row in self.session.cursor.execute(
-                f"SELECT {named} FROM main.{table} AS scanned WHERE typeof({_IN_NO_INDEX[table]}) <> '' AND NOT EXISTS"
-                f" (SELECT 1 FROM main.{table} AS indexed WHERE {found})"
-                f" ORDER BY {', '.join(f'scanned.{column} + 0' for column in key)} LIMIT {LISTED}"
-            ).fetchall()
+        rows = self.session.rows(
+            f"SELECT {named} FROM main.{table} AS scanned WHERE typeof({_IN_NO_INDEX[table]}) <> '' AND NOT EXISTS"
+            f" (SELECT 1 FROM main.{table} AS indexed WHERE {found})"
+            f" ORDER BY {', '.join(f'scanned.{column} + 0' for column in key)} LIMIT {LISTED}"
         )
+        yield from (str(row[0]) for row in rows)
 
-    def _counted(self, table: str, condition: str) -> int:
+    def _is_no_number(self, column: str) -> str:
+        return f"typeof({column}) <> 'integer'"
+
+    def _count_in_table(self, table: str, condition: str) -> int:
         query = f"SELECT count(*) FROM main.{table} WHERE typeof({_IN_NO_INDEX[table]}) <> '' AND ({condition})"
-        ((found,),) = self.session.cursor.execute(query)
+        (found,) = self.session.row(query)
         return int(found)
+
+    def _is_inherited(self, table: str) -> bool:
+        del table
+        return False
 
 
 @contextmanager
@@ -121,14 +105,14 @@ def snapshot_within(connection: sqlite3.Connection) -> Iterator[SqliteTransactio
     text_factory = connection.text_factory
     connection.text_factory = text_as_stored
     try:
-        session = Session(cursor, entries_cursor)
+        session = SqliteSession(cursor, entries_cursor)
         session.require(*LOWEST_NUMBERS)
         yield SqliteTransaction(session)
     finally:
         connection.text_factory = text_factory
 
 
-class OpenSqliteTrail:
+class OpenSqliteTrail(OpenTrail):
     """Transactions on the trail behind an idle sqlite3 connection."""
 
     def __init__(self, connection: sqlite3.Connection, *, immutable: bool = False) -> None:
@@ -140,7 +124,6 @@ class OpenSqliteTrail:
 
     @contextmanager
     def sealing(self) -> Iterator[SqliteTransaction]:
-        """Open a transaction that commits unless an exception ends it; every other writer waits for it."""
         with self._transaction("BEGIN IMMEDIATE", *LOWEST_NUMBERS) as transaction:
             yield transaction
 
@@ -159,7 +142,7 @@ class OpenSqliteTrail:
                 with self._transaction("BEGIN", *LOWEST_NUMBERS) as transaction:
                     observed = open_elsewhere(SqliteFile(watch.path, self._immutable))
                     processes = 1 + len(observed)
-                    seals = {readable_last_seal(transaction.seals), *observed}
+                    seals = {transaction.seals.readable_last(), *observed}
                     if len(seals) == 1 and watch.version() == before:
                         yield transaction
                         return
@@ -167,7 +150,6 @@ class OpenSqliteTrail:
 
     @contextmanager
     def writing(self) -> Iterator[SqliteTransaction]:
-        """Open a transaction that commits unless an exception ends it; every other writer waits for it."""
         with self._transaction("BEGIN IMMEDIATE", "key_audit_logs") as transaction:
             yield transaction
 
@@ -177,7 +159,7 @@ class OpenSqliteTrail:
         cursor.row_factory = entries_cursor.row_factory = None
         text_factory = self._connection.text_factory
         self._connection.text_factory = text_as_stored
-        session = Session(cursor, entries_cursor)
+        session = SqliteSession(cursor, entries_cursor)
         try:
             cursor.execute(begin)
             try:
@@ -193,15 +175,14 @@ class OpenSqliteTrail:
 
 
 @dataclass(frozen=True)
-class SqliteFile:
-    """A file, as an `ExportedSnapshot`: `OpenSqliteTrail.reading` finds out whether all processes have one state."""
+class SqliteFile(ExportedSnapshot):
+    """A file: `OpenSqliteTrail.reading` finds out whether all processes have one state of it."""
 
     path: str
     immutable: bool = False
 
     @contextmanager
     def opened(self) -> Iterator[SqliteTransaction]:
-        """Open the present state of the file, read only."""
         with (
             closing(_read_only(self.path, immutable=self.immutable)) as connection,
             OpenSqliteTrail(connection).reading() as transaction,
