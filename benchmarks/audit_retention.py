@@ -18,8 +18,7 @@ from benchmarks.places import new_database
 from benchmarks.servers import open_engine
 from kms_schema.audit import OpenTrail, SigningKey, open_trail, seal, verify
 from kms_schema.audit.retention import retain
-from kms_schema.audit.standalone.check_archive import check
-from kms_schema.audit.standalone.check_proof import read_key
+from kms_schema.audit.standalone.check_audit import check_archive, read_key
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 
@@ -93,7 +92,7 @@ def _cut(trail: OpenTrail, key: SigningKey, folder: Path) -> None:
     size = done.archive.stat().st_size
     print(f"removed {done.removed}; archive {size / 1e6:.1f} MB, {size / done.removed:.0f} bytes an entry")
     with _timed("check_archive"):
-        check(done.archive, [read_key(str(key.verifier))])
+        check_archive(done.archive, [read_key(str(key.verifier))])
 
 
 @contextmanager

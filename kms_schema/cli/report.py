@@ -27,7 +27,7 @@ Examples:
   kms-schema report --standard sox --period 2026 --format json
   kms-schema report --standard gdpr --period 2026-07-01..2026-09-30 \\
     --format oscal
-  python -m kms_schema.audit.standalone.check_proofs *.jsonl.gz \\
+  python -m kms_schema.audit.standalone.check_audit proofs *.jsonl.gz \\
     --trust keys.txt
 
 Exit status: 0 no control is "not satisfied", 1 some are, 2 usage, 3 no connection, missing privilege, or no

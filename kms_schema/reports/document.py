@@ -24,7 +24,7 @@ SCOPE = (
 PROOFS = (
     "A proof shows that a quoted entry is in the tree of the checkpoint. Entries without a proof are counted, with the"
     " reason. Check the proofs without the database, in the files beside this report: python -m"
-    " kms_schema.audit.standalone.check_proofs FILE --trust KEYS. Keep a checkpoint of your own, and compare it."
+    " kms_schema.audit.standalone.check_audit proofs FILE --trust KEYS. Keep a checkpoint of your own, and compare it."
 )
 STATE_CLAIMS = (
     "Claims about the state of the database, and claims that something is absent, are not provable offline: they"

@@ -25,7 +25,7 @@ _COMPRESSION = 3
 
 
 class Attachments:
-    """Files of proofs beside a report: compressed JSON lines, each line a proof that check_proof.py reads."""
+    """Files of proofs beside a report: compressed JSON lines, each line a proof that check_audit.py reads."""
 
     def __init__(self, report: Path | None, files: ExitStack, *, replace: bool = False) -> None:
         """Name them after `report`; they get their names when `files` ends, and none does if it ends by an error."""

@@ -15,12 +15,10 @@ from kms_schema.audit.formats.encoding import columns, leaf_hash
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.notes import Note, sign
 from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal, Tombstone
-from support.engines.programs import REPOSITORY
 from tests.audit.proofs import ENTRIES as GOLDEN
 from tests.audit.proofs import KEY
 from tests.audit.trees import mth, proof
 
-AUDIT = REPOSITORY / "kms_schema" / "audit" / "standalone"
 FOLDER = Path(__file__).parent / "golden"
 FILE = FOLDER / "audit-000000000002-000000000005.jsonl.gz"
 SIGNED = dt.datetime(2039, 1, 1, tzinfo=dt.UTC)

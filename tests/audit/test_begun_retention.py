@@ -9,8 +9,7 @@ import pytest
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.retain import Expired
-from kms_schema.audit.standalone.check_archives import Refused, check
-from kms_schema.audit.standalone.check_proof import read_key
+from kms_schema.audit.standalone.check_audit import Refused, check_archives, read_key
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.transactions import Snapshot
 from support.engines import Database
@@ -58,7 +57,7 @@ def test_its_archive_is_taken_and_the_rest_goes_to_another(
     steps = place.retain(tmp_path)
     tombstones = [each.seal.checkpoint_text() for each in steps if each.seal]
     try:
-        checked = check(sorted(tmp_path.iterdir()), [read_key(str(KEY.verifier))], tombstones)
+        checked = check_archives(sorted(tmp_path.iterdir()), [read_key(str(KEY.verifier))], tombstones)
     except Refused as error:
         pytest.fail(str(error))
     first, second = steps

@@ -22,9 +22,8 @@ from kms_schema.audit.formats.encoding import columns
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.retention.archive import sha256_of, write_archive
-from kms_schema.audit.standalone import check_archive, check_proof
-from kms_schema.audit.standalone.check_archive import Archive, check
-from kms_schema.audit.standalone.check_proof import Refused, read_key
+from kms_schema.audit.standalone import check_audit
+from kms_schema.audit.standalone.check_audit import Archive, Refused, check_archive, read_key
 from support.engines import Database
 from tests.audit.archives import ENTRIES, FILE, LEAVES, SIGNED, compressed, head, lines, note, written
 from tests.audit.proofs import KEY
@@ -43,7 +42,7 @@ def file(tmp_path: Path) -> Path:
 
 def checked(file: Path, data: bytes, **options: Any) -> Archive:
     file.write_bytes(data)
-    return check(file, TRUSTED, **options)
+    return check_archive(file, TRUSTED, **options)
 
 
 def tombstone_of(file: Path, *, key: SigningKey = KEY, time: dt.datetime = SIGNED, more: int = 0) -> str:
@@ -61,7 +60,7 @@ def test_every_true_archive_holds_also_of_one_entry_and_from_any_leaf_on(file: P
 
 
 def test_the_golden_archive_holds_with_its_tombstone() -> None:
-    archive = check(FILE, TRUSTED, tombstone_of(FILE), "kms.example/audit")
+    archive = check_archive(FILE, TRUSTED, tombstone_of(FILE), "kms.example/audit")
     assert (archive.first_leaf, archive.end_leaf) == (FIRST, END)
     assert gzip.decompress(FILE.read_bytes()) == written(DOCUMENTS)
 
@@ -75,7 +74,7 @@ def test_the_writer_writes_what_the_page_describes(database: Database) -> None:
             entries = list(trail.entries.read(1, 100))
             file = io.BytesIO()
             write_archive(trail, file, seal, range(seal.tree_size))
-    leaves = [check_proof.hashlib.sha256(entry).digest() for entry in entries]
+    leaves = [check_audit.hashlib.sha256(entry).digest() for entry in entries]
     first_line = {**head(0, len(entries), len(entries), leaves), "checkpoint": str(seal.note())}
     assert gzip.decompress(file.getvalue()) == written([first_line, *map(columns, entries)])
     assert file.getvalue()[4:8] == bytes(4), "no time in the gzip header"
@@ -178,7 +177,7 @@ def test_json_that_can_be_read_in_two_ways_is_refused(file: Path) -> None:
 
 def test_a_tombstone_has_to_be_about_this_file_of_this_trail_and_signed_after_the_period(file: Path) -> None:
     file.write_bytes(compressed(DOCUMENTS))
-    until = check_archive.EPOCH + dt.timedelta(microseconds=check(file, TRUSTED).kept_until)
+    until = check_audit.EPOCH + dt.timedelta(microseconds=check_archive(file, TRUSTED).kept_until)
     for tombstone, why in {
         tombstone_of(FILE.parent / "../archives.py"): "is not about this file",
         tombstone_of(file, more=1): "is not about this file",
@@ -187,26 +186,28 @@ def test_a_tombstone_has_to_be_about_this_file_of_this_trail_and_signed_after_th
         tombstone_of(file, time=until - dt.timedelta(microseconds=1)): "before the last entry was past its retention",
     }.items():
         with pytest.raises(Refused, match=why):
-            check(file, TRUSTED, tombstone)
-    assert check(file, TRUSTED, tombstone_of(file, time=until)).lines[-1].startswith("removed under the tombstone")
+            check_archive(file, TRUSTED, tombstone)
+    assert (
+        check_archive(file, TRUSTED, tombstone_of(file, time=until)).lines[-1].startswith("removed under the tombstone")
+    )
 
 
 def test_the_name_of_a_trail_is_not_taken_for_the_time_of_a_tombstone(file: Path) -> None:
     origin = "time 9999-12-31T23:59:59.999999Z"
     first, *entries = DOCUMENTS
     file.write_bytes(compressed([{**first, "checkpoint": str(note(SIZE, origin=origin))}, *entries]))
-    archive = check(file, TRUSTED)
-    early = check_archive.EPOCH + dt.timedelta(microseconds=archive.kept_until - 1)
+    archive = check_archive(file, TRUSTED)
+    early = check_audit.EPOCH + dt.timedelta(microseconds=archive.kept_until - 1)
     tombstone = Tombstone(END, archive.last_sequence, sha256_of(file))
     with pytest.raises(Refused, match="before the last entry was past its retention"):
-        check(file, TRUSTED, str(note(SIZE, time=early, origin=origin, tombstone=tombstone)))
+        check_archive(file, TRUSTED, str(note(SIZE, time=early, origin=origin, tombstone=tombstone)))
 
 
 def test_another_key_and_another_trail_are_refused(file: Path) -> None:
     with pytest.raises(Refused, match="not signed by a key that you trust"):
-        check(FILE, [read_key(str(STRANGER.verifier))])
+        check_archive(FILE, [read_key(str(STRANGER.verifier))])
     with pytest.raises(Refused, match="of another trail"):
-        check(FILE, TRUSTED, origin="kms.example/other")
+        check_archive(FILE, TRUSTED, origin="kms.example/other")
     assert not file.exists()
 
 
@@ -225,13 +226,11 @@ ALONE = "import runpy, sys; sys.modules['kms_schema'] = None; runpy.run_path(sys
     ],
     ids=["key", "trust", "stranger", "no key", "no such key", "no such file"],
 )
-def test_the_program_works_with_the_two_files_alone(
-    tmp_path: Path, arguments: list[str], status: int, says: str
-) -> None:
-    for each in (check_archive.__file__, check_proof.__file__, FILE):
+def test_the_program_works_as_one_file_alone(tmp_path: Path, arguments: list[str], status: int, says: str) -> None:
+    for each in (check_audit.__file__, FILE):
         shutil.copy(each, tmp_path)
     (tmp_path / "keys.txt").write_text(f"# ours\n{KEY.verifier}\n", encoding="utf-8")
-    command = [sys.executable, "-I", "-c", ALONE, "check_archive.py", FILE.name, *arguments]
+    command = [sys.executable, "-I", "-c", ALONE, "check_audit.py", "archive", FILE.name, *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     assert says in done.stdout + done.stderr
@@ -246,7 +245,7 @@ def test_memory_does_not_grow_with_the_archive(file: Path) -> None:
         file.write_bytes(gzip.compress(json.dumps(larger).encode() + b"\n" + written(DOCUMENTS[1:2]) * count))
         tracemalloc.start()
         with pytest.raises(Refused, match=f"there are {count} entries"):
-            check(file, TRUSTED)
+            check_archive(file, TRUSTED)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 3 * check_archive.PIECE
+    assert peaks[1] < peaks[0] + 3 * check_audit.PIECE

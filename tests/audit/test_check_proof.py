@@ -14,8 +14,8 @@ from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.merkle import EMPTY_ROOT, inclusion_proof
 from kms_schema.audit.formats.notes import Note, Signature, sign
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
-from kms_schema.audit.standalone import check_proof
-from kms_schema.audit.standalone.check_proof import Refused, check, read_key
+from kms_schema.audit.standalone import check_audit
+from kms_schema.audit.standalone.check_audit import Refused, check_proof, read_key
 from tests.audit.entries import ANY_ENTRY
 from tests.audit.examples import EXAMPLES as EXAMPLES_OF_PAGE
 from tests.audit.examples import PAGE, examples_of
@@ -37,7 +37,7 @@ EXAMPLES = [
 
 def holds(proof: str) -> bool:
     try:
-        check(proof.encode(), TRUSTED)
+        check_proof(proof.encode(), TRUSTED)
     except Refused:
         return False
     return True
@@ -46,20 +46,20 @@ def holds(proof: str) -> bool:
 def test_every_true_proof_holds() -> None:
     for size in SIZES:
         for index in range(size):
-            assert f"is leaf {index} of this tree" in check(inclusion(index, size).encode(), TRUSTED)[-1]
+            assert f"is leaf {index} of this tree" in check_proof(inclusion(index, size).encode(), TRUSTED)[-1]
         for old in range(size + 1):
-            assert len(check(consistency(old, size).encode(), TRUSTED)) == 3
+            assert len(check_proof(consistency(old, size).encode(), TRUSTED)) == 3
 
 
 def test_the_checker_makes_the_golden_bytes_of_the_golden_values() -> None:
     for vector in VECTORS:
-        assert check_proof.entry_bytes(vector["columns"]).hex() == vector["entry"], vector["name"]
+        assert check_audit.entry_bytes(vector["columns"]).hex() == vector["entry"], vector["name"]
 
 
 @settings(deadline=None)
 @given(ANY_ENTRY)
 def test_the_checker_and_the_package_make_the_same_bytes(columns: dict[str, Any]) -> None:
-    assert check_proof.entry_bytes(columns) == entry_from_columns(columns)
+    assert check_audit.entry_bytes(columns) == entry_from_columns(columns)
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -124,7 +124,7 @@ def test_a_file_that_is_damaged_anywhere_is_refused(proof: str, data: st.DataObj
     except ValueError:
         same = False
     try:
-        check(bytes(raw), TRUSTED)
+        check_proof(bytes(raw), TRUSTED)
     except Refused:
         assert not same
     else:
@@ -151,20 +151,20 @@ def test_a_proof_by_another_key_is_refused() -> None:
     forged = inclusion_document(ENTRIES[1], 1, inclusion_proof(1, 7, node), sealed(7, STRANGER))
     assert not holds(forged)
     with pytest.raises(Refused, match="key that you trust"):
-        check(forged.encode(), TRUSTED)
-    check(forged.encode(), [read_key(str(STRANGER.verifier))])
+        check_proof(forged.encode(), TRUSTED)
+    check_proof(forged.encode(), [read_key(str(STRANGER.verifier))])
     assert not holds(consistency_document(sealed(7, STRANGER), sealed(7), []))
     assert not holds(consistency_document(sealed(7), sealed(7, STRANGER), []))
 
 
 def test_checkpoints_of_two_trails_are_not_consistent() -> None:
     with pytest.raises(Refused, match="two trails"):
-        check(consistency_document(sealed(7), sealed(7, origin="other"), []).encode(), TRUSTED)
+        check_proof(consistency_document(sealed(7), sealed(7, origin="other"), []).encode(), TRUSTED)
 
 
 def test_a_tree_that_shrank_is_refused() -> None:
     with pytest.raises(Refused, match="entries are gone"):
-        check(consistency_document(sealed(7), sealed(6), []).encode(), TRUSTED)
+        check_proof(consistency_document(sealed(7), sealed(6), []).encode(), TRUSTED)
 
 
 def test_a_trail_that_was_rewritten_is_refused() -> None:
@@ -173,10 +173,10 @@ def test_a_trail_that_was_rewritten_is_refused() -> None:
     for document in (json.loads(consistency(7, 11)), json.loads(consistency(4, 11))):
         lie = document | {"new_checkpoint": str(rewritten)}
         with pytest.raises(Refused, match="is not an extension"):
-            check(json.dumps(lie).encode(), TRUSTED)
+            check_proof(json.dumps(lie).encode(), TRUSTED)
         lie = document | {"old_checkpoint": str(sign(sealed(7).text.replace(_root(7), _root(6)), KEY))}
         with pytest.raises(Refused):
-            check(json.dumps(lie).encode(), TRUSTED)
+            check_proof(json.dumps(lie).encode(), TRUSTED)
 
 
 def _root(size: int) -> str:
@@ -213,7 +213,7 @@ def test_an_empty_tree_has_one_root() -> None:
 )
 def test_what_is_no_proof_is_refused_in_words(proof: str, says: str) -> None:
     with pytest.raises(Refused, match=says):
-        check(proof.encode(), TRUSTED)
+        check_proof(proof.encode(), TRUSTED)
 
 
 def lie(proof: str, **members: Any) -> bytes:
@@ -246,7 +246,7 @@ LEAST = 4
 def test_a_value_has_one_way_to_be_written(proof: bytes) -> None:
     """Each of them would have the bytes of the entry: what a person reads must be what was hashed."""
     with pytest.raises(Refused, match=r"value of its type|exactly the columns"):
-        check(proof, TRUSTED)
+        check_proof(proof, TRUSTED)
 
 
 def test_a_hash_has_one_way_to_be_written_and_32_bytes() -> None:
@@ -254,7 +254,7 @@ def test_a_hash_has_one_way_to_be_written_and_32_bytes() -> None:
     twin = first[:-2] + chr(ord(first[-2]) + 1) + "="
     for hashes, says in (([twin, *others], "not base64"), (["AA==", *others], "32 bytes"), ("", "not a list")):
         with pytest.raises(Refused, match=says):
-            check(lie(EXAMPLES[0], hashes=hashes), TRUSTED)
+            check_proof(lie(EXAMPLES[0], hashes=hashes), TRUSTED)
 
 
 @pytest.mark.parametrize("proof", [*EXAMPLES, consistency(0, 7), consistency(0, 0)], ids=range(8))
@@ -263,10 +263,10 @@ def test_a_hash_more_or_less_is_refused(proof: str) -> None:
     more = _root(7)
     for at in range(len(hashes) + 1):
         with pytest.raises(Refused):
-            check(lie(proof, hashes=[*hashes[:at], more, *hashes[at:]]), TRUSTED)
+            check_proof(lie(proof, hashes=[*hashes[:at], more, *hashes[at:]]), TRUSTED)
     for at in range(len(hashes)):
         with pytest.raises(Refused):
-            check(lie(proof, hashes=[*hashes[:at], *hashes[at + 1 :]]), TRUSTED)
+            check_proof(lie(proof, hashes=[*hashes[:at], *hashes[at + 1 :]]), TRUSTED)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_signed_text_that_is_no_checkpoint_is_refused(old: str, new: str) -> N
     assert text != sealed(7).text
     signature = Signature(KEY.name, KEY.verifier.key_id, KEY.sign(text.encode()))
     with pytest.raises(Refused, match=r"a checkpoint (is a text|has lines)|base64"):
-        check(lie(EXAMPLES[0], checkpoint=str(Note(text, (signature,)))), TRUSTED)
+        check_proof(lie(EXAMPLES[0], checkpoint=str(Note(text, (signature,)))), TRUSTED)
 
 
 def test_a_mistyped_key_is_refused() -> None:
@@ -297,4 +297,4 @@ def test_the_examples_of_the_page_hold() -> None:
     page = examples_of(PAGE.read_text(encoding="utf-8"))
     keys = [read_key(page["key"].strip())]
     for name in ("inclusion", "consistency"):
-        check(page[name].encode(), keys)
+        check_proof(page[name].encode(), keys)

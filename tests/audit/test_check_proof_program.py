@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit.standalone import check_proof
-from support.engines.programs import REPOSITORY
+from kms_schema.audit.standalone import check_audit
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
 
 SECONDS = 60
@@ -16,14 +15,18 @@ SECONDS = 60
 
 def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-I", program, *arguments], cwd=program.parent, capture_output=True, text=True, check=False
+        [sys.executable, "-I", program, "proof", *arguments],
+        cwd=program.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 @pytest.fixture
 def in_folder(tmp_path: Path) -> Path:
     """A folder with nothing but a copy of the checker."""
-    (tmp_path / "check.py").write_bytes(Path(check_proof.__file__).read_bytes())
+    (tmp_path / "check.py").write_bytes(Path(check_audit.__file__).read_bytes())
     return tmp_path
 
 
@@ -51,7 +54,7 @@ def test_the_file_works_alone(in_folder: Path) -> None:
 
 
 def test_the_file_imports_the_standard_library_and_cryptography_alone() -> None:
-    tree = ast.parse(Path(check_proof.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(check_audit.__file__).read_text(encoding="utf-8"))
     names = {alias.name for each in ast.walk(tree) if isinstance(each, ast.Import) for alias in each.names}
     names |= {str(each.module) for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"cryptography"}
@@ -61,7 +64,7 @@ def test_the_help_fits_into_80_columns(in_folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("COLUMNS", "80")
     lines = run("--help", program=in_folder / "check.py").stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[-2].startswith("exit status: 0 the proof holds")
+    assert lines[-2].startswith("exit status: 0 what is checked holds")
 
 
 def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
@@ -73,7 +76,11 @@ def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
         (["proof.json", "--key", str(KEY.verifier)], 2, "pip install cryptography"),
     ):
         done = subprocess.run(
-            [sys.executable, "check.py", *arguments], cwd=in_folder, capture_output=True, text=True, check=False
+            [sys.executable, "check.py", "proof", *arguments],
+            cwd=in_folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == status
         assert says in done.stdout + done.stderr
@@ -83,7 +90,7 @@ def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
 def test_an_output_that_is_gone_refuses_no_proof(in_folder: Path, output: str) -> None:
     (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
     command = f'"$@" {output}; exit "${{PIPESTATUS[0]}}"'
-    words = [sys.executable, "-I", "check.py", "proof.json", "--key", str(KEY.verifier)]
+    words = [sys.executable, "-I", "check.py", "proof", "proof.json", "--key", str(KEY.verifier)]
     done = subprocess.run(
         ["bash", "-c", command, "bash", *words], cwd=in_folder, capture_output=True, text=True, check=False
     )
@@ -93,23 +100,16 @@ def test_an_output_that_is_gone_refuses_no_proof(in_folder: Path, output: str) -
     assert done.stderr in [f"cannot write the output: {each}\n" for each in errors] + [""] * (not full)
 
 
-@pytest.mark.parametrize("name", ["check_proof", "check_proofs", "check_archive", "check_archives"])
-def test_ctrl_c_ends_each_program_with_a_sentence(name: str) -> None:
+@pytest.mark.parametrize("name", ["proof", "proofs", "archive", "archives"])
+def test_ctrl_c_ends_each_check_with_a_sentence(name: str) -> None:
     """The signal comes when the program opens its file."""
-    interrupted = "check_proof.open_file = lambda *_: os.kill(os.getpid(), signal.SIGINT)"
-    program = f"import os, signal, sys, check_proof, {name}; {interrupted}; sys.exit(check_proof.run({name}.main))"
+    interrupted = "check_audit.open_file = lambda *_: os.kill(os.getpid(), signal.SIGINT)"
+    program = f"import os, signal, sys, check_audit; {interrupted}; sys.exit(check_audit.run(check_audit.main))"
     done = subprocess.run(
-        [sys.executable, "-c", program, "file", "--key", str(KEY.verifier)],
-        cwd=Path(check_proof.__file__).parent, capture_output=True, text=True, timeout=SECONDS, check=False,
+        [sys.executable, "-c", program, name, "file", "--key", str(KEY.verifier)],
+        cwd=Path(check_audit.__file__).parent, capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted: nothing was checked\n")
-
-
-def test_the_script_is_the_same_program(tmp_path: Path) -> None:
-    (tmp_path / "proof.json").write_text(consistency(3, 7), encoding="utf-8")
-    script = REPOSITORY / "scripts" / "check_audit_proof.py"
-    done = run(tmp_path / "proof.json", "--key", str(KEY.verifier), program=script)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ import pytest
 from kms_schema.audit.formats.encoding import columns, entry_from_columns, leaf_hash
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.proof_documents import consistency_document
-from kms_schema.audit.standalone import check_archive, check_proof
-from kms_schema.audit.standalone.check_archive import Archive, check
-from kms_schema.audit.standalone.check_proof import Refused, read_key
+from kms_schema.audit.standalone import check_audit
+from kms_schema.audit.standalone.check_audit import Archive, Refused, check_archive, read_key
 from tests.audit.archives import LEAVES, compressed, head, lines, note, written
 from tests.audit.proofs import ENTRIES as GOLDEN
 from tests.audit.proofs import KEY
@@ -25,13 +24,13 @@ SECOND, THIRD = (SigningKey("kms.example/audit", bytes([each]) * 32) for each in
 FIRST, END, SIZE = 2, 5, 6
 REWRITTEN = [bytes(32), *LEAVES[1:]]
 """The leaves of another trail, which differs in its first entry."""
-PROGRAM = Path(check_archive.__file__)
+PROGRAM = Path(check_audit.__file__)
 
 
 def checked(folder: Path, documents: list[Any], **options: Any) -> Archive:
     file = folder / "archive.jsonl.gz"
     file.write_bytes(compressed(documents))
-    return check(file, TRUSTED, **options)
+    return check_archive(file, TRUSTED, **options)
 
 
 def consistent(old: int, new: int, leaves: list[bytes] = LEAVES) -> bytes:
@@ -79,23 +78,23 @@ def test_a_checkpoint_of_another_trail_or_key_is_refused(tmp_path: Path) -> None
 
 LATER = 2555 * 86_400_000_000
 UNTIL = (
-    f"{check_archive.INFINITE[0]} microseconds after 2000-01-01T00:00:00+00:00",
+    f"{check_audit.INFINITE[0]} microseconds after 2000-01-01T00:00:00+00:00",
     "infinity",
     "0007-12-30T23:59:59.999999+00:00",
     f"{252455616000000000 + LATER} microseconds after 2000-01-01T00:00:00+00:00",
-    f"{check_archive.INFINITE[1] - 1 + LATER} microseconds after 2000-01-01T00:00:00+00:00",
+    f"{check_audit.INFINITE[1] - 1 + LATER} microseconds after 2000-01-01T00:00:00+00:00",
 )
 
 
 def test_an_archive_of_entries_at_any_time_holds(tmp_path: Path) -> None:
     """Infinite times, those before Christ and those after 9999: an archive has what the database had."""
-    times = (*check_archive.INFINITE, -63082281600000001, 252455616000000000, check_archive.INFINITE[1] - 1)
+    times = (*check_audit.INFINITE, -63082281600000001, 252455616000000000, check_audit.INFINITE[1] - 1)
     entries = [entry_from_columns({**columns(GOLDEN[0]), "timestamp": time}) for time in times]
     entries += [entry for entry in GOLDEN if isinstance(columns(entry)["retention_period_days"], int)]
     leaves = [leaf_hash(entry) for entry in entries]
     size = len(entries)
     archive = checked(tmp_path, [head(0, size, size, leaves), *(dict(columns(entry)) for entry in entries)])
-    assert archive.kept_until >= check_archive.INFINITE[1]
+    assert archive.kept_until >= check_audit.INFINITE[1]
     for at, entry in enumerate(entries):
         one = checked(tmp_path, [head(at, at + 1, size, leaves), dict(columns(entry))])
         assert one.end_leaf == at + 1
@@ -108,7 +107,7 @@ def test_nothing_is_read_after_the_last_leaf(tmp_path: Path) -> None:
     file = tmp_path / "archive.jsonl.gz"
     file.write_bytes(gzip.compress(written([*documents, documents[-1]]) + b"not read\n"))
     with pytest.raises(Refused, match=f"more than {END - FIRST} entries"):
-        check(file, TRUSTED)
+        check_archive(file, TRUSTED)
 
 
 ANNOUNCED = [str(note(3, successor=SECOND)), str(note(4, key=SECOND, successor=THIRD))]
@@ -124,15 +123,15 @@ def test_the_successors_of_a_key_are_followed(tmp_path: Path, given: str) -> Non
         with pytest.raises(Refused, match="not signed by a key that you trust"):
             checked(tmp_path, documents, announced=announced)
     inclusion = consistency_document(note(3), note(SIZE, key=THIRD), proof(3, LEAVES[:SIZE])).encode()
-    assert check_proof.check(inclusion, TRUSTED, None, None, tuple(ANNOUNCED))
+    assert check_audit.check_proof(inclusion, TRUSTED, None, None, tuple(ANNOUNCED))
     with pytest.raises(Refused, match="not signed by a key that you trust"):
-        check_proof.check(inclusion, TRUSTED)
+        check_audit.check_proof(inclusion, TRUSTED)
 
 
 def test_a_proof_from_the_announcement_itself_needs_no_other(tmp_path: Path) -> None:
     del tmp_path
     document = consistency_document(note(3, successor=SECOND), note(SIZE, key=SECOND), proof(3, LEAVES[:SIZE]))
-    assert check_proof.check(document.encode(), TRUSTED)[-1].startswith("the second tree is the first one")
+    assert check_audit.check_proof(document.encode(), TRUSTED)[-1].startswith("the second tree is the first one")
 
 
 FALSE_ANNOUNCEMENTS = {
@@ -174,7 +173,7 @@ def test_the_program_takes_checkpoints(tmp_path: Path, kept: Any, status: int, s
         "--consistency", "grown.json", "--announcement", "announced",
     ]  # fmt: skip
     done = subprocess.run(
-        [sys.executable, PROGRAM, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, PROGRAM, "archive", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == status, done.stderr
     assert says in done.stdout + done.stderr
@@ -183,12 +182,12 @@ def test_the_program_takes_checkpoints(tmp_path: Path, kept: Any, status: int, s
 def test_the_work_does_not_grow_with_repeated_keys_and_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = TRUSTED * 5000
     notes: list[str] = []
-    read = check_proof.read_checkpoint
+    read = check_audit.read_checkpoint
 
-    def counted(text: str, trusted: list[check_proof.Key]) -> check_proof.Checkpoint:
+    def counted(text: str, trusted: list[check_audit.Key]) -> check_audit.Checkpoint:
         notes.append(text)
         return read(text, trusted)
 
-    monkeypatch.setattr(check_proof, "read_checkpoint", counted)
-    assert len(check_proof.with_successors(keys, [str(note(3))] * 100)) == 1
+    monkeypatch.setattr(check_audit, "read_checkpoint", counted)
+    assert len(check_audit.with_successors(keys, [str(note(3))] * 100)) == 1
     assert len(notes) <= 200

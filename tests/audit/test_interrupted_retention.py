@@ -14,8 +14,7 @@ import sqlalchemy as sa
 
 from kms_schema.audit.retention import retain as retain_module
 from kms_schema.audit.retention.retain import retain
-from kms_schema.audit.standalone.check_archive import check
-from kms_schema.audit.standalone.check_proof import read_key
+from kms_schema.audit.standalone.check_audit import check_archive, read_key
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.applying import apply
 from support.engines import Database, Engine, Engines
@@ -105,7 +104,7 @@ def is_sound(place: Retaining, folder: Path) -> int:
         assert verdict.faults == []
     archived = 0
     for each in sorted(folder.glob("audit-*.jsonl.gz")):
-        archive = check(each, [read_key(str(KEY.verifier))])
+        archive = check_archive(each, [read_key(str(KEY.verifier))])
         assert archive.first_leaf == archived
         archived = archive.end_leaf
     assert verdict.removed <= archived
@@ -282,7 +281,7 @@ def test_an_archive_of_before_the_seal_key_changed_is_taken(
     (done,) = steps
     assert done.removed >= 5
     assert (done.archive, archive.read_bytes()) == (archive, before)
-    assert check(archive, [read_key(str(KEY.verifier))]).end_leaf >= 5
+    assert check_archive(archive, [read_key(str(KEY.verifier))]).end_leaf >= 5
     with closing(place.database.connect()) as connection:
         assert verified(connection, trusted=(KEY.verifier, FORGER.verifier)).faults == []
 

@@ -16,6 +16,7 @@ import pytest
 from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
 from kms_schema.audit.retention.retain import Retained
+from kms_schema.audit.standalone import check_audit
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.validator import validate
 from support.engines import Database
@@ -24,7 +25,6 @@ from support.rows.smallest import now
 from support.statements import execute, refused
 from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.aged import age
-from tests.audit.archives import AUDIT
 from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
 from tests.audit.trails import (
     KEY,
@@ -245,6 +245,6 @@ def check_archive(done: Retained, folder: Path) -> None:
     assert done.seal is not None
     tombstone = folder / "tombstone.txt"
     tombstone.write_text(done.seal.checkpoint_text(), encoding="utf-8")
-    words = (AUDIT / "check_archive.py", done.archive, "--tombstone", tombstone, "--key", KEY.verifier)
+    words = (check_audit.__file__, "archive", done.archive, "--tombstone", tombstone, "--key", KEY.verifier)
     said = subprocess.run([sys.executable, "-I", *map(str, words)], capture_output=True, text=True, check=False)
     assert (said.returncode, said.stdout.splitlines()[-1]) == (0, "the archive holds"), said

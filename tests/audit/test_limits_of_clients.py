@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from kms_schema.audit.retention.archive import sha256_of
-from kms_schema.audit.standalone import check_archive
+from kms_schema.audit.standalone import check_audit
 from support.client_settings import RENDERING
 from support.engines import Database
 from support.statements import execute
@@ -44,13 +44,13 @@ def test_what_is_set_for_clients_stops_no_seal_and_no_retention(
         for setting in settings.keys() & known:
             value = settings[setting]
             execute(connection, f"ALTER DATABASE {name} SET {setting} = " + (value if "," in value else f"'{value}'"))
-    check = check_archive.check
+    check = check_audit.check_archive
 
-    def slow(*arguments: Any, **options: Any) -> check_archive.Archive:
+    def slow(*arguments: Any, **options: Any) -> check_audit.Archive:
         time.sleep(SLOW)
         return check(*arguments, **options)
 
-    monkeypatch.setattr(check_archive, "check", slow)
+    monkeypatch.setattr(check_audit, "check_archive", slow)
     try:
         with closing(place.retention.connect()) as connection:
             assert seal_all(connection)

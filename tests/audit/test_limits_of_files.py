@@ -14,7 +14,7 @@ from kms_schema.audit.formats.external_checkpoints import read_checkpoint
 from kms_schema.audit.formats.keys import read_signing_key, read_verifier_keys
 from kms_schema.audit.formats.notes import sign
 from kms_schema.audit.retention.archive import sha256_of
-from kms_schema.audit.standalone import check_proof
+from kms_schema.audit.standalone import check_audit
 from kms_schema.database.sources import find_source
 from kms_schema.database.url import DatabaseUrlError
 from kms_schema.validator.waivers import read_waivers
@@ -48,12 +48,13 @@ FILES: dict[str, tuple[bytes, str]] = {
 """Contents by name, with the words of the program that checks a proof."""
 
 CHILD = """
-import contextlib, importlib, io, json, re, sys
-for name, *arguments in json.load(sys.stdin):
+import contextlib, io, json, re, sys
+import check_audit
+for arguments in json.load(sys.stdin):
     told = io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
         try:
-            status = importlib.import_module(name).main(arguments)
+            status = check_audit.main(arguments)
         except SystemExit as error:
             status = error.code
     with open("/proc/self/status") as file:
@@ -65,7 +66,7 @@ for name, *arguments in json.load(sys.stdin):
 def programs(*runs: tuple[str, ...]) -> list[tuple[int, str]]:
     """Run programs one after the other in one process; return status and last line of each. It must stay small."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD], cwd=Path(check_proof.__file__).parent, input=json.dumps(runs), text=True,
+        [sys.executable, "-c", CHILD], cwd=Path(check_audit.__file__).parent, input=json.dumps(runs), text=True,
         stdout=subprocess.PIPE, timeout=SECONDS, check=True,
     )  # fmt: skip
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -82,7 +83,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "blanks").touch()
     os.truncate(folder / "blanks", 2**30)
     (folder / "blanks.gz").write_bytes(gzip.compress(b" " * 2**27, 1))
-    (folder / "archive").write_bytes(gzip.compress(b"[" + b"{}," * 20_000_000 + b"{}]\n", 1))
+    (folder / "all").write_bytes(gzip.compress(b"[" + b"{}," * 20_000_000 + b"{}]\n", 1))
     (folder / "proof.json").write_bytes(proof())
     for name, (content, _) in FILES.items():
         (folder / name).write_bytes(content)
@@ -93,26 +94,26 @@ def test_a_checker_refuses_what_is_too_much_in_little_memory(folder: Path) -> No
     key = ("--key", str(KEY.verifier))
     expected: list[tuple[tuple[str, ...], int, str]] = []
     for name, (_, says) in FILES.items():
-        expected.append((("check_proof", name), 1, says))
-    for program in ("check_proof", "check_proofs", "check_archive", "check_archives"):
+        expected.append((("proof", name), 1, says))
+    for program in ("proof", "proofs", "archive", "archives"):
         for name in ("fifo", "/dev/zero"):
             expected.append(((program, name), 2, IRREGULAR))
             for option in ("--trust", "--announcement"):
                 expected.append(((program, "proof.json", option, name), 2, IRREGULAR))
-    for program, name in (("check_archive", "archive"), ("check_archives", "archive"), ("check_archive", "blanks.gz")):
+    for program, name in (("archive", "all"), ("archives", "all"), ("archive", "blanks.gz")):
         expected.append(((program, name), 1, "a line is longer than the 2097152 bytes"))
     expected += [
-        (("check_proofs", "archive"), 1, "a line has more than 2097152 bytes"),
-        (("check_proofs", "blanks"), 1, "a line has more than 2097152 bytes"),
-        (("check_proof", "blanks"), 2, LONG),
-        (("check_archive", "archive", "--tombstone", "blanks"), 2, LONG),
-        (("check_archive", "archive", "--consistency", "fifo"), 2, IRREGULAR),
-        (("check_archives", "archive", "--tombstone", "fifo"), 2, IRREGULAR),
+        (("proofs", "all"), 1, "a line has more than 2097152 bytes"),
+        (("proofs", "blanks"), 1, "a line has more than 2097152 bytes"),
+        (("proof", "blanks"), 2, LONG),
+        (("archive", "all", "--tombstone", "blanks"), 2, LONG),
+        (("archive", "all", "--consistency", "fifo"), 2, IRREGULAR),
+        (("archives", "all", "--tombstone", "fifo"), 2, IRREGULAR),
     ]
-    for program in ("check_proof", "check_proofs", "check_archive"):
+    for program in ("proof", "proofs", "archive"):
         expected.append(((program, "proof.json", "--checkpoint", "blanks"), 2, LONG))
         expected.append(((program, "proof.json", "--checkpoint", "fifo"), 2, IRREGULAR))
-    files = {"fifo", "blanks", "blanks.gz", "archive", "proof.json", *FILES}
+    files = {"fifo", "blanks", "blanks.gz", "all", "proof.json", *FILES}
     runs = [tuple(str(folder / word) if word in files else word for word in run) + key for run, _, _ in expected]
     for (run, status, says), (was, told) in zip(expected, programs(*runs), strict=True):
         assert (was, says in told) == (status, True), (run, was, told[-200:])

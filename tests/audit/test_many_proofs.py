@@ -12,14 +12,14 @@ import pytest
 from kms_schema.audit import prove_inclusion
 from kms_schema.audit.proofs.many import Prover
 from kms_schema.audit.proofs.prover import CannotProveError
-from kms_schema.audit.standalone import check_proof, check_proofs
+from kms_schema.audit.standalone import check_audit
 from support.engines import Engines
 from support.engines.database import Connection
 from support.statements import execute
 from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.trails import KEY, open_trail, seal_all, write
 
-KEYS = [check_proof.read_key(str(KEY.verifier))]
+KEYS = [check_audit.read_key(str(KEY.verifier))]
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +110,10 @@ def test_a_file_of_proofs_is_about_one_checkpoint(connection: Connection, tmp_pa
             assert seal is not None
             lines += [each.line or b"" for each in Prover(snapshot, seal).prove([place])]
     path.write_bytes(b"".join(lines))
-    with pytest.raises(check_proof.Refused, match="line 2: it is about another checkpoint"):
-        check_proofs.check(path, KEYS)
+    with pytest.raises(check_audit.Refused, match="line 2: it is about another checkpoint"):
+        check_audit.check_proofs(path, KEYS)
     path.write_bytes(lines[0])
-    assert check_proofs.check(path, KEYS)[0] == 1
+    assert check_audit.check_proofs(path, KEYS)[0] == 1
 
 
 def test_an_unsigned_seal_proves_nothing(engines: Engines, engine_name: str) -> None:

@@ -9,7 +9,7 @@ from kms_schema.audit.formats.merkle import CompactRange, inclusion_proof
 from kms_schema.audit.formats.notes import Note, sign
 from kms_schema.audit.formats.proof_documents import inclusion_document
 from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
-from kms_schema.audit.standalone.check_proof import Refused, check, read_key
+from kms_schema.audit.standalone.check_audit import Refused, check_proof, read_key
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from support.rows.smallest import audit_entry, insert
@@ -51,10 +51,10 @@ def test_entries_are_proved_until_somebody_changes_one(shared: SharedDatabase) -
         return inclusion_document(entry, index, hashes, checkpoint).encode()
 
     for index, entry in enumerate(entries):
-        check(proof(index, entry), KEYS, origin="kms.example/audit")
+        check_proof(proof(index, entry), KEYS, origin="kms.example/audit")
     with triggers_disabled(shared.connection):
         execute(shared.connection, "UPDATE key_audit_logs SET risk_score = 9 WHERE risk_score = 3")
     changed = trail(shared)
     (index,) = (number for number, pair in enumerate(zip(entries, changed, strict=True)) if pair[0] != pair[1])
     with pytest.raises(Refused, match="not the one at this place"):
-        check(proof(index, changed[index]), KEYS)
+        check_proof(proof(index, changed[index]), KEYS)

@@ -11,7 +11,7 @@ import pytest
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.audit.standalone.check_proof import check, read_key
+from kms_schema.audit.standalone.check_audit import check_proof, read_key
 from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.validator import validate
@@ -86,7 +86,7 @@ def test_every_checkpoint_and_proof_of_before_two_cuts_holds(cut: Cut) -> None:
             grown = [prove_consistency(trail, 1, number) for number in range(2, len(cut.checkpoints) + 1)]
             kept = prove_inclusion(trail, first)
     for proof in (*cut.proofs, *grown, kept):
-        assert check(proof.encode(), [read_key(str(KEY.verifier))])
+        assert check_proof(proof.encode(), [read_key(str(KEY.verifier))])
 
 
 def test_verification_since_any_seal_and_with_workers_finds_the_same(cut: Cut) -> None:

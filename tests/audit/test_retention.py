@@ -13,6 +13,7 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProveError, prove_consistency, prove_inclusion
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.retain import expired
+from kms_schema.audit.standalone import check_audit
 from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -20,7 +21,6 @@ from kms_schema.audit.storage.transactions import OpenTrail
 from support.engines import Database
 from support.statements import execute
 from tests.audit.aged import age
-from tests.audit.archives import AUDIT
 from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
 
@@ -33,10 +33,10 @@ def place(database: Database) -> Iterator[Retaining]:
         yield made
 
 
-def checked(program: str, *arguments: object) -> tuple[int, str]:
+def checked(check: str, *arguments: object) -> tuple[int, str]:
     """Run a checker as a process that knows nothing of this package."""
     done = subprocess.run(
-        [sys.executable, "-I", str(AUDIT / program), *map(str, arguments), "--key", str(KEY.verifier)],
+        [sys.executable, "-I", check_audit.__file__, check, *map(str, arguments), "--key", str(KEY.verifier)],
         capture_output=True,
         text=True,
         check=False,
@@ -74,10 +74,10 @@ def test_what_is_past_its_period_goes_and_all_that_was_ever_handed_out_still_ver
     for number, document in enumerate([*proofs, grown]):
         proof = tmp_path / f"{number}.json"
         proof.write_text(document, encoding="utf-8")
-        assert checked("check_proof.py", proof)[0] == 0
+        assert checked("proof", proof)[0] == 0
     tombstone = tmp_path / "tombstone.txt"
     tombstone.write_text(done.seal.checkpoint_text(), encoding="utf-8")
-    status, said = checked("check_archive.py", done.archive, "--tombstone", tombstone)
+    status, said = checked("archive", done.archive, "--tombstone", tombstone)
     assert (status, said.splitlines()[-1]) == (0, "the archive holds")
     assert f"the {done.removed} entries of leaves 0 to" in said
 
@@ -96,7 +96,7 @@ def test_entries_go_in_turn_as_their_periods_end_each_time_to_an_archive_of_its_
     time.sleep(max(0, ended - time.monotonic()))  # the period of these ends meanwhile, by the database's clock
     (second,) = place.retain(tmp_path)
     assert (first.removed >= EXPIRED, second.removed) == (True, 7)
-    assert [checked("check_archive.py", archive)[0] for archive in sorted(tmp_path.iterdir())] == [0, 0]
+    assert [checked("archive", archive)[0] for archive in sorted(tmp_path.iterdir())] == [0, 0]
     with closing(place.database.connect()) as connection:
         verdict = verified(connection, trusted=(KEY.verifier,))
         assert (verdict.faults, verdict.removed) == ([], first.removed + 7)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
-from kms_schema.audit.standalone import check_proof
+from kms_schema.audit.standalone import check_audit
 from support.engines import Database
 from support.rows.smallest import audit_entry, insert
 from support.statements import execute
@@ -25,7 +25,7 @@ def test_nothing_is_exported_that_its_own_checker_would_refuse(
         with closing(database.connect()) as connection:
             before = written_sequences(connection)
         for longest, what in ((300, r"the proof of seal \d+"), (2000, r"entry \S+ \(sequence \d+\)")):
-            monkeypatch.setattr(check_proof, "LONGEST", longest)
+            monkeypatch.setattr(check_audit, "LONGEST", longest)
             with pytest.raises(CannotProveError, match=f"{what} takes .* has at most {longest}: nothing is exported"):
                 place.retain(tmp_path)
         with closing(database.connect()) as connection:

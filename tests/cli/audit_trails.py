@@ -16,7 +16,7 @@ from support.rows.smallest import audit_entry, insert
 from support.statements import execute
 from support.violations.triggers_disabled import triggers_disabled
 
-CHECKER = REPOSITORY / "kms_schema" / "audit" / "standalone" / "check_proof.py"
+CHECKER = REPOSITORY / "kms_schema" / "audit" / "standalone" / "check_audit.py"
 ORIGIN = "kms.example/audit"
 MANY = (
     "INSERT INTO key_audit_logs (event_type, event_category, event_description, security_level, risk_score)"
@@ -70,7 +70,16 @@ class Trail:
         proof = self.folder / "proof.json"
         proof.write_text(document, encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-I", str(CHECKER), str(proof), "--trust", str(self.trusted), *map(str, arguments)],
+            [
+                sys.executable,
+                "-I",
+                str(CHECKER),
+                "proof",
+                str(proof),
+                "--trust",
+                str(self.trusted),
+                *map(str, arguments),
+            ],
             capture_output=True,
             text=True,
             check=False,

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from kms_schema.audit.formats.keys import SigningKey, write_signing_key
-from kms_schema.audit.standalone.check_archive import check
-from kms_schema.audit.standalone.check_proof import read_key
+from kms_schema.audit.standalone.check_audit import check_archive, read_key
 from kms_schema.cli.audit import retention as command
 from kms_schema.roles.definition import Role
 from support.engines import Database
@@ -70,7 +69,7 @@ def test_what_is_removed_is_said_and_its_checkpoint_printed(prepared: Prepared) 
     assert f"\ntombstone {removed} {removed} " in done.out
     cut = prepared.folder / "cut.txt"
     cut.write_text(done.out, encoding="utf-8")
-    shown = check(archive, [read_key(str(KEY.verifier))], done.out)
+    shown = check_archive(archive, [read_key(str(KEY.verifier))], done.out)
     assert shown.end_leaf == removed
     again = prepared.retain()
     assert (again.status, again.out, again.err) == (0, "", "no entry has expired\n")
@@ -109,7 +108,7 @@ def test_the_run_that_completes_another_one_prints_and_publishes_its_checkpoint(
     assert kept.exists(), "the checkpoint of the tombstone was not published"
     published = kept.read_text(encoding="utf-8")
     (archive,) = prepared.archive.iterdir()
-    assert check(archive, [read_key(str(KEY.verifier))], published).end_leaf == removed
+    assert check_archive(archive, [read_key(str(KEY.verifier))], published).end_leaf == removed
     if style == "text":
         assert done.out == published
     else:
@@ -220,7 +219,7 @@ def test_an_export_is_an_archive_and_removes_nothing(prepared: Prepared) -> None
     assert done.out.startswith(f"entries: {len(before)}, leaves 0 to {len(before) - 1} of kms-schema/")
     later = prepared.folder / "later.jsonl.gz"
     assert prepared.audit("export", later, "--since", 1, "--until", 2).status == 0
-    archives = [check(each, [read_key(str(KEY.verifier))]) for each in (file, later)]
+    archives = [check_archive(each, [read_key(str(KEY.verifier))]) for each in (file, later)]
     assert [each.end_leaf for each in archives] == [len(before)] * 2
     assert prepared.sequences() == before
     content = file.read_bytes()

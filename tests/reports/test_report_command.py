@@ -1,6 +1,7 @@
 """`kms-schema report`: its files, its entry, and its exit status."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from kms_schema.audit.standalone import check_audit
 from support.engines import Database, Engines
-from support.engines.programs import REPOSITORY
 from support.programs.commands import Said, kms_schema
 from support.statements import execute
 from tests.reports.populated import TRUST, period, populate
@@ -70,9 +71,9 @@ def test_a_report_is_recorded_and_its_proofs_are_checked_without_the_database(
     assert document["recorded"] is True
     (tmp_path / "keys.txt").write_text(TRUST, encoding="utf-8")
     proofs = [each for each in names if each.endswith(".jsonl.gz")]
-    program = REPOSITORY / "scripts" / "check_audit_proofs.py"
-    words = [sys.executable, "-I", str(program), *proofs, "--trust", "keys.txt", "--checkpoint", names[1]]
-    checked = subprocess.run(words, check=False, capture_output=True, text=True)
+    words = ["proofs", *proofs, "--trust", "keys.txt", "--checkpoint", names[1]]
+    program = [sys.executable, "-I", check_audit.__file__]
+    checked = subprocess.run([*program, *words], check=False, capture_output=True, text=True)
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "all proofs hold"), checked.stderr
 
 
@@ -161,10 +162,9 @@ def test_a_period_before_the_log_or_in_the_future_is_wrong_usage(own: Database, 
 
 def test_without_cryptography_no_proof_is_said_not_to_hold(tmp_path: Path) -> None:
     (tmp_path / "cryptography.py").write_text("raise ImportError", encoding="utf-8")
-    for name in ("check_proof.py", "check_proofs.py"):
-        copy = tmp_path / name
-        copy.write_bytes((REPOSITORY / "kms_schema" / "audit" / "standalone" / name).read_bytes())
-        words = [sys.executable, str(copy), "none.jsonl", "--key", TRUST.strip()]
+    copy = shutil.copy(check_audit.__file__, tmp_path)
+    for check in ("proof", "proofs"):
+        words = [sys.executable, copy, check, "none.jsonl", "--key", TRUST.strip()]
         done = subprocess.run(words, check=False, capture_output=True, text=True)
         assert (done.returncode, "pip install cryptography" in done.stderr) == (2, True), done.stderr
 

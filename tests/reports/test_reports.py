@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kms_schema.audit.formats.keys import VerifierKey
-from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
+from kms_schema.audit.standalone import check_audit
 from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
 from kms_schema.reports.formats import oscal
 from kms_schema.reports.reading import plain
@@ -34,7 +34,7 @@ from tests.reports.populated import HOSTILE, now, write
 pytestmark = pytest.mark.versions("oldest and newest")
 
 SCHEMA = json.loads((REPOSITORY / "kms_schema" / "reports" / "report.schema.json").read_text(encoding="utf-8"))
-KEYS = [check_proof.read_key(str(KEY.verifier))]
+KEYS = [check_audit.read_key(str(KEY.verifier))]
 
 
 def claim(written: Written, name: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_a_report_says_what_it_is_about_and_has_a_proof_of_each_entry(connection
     for path in files:
         entries = quoted[path.name]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == entries["sha256"]
-        count, about = check_proofs.check(path, KEYS, kept=checkpoint.read_text(encoding="utf-8"))
+        count, about = check_audit.check_proofs(path, KEYS, kept=checkpoint.read_text(encoding="utf-8"))
         assert (count, entries["unproven"]) == (entries["count"], 0)
         assert f"{written.document['checkpoint']['size']} entries" in about
         proofs = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
@@ -81,10 +81,10 @@ def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp
         (b"\n", "line 1: this is not JSON"),
     ):
         changed.write_bytes(content)
-        with pytest.raises(check_proof.Refused, match=says):
-            check_proofs.check(changed, KEYS)
-    with pytest.raises(check_proof.Refused, match="not signed by a key that you trust"):
-        check_proofs.check(path, [check_proof.read_key(str(FORGER.verifier))])
+        with pytest.raises(check_audit.Refused, match=says):
+            check_audit.check_proofs(changed, KEYS)
+    with pytest.raises(check_audit.Refused, match="not signed by a key that you trust"):
+        check_audit.check_proofs(path, [check_audit.read_key(str(FORGER.verifier))])
     assert VerifierKey.parse(written.document["checkpoint"]["verifier_key"]) == KEY.verifier
 
 
@@ -172,7 +172,7 @@ def test_more_than_a_thousand_entries_are_in_the_file_of_proofs(connection: Conn
     assert registry["row_count"] == len(whole["rows"]) == 4
     administration = claim(written, "administration")["entries"]
     assert len(administration["rows"]) == 1 < administration["count"]
-    assert check_proofs.check(tmp_path / administration["attachment"], KEYS)[0] == administration["count"]
+    assert check_audit.check_proofs(tmp_path / administration["attachment"], KEYS)[0] == administration["count"]
 
 
 def test_what_cannot_be_reported_is_said_and_leaves_no_file(connection: Connection, tmp_path: Path) -> None:
@@ -290,6 +290,6 @@ def test_the_archive_that_a_report_names_proves_the_entries_of_the_period(
     path = tmp_path / "archive.jsonl.gz"
     done = kms_schema(*command.replace("FILE", str(path)).split()[1:], url=database.url)
     assert done.status == 0, done.err
-    archive = check_archive.check(path, KEYS)
+    archive = check_audit.check_archive(path, KEYS)
     assert (archive.first_leaf, archive.end_leaf) == (1, 2)
     engines[engine_name].drop(database)

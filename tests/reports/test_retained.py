@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit.standalone import check_archive, check_proof
+from kms_schema.audit.standalone import check_audit
 from kms_schema.audit.storage.postgresql.transactions import PostgresqlTransaction
 from kms_schema.audit.storage.sqlite.transactions import SqliteTransaction
 from kms_schema.reports.claims import CLAIMS
@@ -88,7 +88,7 @@ def test_removed_entries_leave_claims_for_review(database: Database, tmp_path: P
     assert {before[name]["state"] for name in ("recorded", "destructions", "who")} == {"satisfied"}
     assert {name: after[name]["state"] for name in OF_REMOVED} == dict.fromkeys(OF_REMOVED, "for review")
     assert retained.archive is not None
-    digest = check_archive.check(retained.archive, [check_proof.read_key(str(KEY.verifier))]).sha256.hex()
+    digest = check_audit.check_archive(retained.archive, [check_audit.read_key(str(KEY.verifier))]).sha256.hex()
     for name in OF_REMOVED:
         assert any(f"up to {day}" in after[name]["reason"] for day in days)
         assert after[name]["figures"][-1]["rows"][0][-1] == digest

@@ -1,4 +1,4 @@
-"""Proofs as JSON documents, which `check_proof.py`, or any other program, verifies without the database."""
+"""Proofs as JSON documents, which `check_audit.py`, or any other program, verifies without the database."""
 
 import json
 from collections.abc import Sequence

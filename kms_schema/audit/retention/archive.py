@@ -2,7 +2,7 @@
 
 The first line states which leaves follow, the other lines are entries in the order of the tree. One proof covers all of
 them: the leaves extend the tree before the first to the tree after the last, and a consistency proof leads from that to
-the checkpoint. `check_archive.py` verifies an archive without the database; the page "retention" of the documentation
+the checkpoint. `check_audit.py` verifies an archive without the database; the page "retention" of the documentation
 has the format.
 """
 
@@ -17,7 +17,7 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import EncodingError, Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
 from kms_schema.audit.proofs.prover import CannotProveError, Nodes, not_in_json
-from kms_schema.audit.standalone import check_proof
+from kms_schema.audit.standalone import check_audit
 from kms_schema.audit.storage.entries import Entries
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -43,7 +43,7 @@ def write_archive(
     depend on the leaves and the seal alone. progress: called with the leaves that are written, and all leaves.
 
     Raises `CannotProveError` if the seal is not signed, or if an entry is missing, is not the one that was sealed, or
-    has no line that `check_archive.py` reads. An archive never contains a forged entry. Example::
+    has no line that `check_audit.py` reads. An archive never contains a forged entry. Example::
 
         with Path("audit.jsonl.gz").open("xb") as file:
             write_archive(snapshot, file, seal, range(seal.tree_size))
@@ -83,9 +83,9 @@ def _entry_line(entry: bytes) -> bytes:
 
 def _line(document: object, what: str) -> bytes:
     line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    if len(line) > check_proof.LONGEST:
+    if len(line) > check_audit.LONGEST:
         raise CannotProveError(
-            f"{what} takes {len(line)} bytes, and a line of an archive has at most {check_proof.LONGEST}: nothing is"
+            f"{what} takes {len(line)} bytes, and a line of an archive has at most {check_audit.LONGEST}: nothing is"
             " exported, since no checker would read it"
         )
     return line

@@ -20,8 +20,8 @@ from kms_schema.audit.retention.archive import Exported, sha256_of, write_archiv
 from kms_schema.audit.retention.expiring import Expired, expired
 from kms_schema.audit.retention.left import refuse_forged, signed_seal
 from kms_schema.audit.sealing.sealer import refuse_other_key, seal_tombstone
-from kms_schema.audit.standalone import check_archive
-from kms_schema.audit.standalone.check_proof import Key, Refused, read_key
+from kms_schema.audit.standalone import check_audit
+from kms_schema.audit.standalone.check_audit import Key, Refused, read_key
 from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -178,7 +178,7 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
         with named_file(path) as file:
             write_archive(snapshot, file, seal, range(cut.first_leaf, cut.end_leaf), progress=progress)
             file.flush()
-            made = check_archive.check(Path(file.name), [key], origin=seal.origin)
+            made = check_audit.check_archive(Path(file.name), [key], origin=seal.origin)
     except FileExistsError:
         return path, _there_already(path, [key, *_keys_before(snapshot)], made).sha256
     except Refused as error:
@@ -192,11 +192,13 @@ def _keys_before(snapshot: Snapshot) -> list[Key]:
     return [read_key(each) for each in {seal.verifier_key for seal in seals if seal} if each is not None]
 
 
-def _there_already(path: Path, keys: list[Key], made: check_archive.Archive) -> check_archive.Archive:
+def _there_already(path: Path, keys: list[Key], made: check_audit.Archive) -> check_audit.Archive:
     """Return the archive that has the name. Raises `TrailError` unless it has the same entries as `made`."""
     with suppress(Refused):
         found = (
-            check_archive.check(path, keys, origin=made.origin) if path.is_file() and not path.is_symlink() else None
+            check_audit.check_archive(path, keys, origin=made.origin)
+            if path.is_file() and not path.is_symlink()
+            else None
         )
         if (
             found

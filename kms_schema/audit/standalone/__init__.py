@@ -1,1 +1,1 @@
-"""Programs of one file that check proofs and archives without this package."""
+"""A program of one file that checks proofs and archives without this package."""

@@ -13,7 +13,7 @@ from kms_schema.cli.audit.verify import external_checkpoint
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import where
 
-_CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json \\\n    --trust keys.txt"
+_CHECK = "python -m kms_schema.audit.standalone.check_audit proof proof.json \\\n    --trust keys.txt"
 _STATUS = "\n\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 could not connect or not allowed."
 
 

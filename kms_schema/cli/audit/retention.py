@@ -27,14 +27,14 @@ from kms_schema.text.printable import counted
 if TYPE_CHECKING:
     from kms_schema.audit.retention.retain import Retained
 
-_CHECK = "python -m kms_schema.audit.standalone.check_archive"
+_CHECK = "python -m kms_schema.audit.standalone.check_audit archive"
 _number = click.IntRange(1, LARGEST)
 
 
 @click.command(
     "export",
     epilog="\b\nExamples:\n  kms-schema audit export audit.jsonl.gz --since 120"
-    f"\n  {_CHECK} FILE --trust keys.txt"
+    f"\n  {_CHECK} FILE \\\n    --trust keys.txt"
     "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
 )
 @click.argument("file", type=OutputFile(only_files=True))
