@@ -50,7 +50,7 @@ def deploy(administrator: Reader, shop: str) -> None:
     for block in section("operations.md", "First deployment"):
         said = administrator.types([block])
         assert ("preflight" in block.text) == ("\nGO\n" in said)
-        assert ("check_proof" in block.text) == said.endswith("\nthe proof holds\n")
+        assert ("check_audit" in block.text) == said.endswith("\nthe proof holds\n")
         assert ("decrypt" in block.text) == said.endswith("\nDE89 3704\n")
     assert "no drift: 2 info" in said
     refused = administrator.types([Block("sh", f"{PREFLIGHT} | grep -c 'GRANT kms_owner TO kms_migrator'\n")])

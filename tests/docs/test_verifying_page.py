@@ -28,7 +28,7 @@ from tests.docs.verifying_page import BLOCKS, LET_IN, PAGE
 def handed_over(database: Database, tmp_path: Path) -> Trail:
     """The files of an auditor on the page: a checkpoint, a key, the checker, and a trail that has grown since."""
     trail = trail_of(database, tmp_path)
-    shutil.copy(CHECKER, tmp_path / "check_proof.py")
+    shutil.copy(CHECKER, tmp_path / "check_audit.py")
     shutil.copy(trail.trusted, tmp_path / "seal.key.pub")
     trail.write(3)
     trail.seal(name="checkpoint.txt")
