@@ -17,30 +17,17 @@ import click
 from kms_schema._version import __version__
 from kms_schema.cli import interrupts, messages, streams
 from kms_schema.cli.arguments import for_people
+from kms_schema.cli.command_groups import Commands
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
-_COMMANDS = {
+_KERNEL = {
     "audit": Lazy("kms_schema.cli.audit:audit", "Seal, verify and prove the audit trail"),
-    "check": Lazy("kms_schema.cli.check:check_command", "Check the state for Nagios or Icinga"),
     "current": Lazy("kms_schema.cli.migrations:current", "Show the revision of the database"),
-    "destroy-version": Lazy("kms_schema.cli.destroy_version:destroy_version", "Destroy the material of a key version"),
     "downgrade": Lazy("kms_schema.cli.migrations:downgrade", "Downgrade the database to a revision"),
-    "handover": Lazy("kms_schema.cli.handover:handover", "Hand a key version to somebody else"),
     "harden": Lazy("kms_schema.cli.harden:harden", "Refuse DDL on the schema by event triggers"),
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
-    "hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs"),
-    "inventory": Lazy("kms_schema.cli.inventory:inventory_command", "Write an inventory of all keys"),
-    "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
-    "metrics": Lazy("kms_schema.cli.metrics:metrics", "Export metrics to Prometheus"),
-    "policies": Lazy("kms_schema.cli.policies:policies", "Create and change rotation policies"),
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
-    "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
-    "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),
-    "report": Lazy("kms_schema.cli.report:report_command", "Write a report about a standard and a period"),
-    "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),
-    "roots": Lazy("kms_schema.cli.roots:roots", "Check and create root keys"),
-    "rotations": Lazy("kms_schema.cli.rotations:rotations", "Schedule, claim and complete rotations"),
     "sql": Lazy("kms_schema.cli.migrations:sql", "Write the SQL of an upgrade or downgrade"),
     "stamp": Lazy("kms_schema.cli.migrations:stamp", "Record a revision without running it"),
     "upgrade": Lazy("kms_schema.cli.migrations:upgrade", "Upgrade the database to a revision"),
@@ -48,7 +35,7 @@ _COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=Commands(_KERNEL), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kms-schema")
 def program() -> None:
     """Create, validate and operate the database of a key-management system.

@@ -7,7 +7,7 @@ table of its name, such as `[tool.kms-schema.audit.seal]`, the common ones in `[
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -102,22 +102,26 @@ def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
             raise click.UsageError(f"{option.envvar} is empty: give it a value, or unset it")
 
 
-def defaults_of(command: click.Command, path: Sequence[str], groups: Sequence[Iterable[str]] = ()) -> dict[str, Any]:
+def defaults_of(
+    command: click.Command, path: Sequence[str], groups: Callable[[], Sequence[Iterable[str]]] = tuple
+) -> dict[str, Any]:
     """Return what pyproject.toml in the current folder says of the options of a command, by the names of click.
 
-    `path` has the words of the command, and `groups` the names of the commands beside each of them. Raises `UsageError`
-    for a file that cannot be read, for an unknown name and for an empty value; no value is shown.
+    `path` has the words of the command, and `groups` returns the names of the commands beside each of them. Raises
+    `UsageError` for a file that cannot be read, for an unknown name and for an empty value; no value is shown.
 
-        defaults_of(command, ["audit", "seal"], [program.list_commands(context), audit.list_commands(context)])
+        defaults_of(command, ["audit", "seal"], lambda: [program.list_commands(context), audit.list_commands(context)])
     """
     try:
         table = read_project()
     except DatabaseUrlError as error:
         raise click.UsageError(in_a_line(str(error))) from None
+    if not table:
+        return {}
     options = {name_of(each): each for each in configurable(command) if name_of(each) not in NOT_IN_FILE}
     found = {name: value for name, value in table.items() if name in options and is_common(options[name])}
     words = "tool.kms-schema"
-    for word, names in zip_longest(path, groups[: len(path)], fillvalue=()):
+    for word, names in zip_longest(path, groups()[: len(path)], fillvalue=()):
         _refuse_unknown_tables(table, words, tuple(names))
         table, words = table.get(str(word), {}), f"{words}.{word}"
         if not isinstance(table, Mapping):

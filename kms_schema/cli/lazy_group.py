@@ -1,6 +1,7 @@
 """Groups of commands that import a command when it is used: importing all would cost each the slowest one's imports."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -18,6 +19,12 @@ class Lazy(NamedTuple):
     """Its place, as `module:name`."""
     help: str
     """The command in a listing: imperative, at most 45 characters."""
+
+
+def load(where: str) -> Any:
+    """Import a place that is written as `module:name`, and return it."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
 
 
 class LazyGroup(click.Group):
@@ -39,8 +46,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self._lazy:
             return None
-        module, _, name = self._lazy[cmd_name].where.partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        command: click.Command = load(self._lazy[cmd_name].where)
         messages.add_options(command)
         configuration.name_variables(command, self._path(cmd_name))
         configuration.refuse_unstorable(command)
@@ -63,7 +69,7 @@ class LazyGroup(click.Group):
                 try:
                     configuration.refuse_empty(command, rest)
                     command.context_settings["default_map"] = configuration.defaults_of(
-                        command, self._path(name), _names(ctx)
+                        command, self._path(name), partial(_names, ctx)
                     )
                 except click.UsageError as error:
                     if (of_command := getattr(command, "usage_error", None)) is None:

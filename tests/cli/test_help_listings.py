@@ -12,6 +12,7 @@ import pytest
 
 from kms_schema.cli import program
 from kms_schema.cli.arguments import closest
+from kms_schema.cli.command_groups import entries
 from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy
@@ -119,8 +120,9 @@ def test_a_listing_imports_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     own = {
         f"kms_schema.cli.{name}"
-        for name in ("arguments", "configuration", "interrupts", "lazy_group", "messages", "streams")
+        for name in ("arguments", "command_groups", "configuration", "interrupts", "lazy_group", "messages", "streams")
     }
+    tables = {place.partition(":")[0] for place in entries()}
     assert set(done.stderr.split()) == {
         "kms_schema._version",
         "kms_schema.database",
@@ -135,6 +137,7 @@ def test_a_listing_imports_no_command() -> None:
         "kms_schema.database.url_parameters",
         "kms_schema.cli",
         *own,
+        *tables,
     }
 
 

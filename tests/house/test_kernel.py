@@ -1,10 +1,14 @@
 """The kernel works alone: a wheel without what follows it in ARCHITECTURE.md, and without the commands of that."""
 
+import re
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 
+from kms_schema.cli import program
+from kms_schema.cli.command_groups import Commands, entries
 from support.engines import Database
 from support.engines.programs import REPOSITORY
 from support.import_graph import all_imports, modules
@@ -36,6 +40,8 @@ def checkout(tmp_path: Path) -> Path:
         shutil.rmtree(copy / "kms_schema" / name)
     for module in commands_of_others():
         (copy / modules()[module].relative_to(REPOSITORY)).unlink()
+    for place in {*entries()}:
+        shutil.rmtree(copy / modules()[place.partition(":")[0]].relative_to(REPOSITORY).parent)
     return copy
 
 
@@ -57,3 +63,5 @@ def test_a_wheel_of_the_kernel_upgrades_validates_seals_and_verifies(
     says("audit", "seal", "--key", "seal.key")
     assert "sound" in says("audit", "verify", "--trust", "seal.key.pub")
     assert says("preflight")
+    listed = re.findall(r"^  ([a-z-]+)  ", says("--help").partition("Commands:")[2], re.MULTILINE)
+    assert listed == sorted({*program.list_commands(click.Context(program))} - {*Commands({})})

@@ -4,6 +4,10 @@ import click
 
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
+IN_PROGRAM = {
+    "check": Lazy("kms_schema.cli.check:check_command", "Check the state for Nagios or Icinga"),
+    "metrics": Lazy("kms_schema.cli.metrics:metrics", "Export metrics to Prometheus"),
+}
 _COMMANDS = {
     "alertmanager": Lazy(
         "kms_schema.cli.metrics.alerting:alertmanager_command", "Print a configuration of Alertmanager"

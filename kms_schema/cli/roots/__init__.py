@@ -4,6 +4,10 @@ import click
 
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
+IN_PROGRAM = {
+    "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
+    "roots": Lazy("kms_schema.cli.roots:roots", "Check and create root keys"),
+}
 _COMMANDS = {
     "check": Lazy("kms_schema.cli.roots.checking:check_command", "Open every row under root keys"),
     "create": Lazy("kms_schema.cli.roots.creating:create_command", "Create a root key in a PKCS#11 token"),
