@@ -12,6 +12,7 @@ import click
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.connection_hints import connection_hint
 from kms_schema.database.lock_holders import TABLES, described, limits, rows_of
+from kms_schema.database.messages import driver_message
 from kms_schema.database.url import DatabaseUrl
 from kms_schema.errors import KmsSchemaError
 from kms_schema.text.printable import in_a_line
@@ -202,8 +203,7 @@ def holder_named(connection: "psycopg.Connection[Any] | sqlite3.Connection") -> 
     except _driver_errors() as error:
         if isinstance(connection, sqlite3.Connection) or error.sqlstate != LOCKED:
             raise
-        primary = error.diag.message_primary or str(error)
-        reason = f"{' '.join(primary.split())}; another session{_holder(connection, error)} has the lock"
+        reason = f"{driver_message(error)}; another session{_holder(connection, error)} has the lock"
         message = f"{reason}: wait for it or end it, and run this again"
         raise CannotConnect(in_a_line(message)) from None
 

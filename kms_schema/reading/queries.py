@@ -1,7 +1,7 @@
 """Queries in files, one each: `queries/NAME.sql` in the folder of a package, rendered for an engine.
 
 Where the engines need different statements, the file is in the folder `postgresql` or `sqlite` below. `parts` has what
-several queries share. In a file:
+several queries share, and `reading/parts` what several packages do. In a file:
 
 - `{schema}.` stands before each table; on SQLite it is `main.`
 - `{name(arguments)}` is an expression of the dialect, such as `{hours_after(rotation.failed_at, 192)}`. Arguments may
@@ -18,6 +18,7 @@ from pathlib import Path
 from kms_schema.reading.dialects import DIALECTS
 from kms_schema.text.identifiers import quoted
 
+_SHARED = Path(__file__).parent / "parts"
 _CALL = re.compile(r"\{([a-z_]+)\(((?:[^{}]|\{[a-z_]+\})*)\)\}")
 _WORD = re.compile(r"\{([a-z_]+)\}")
 _VALUE = re.compile(r"%\((\w+)\)s")
@@ -72,7 +73,7 @@ def _part(folder: Path, engine: str, name: str, *arguments: str) -> str:
 
 
 def _text(folder: Path, name: str, engine: str) -> str:
-    paths = (folder / place / f"{name}.sql" for place in (engine, "", "parts"))
+    paths = (place / f"{name}.sql" for place in (folder / engine, folder, folder / "parts", _SHARED))
     path = next((each for each in paths if each.exists()), None)
     if path is None:
         raise FileNotFoundError(f"{folder} has no query {name}.sql for {engine}")

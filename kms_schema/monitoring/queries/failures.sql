@@ -14,14 +14,7 @@ FROM (
         FROM {schema}.key_rotations {indexed_by(idx_key_rotations_scheduling_covering)}
         WHERE status IN ('SCHEDULED', 'RUNNING') AND failed_at IS NOT NULL
     ) AS rotation
-    WHERE NOT EXISTS (
-        SELECT 1 FROM {schema}.key_rotations AS success
-        WHERE success.key_id = rotation.key_id AND success.status || '' = 'COMPLETED'
-            AND success.completed_at >= rotation.failed_at
-    ) AND NOT EXISTS (
-        SELECT 1 FROM {schema}.key_versions AS newer
-        WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
-    )
+    WHERE NOT {part(later_success, rotation)} AND NOT {part(later_version, rotation)}
     GROUP BY rotation.key_id
 ) AS failed
 CROSS JOIN {schema}.key_masters AS master

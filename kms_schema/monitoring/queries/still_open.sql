@@ -47,7 +47,7 @@ FROM (
             SELECT key_id, started_at FROM {schema}.key_rotations WHERE status = 'RUNNING'
             UNION ALL
             SELECT pending.key_id, pending.next_retry_at FROM {schema}.key_rotations AS pending
-            WHERE pending.next_retry_at <= {hours_after(pending.failed_at, 192)} AND {part(pending)}
+            WHERE {part(retry_in_time, pending)} AND {part(pending)}
         ) AS rotation
         GROUP BY key_id
     ) AS planned

@@ -3,13 +3,5 @@ FROM {schema}.key_rotations AS rotation JOIN {schema}.key_masters AS master ON m
 WHERE rotation.status = 'FAILED' AND master.status = 'active'
     AND NOT (rotation.retry_count < rotation.max_retries AND rotation.next_retry_at IS NOT NULL
         AND rotation.next_retry_at > {day_ago} AND rotation.next_retry_at < {in_a_week})
-    AND NOT EXISTS (
-        SELECT 1 FROM {schema}.key_rotations AS success
-        WHERE success.key_id = rotation.key_id AND success.status = 'COMPLETED'
-            AND success.completed_at >= rotation.failed_at
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM {schema}.key_versions AS newer
-        WHERE newer.key_id = rotation.key_id AND newer.activated_at >= rotation.failed_at
-    )
+    AND NOT {part(later_success, rotation)} AND NOT {part(later_version, rotation)}
 ORDER BY rotation.failed_at, master.key_id

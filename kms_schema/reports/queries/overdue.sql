@@ -5,13 +5,7 @@ WITH waiting AS MATERIALIZED (
         min(CASE rotation.status WHEN 'FAILED' THEN rotation.next_retry_at ELSE rotation.scheduled_at END) AS planned_at
     FROM {schema}.key_rotations AS rotation
     WHERE rotation.status IN ('SCHEDULED', 'RUNNING')
-        OR (rotation.status = 'FAILED' AND rotation.next_retry_at <= {hours_after(rotation.failed_at, 192)}
-            AND rotation.retry_count < rotation.max_retries
-            AND NOT EXISTS (
-                SELECT 1 FROM {schema}.key_rotations AS success
-                WHERE success.key_id = rotation.key_id AND success.status = 'COMPLETED'
-                    AND success.completed_at >= rotation.failed_at
-            ))
+        OR (rotation.status = 'FAILED' AND {part(retry_in_time, rotation)} AND NOT {part(later_success, rotation)})
     GROUP BY rotation.key_id
 ),
 waiting_key AS MATERIALIZED (

@@ -11,8 +11,7 @@ WHERE id = ANY (ARRAY(
             WHERE other.key_id = pending.key_id AND (
                 other.status IN ('SCHEDULED', 'RUNNING')
                 OR (other.status = 'FAILED'
-                    AND other.next_retry_at <= {hours_after(other.failed_at, 192)}
-                    AND other.retry_count < other.max_retries
+                    AND {part(retry_in_time, other)}
                     AND (other.failed_at, other.id) > (pending.failed_at, pending.id))
             )
             OFFSET 0
