@@ -25,7 +25,8 @@ WRITE = """WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number 
 INSERT INTO key_audit_logs (event_type, event_category, event_description)
 SELECT 'TEST', 'LIFECYCLE', 'x' FROM counted"""
 STATEMENTS = [
-    "BEGIN", "SELECT set_config('row_security'", "SELECT to_regclass", "SELECT \"public\".lock_key_audit_seals",
+    "BEGIN", "SELECT set_config('row_security'", "SELECT 'pg_catalog.pg_attribute'", "SELECT (SELECT tableoid",
+    "SELECT to_regclass", "SELECT \"public\".lock_key_audit_seals",
     "SELECT seal_number", "SELECT seal_number", "SELECT seal_number", "SELECT int8in(xid8out(pg_snapshot_xmin", "COPY",
     "SELECT int8in(xid8out(pg_current_xact_id", "SELECT to_char",
     "INSERT INTO \"public\".key_audit_seals", "INSERT INTO \"public\".key_audit_leaves",

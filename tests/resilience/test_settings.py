@@ -114,6 +114,25 @@ def test_lists_and_verification_read_a_database_of_bytes(encoded: Database) -> N
     assert "seal 1 cannot be read: the text of a note is UTF-8" in verified.stdout
 
 
+@pytest.mark.parametrize("encoded", ["SQL_ASCII"], indirect=True)
+@pytest.mark.versions("newest")
+def test_an_entry_of_bytes_that_are_no_text_is_a_fault(encoded: Database) -> None:
+    with closing(encoded.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        insert(connection, "key_masters", **active_key_master())
+        seal_all(connection)
+        insert(connection, "key_masters", **active_key_master())
+        execute(connection, "ALTER TABLE key_audit_logs DISABLE TRIGGER ALL")
+        [(last,)] = execute(connection, "SELECT max(sequence) FROM key_audit_logs").fetchall()
+        changed = r"UPDATE key_audit_logs SET user_agent = E'a\xff' WHERE sequence IN (1, :last)"
+        execute(connection, changed, {"last": last})
+        seal_all(connection)
+    verified = kms_schema("audit", "verify", "--database-url", encoded.url)
+    assert (verified.returncode, verified.stderr) == (1, ""), verified.stderr
+    for said in ("(sequence 1) is not what was sealed", f"(sequence {last}) has a text that is not UTF-8"):
+        assert said in verified.stdout
+
+
 def test_many_objects_with_our_names_elsewhere_are_none_of_ours(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(

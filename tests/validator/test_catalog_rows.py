@@ -20,6 +20,20 @@ CHANGES = {
         "UPDATE pg_trigger SET tgdeferrable = true, tginitdeferred = true WHERE tgname = 'guard_key_version_bounds'"
     ),
     "table key_rotations": "UPDATE pg_class SET reltoastrelid = 0 WHERE relname = 'key_rotations'",
+    "table key_masters": (
+        "UPDATE pg_index SET indisvalid = false"
+        " WHERE indrelid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'key_masters'::regclass)"
+    ),
+    "table key_audit_logs": (
+        "UPDATE pg_class SET reltoastrelid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'key_versions'::regclass)"
+        " WHERE oid = 'key_audit_logs'::regclass"
+    ),
+    "sequence key_audit_logs_sequence_seq": (
+        "CREATE TABLE h (last_value bigint, log_cnt bigint, is_called boolean); INSERT INTO h VALUES (2, 0, true);"
+        "CREATE VIEW v AS SELECT * FROM h; UPDATE pg_rewrite SET ev_class = 'key_audit_logs_sequence_seq'::regclass"
+        " WHERE ev_class = 'v'::regclass;"
+        "UPDATE pg_class SET relhasrules = true WHERE oid = 'key_audit_logs_sequence_seq'::regclass"
+    ),
     "constraint key_audit_logs.fk_key_audit_logs_key_id_key_masters": (
         "UPDATE pg_constraint SET conpfeqop = ARRAY['<>(uuid,uuid)'::regoperator::oid]"
         " WHERE conname = 'fk_key_audit_logs_key_id_key_masters'"

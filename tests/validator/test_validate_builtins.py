@@ -1,5 +1,6 @@
 """Built-in objects that a superuser replaced, and objects in pg_catalog that a call can mean instead, are found."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
+from kms_schema.database import system_catalogs
 from kms_schema.validator import Finding, ValidationError
 from kms_schema.validator.catalog import builtins
 from support.engines import Database
@@ -175,14 +177,82 @@ def test_a_cast_that_fails_is_named(connection: Connection) -> None:
         validate(connection)
 
 
+CATALOGS = {
+    "pg_rewrite": (
+        "ALTER TABLE pg_catalog.pg_rewrite RENAME TO pg_rewrite0;"
+        "CREATE VIEW pg_catalog.pg_rewrite AS SELECT * FROM pg_catalog.pg_rewrite0"
+    ),
+    "pg_class": (
+        "ALTER TABLE pg_catalog.pg_class RENAME TO pg_class0;"
+        "CREATE VIEW pg_catalog.pg_class AS SELECT * FROM pg_catalog.pg_class0"
+    ),
+    "pg_cast": (
+        "ALTER TABLE pg_catalog.pg_cast RENAME TO pg_cast0;"
+        "CREATE TABLE pg_catalog.pg_cast AS SELECT * FROM pg_catalog.pg_cast0"
+    ),
+    "pg_roles": (
+        "ALTER VIEW pg_catalog.pg_roles RENAME TO pg_roles0;"
+        "CREATE MATERIALIZED VIEW pg_catalog.pg_roles AS SELECT * FROM pg_catalog.pg_roles0"
+    ),
+}
+
+
 @on_postgresql
-@pytest.mark.parametrize("function", ["unnest(anyarray)", "current_database()", "pg_get_userbyid(oid)"])
-def test_a_missing_built_in_function_is_named(connection: Connection, function: str) -> None:
-    name = function.partition("(")[0]
-    run(connection, f"ALTER FUNCTION pg_catalog.{function} RENAME TO {name}_away")
+@pytest.mark.versions("oldest and newest")
+def test_a_catalog_with_another_relation_in_its_place_is_found(connection: Connection) -> None:
+    for name, change in CATALOGS.items():
+        run(connection, f"SET allow_system_table_mods = on; {change}; GRANT SELECT ON pg_catalog.{name} TO PUBLIC")
+    assert {f"relation pg_catalog.{name}" for name in CATALOGS} <= found(connection).keys()
+
+
+@on_postgresql
+@pytest.mark.versions("oldest and newest")
+def test_a_catalog_with_the_rule_of_a_view_is_not_read(connection: Connection) -> None:
+    run(connection, "CREATE TABLE hidden AS SELECT * FROM pg_trigger; CREATE VIEW shown AS SELECT * FROM hidden")
+    run(
+        connection,
+        "SET allow_system_table_mods = on; UPDATE pg_rewrite SET ev_class = 'pg_trigger'::regclass"
+        " WHERE ev_class = 'shown'::regclass;"
+        "UPDATE pg_class SET relhasrules = true WHERE oid = 'pg_trigger'::regclass",
+    )
+    with pytest.raises(ValidationError, match=r"every read failed at the same place .*: if no migration runs"):
+        validate(connection)
+
+
+def test_each_catalog_that_the_validator_reads_is_known() -> None:
+    queries = (builtins.FILE.parent / "queries").glob("*.sql")
+    read = re.compile(r"(?:FROM|JOIN) (?:pg_catalog\.)?(pg_[a-z_]+)\b(?![(.])")
+    names = {each for file in queries for each in read.findall(file.read_text("utf-8"))}
+    known = {*system_catalogs.CATALOGS, *system_catalogs.VIEWS, *system_catalogs.OTHERS}
+    assert names - known == {"pg_dist_partition", "pg_parameter_acl"}, "of Citus, and from PostgreSQL 15 on"
+
+
+MISSING = {
+    "function unnest(": "ALTER FUNCTION pg_catalog.unnest(anyarray) RENAME TO away",
+    "function current_database(": "ALTER FUNCTION pg_catalog.current_database() RENAME TO away",
+    "function pg_get_userbyid(": "ALTER FUNCTION pg_catalog.pg_get_userbyid(oid) RENAME TO away",
+    'relation "pg_catalog.pg_settings"': "ALTER VIEW pg_catalog.pg_settings RENAME TO away",
+    'relation "pg_catalog.pg_roles"': "ALTER VIEW pg_catalog.pg_roles RENAME TO away",
+    'type "pg_catalog.regclass"': "UPDATE pg_type SET typname = 'away' WHERE oid = 'regclass'::regtype",
+}
+
+
+@on_postgresql
+@pytest.mark.parametrize("missing", MISSING)
+def test_a_missing_built_in_object_is_named(connection: Connection, missing: str) -> None:
+    run(connection, "SET allow_system_table_mods = on; " + MISSING[missing])
+    kind = missing.partition(" ")[0].replace("relation", "view")
     with pytest.raises(
-        (ValidationError, psycopg.Error), match=rf"function {name}\(.* a built-in function of PostgreSQL is missing"
+        (ValidationError, psycopg.Error),
+        match=rf"{re.escape(missing)}.* a built-in {kind} of PostgreSQL is missing",
     ):
+        validate(connection)
+
+
+@on_postgresql
+def test_a_damaged_row_of_the_catalog_is_no_migration(connection: Connection) -> None:
+    run(connection, "SET allow_system_table_mods = on; UPDATE pg_class SET relam = 0 WHERE relname = 'key_masters'")
+    with pytest.raises(ValidationError, match=r"every read failed at the same place .* the catalog is damaged"):
         validate(connection)
 
 

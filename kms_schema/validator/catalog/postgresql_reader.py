@@ -195,6 +195,10 @@ class PostgresqlReader:
         self._cursor.execute(_sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
         return sorted(row[0] for row in self._cursor)
 
+    def views_of_host(self) -> list[tuple[str, str | None, str]]:
+        """Return the views that read what was read and are not part of it: relation, column or None, and view."""
+        return self._cursor.execute(_sql("views_of_host"), {"ours": self._ours}).fetchall()
+
     def _add_needs(self, found: dict[_Address, tuple[str, Attributes]]) -> None:
         self._cursor.execute(_sql("dependency"), {"objects": sorted({address[1] for address in found})})
         needs: dict[_Address, set[str]] = {
@@ -224,13 +228,11 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
     with rolled_back(connection, _begin(connection.info)) as cursor:
         misleading: list[Observed] = []
         try:
-            # First: a cast that calls a function runs its code in the statements that use it.
-            cursor.execute(_sql("name_resolution"), {"builtins": builtins.numbers()})
-            misleading = list(name_resolution.observed(cursor.fetchall(), schema))
+            misleading.extend(name_resolution.read(cursor, _sql("name_resolution"), schema))
             yield PostgresqlReader(cursor, schema, misleading)
         except psycopg.Error as error:
             first = str(error).strip().partition("\n")[0]
-            if cause := name_resolution.cause(misleading, error.sqlstate):
+            if cause := name_resolution.cause(misleading, error.sqlstate, error.diag.message_primary or ""):
                 raise ValidationError(f"{first}: {cause}") from error
             if error.sqlstate in _MOVED and not connection.closed:
                 raise ValidationError(first, reason="changed_meanwhile") from error

@@ -139,10 +139,10 @@ def in_stable_read(
 ) -> Result:
     """Return the result of `then`, which is called in the snapshot of the read.
 
-    Raises `ValidationError` if every read differs from the one before, or a migration is running.
+    Raises `ValidationError` if every read differs from the one before, or fails, or a migration is running.
     """
     before: Catalog | None = None
-    moved = "every read was different"
+    moved, failures = "every read was different", list[str]()
     for read in range(READS):
         time.sleep(PAUSE_SECONDS if read > 1 else 0)
         try:
@@ -158,6 +158,11 @@ def in_stable_read(
             if error.reason != "changed_meanwhile":
                 raise
             before, moved = None, str(error)
+            failures.append(moved)
+    if len(failures) == READS and len(set(failures)) == 1:
+        raise ValidationError(
+            f"every read failed at the same place ({moved}): if no migration runs, the catalog is damaged"
+        )
     raise ValidationError(f"the schema changed during every read ({moved}); run this again after the migration")
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
-from kms_schema.audit.formats.encoding import Bytes
+from kms_schema.audit.formats.encoding import Bytes, EncodingError, Misencoded, columns
 from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.storage.entries import Entries, Retention
 from kms_schema.audit.storage.errors import TrailError, write_discarded
@@ -30,10 +30,11 @@ class PostgresqlEntries(Entries):
 
     def pieces(self, first: int, last: int) -> Iterator[Bytes]:
         """Yield the data of a COPY, usually a tuple a piece, and its trailer."""
-        return self._copy(f"sequence BETWEEN {first:d} AND {last:d}")
+        found = self._copy(f"sequence BETWEEN {first:d} AND {last:d}")
+        return map(_as_it_is, found) if self._session.stores_any_bytes else found
 
     def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
-        return map(bytes, whole(pieces))
+        return map(_as_it_is if self._session.stores_any_bytes else bytes, whole(pieces))
 
     def chosen(self, sequences: Sequence[int]) -> Iterator[bytes]:
         listed = ",".join(f"{each:d}" for each in sequences)
@@ -136,3 +137,12 @@ class PostgresqlRetention(Retention):
             f" FROM {self._session.leaves} AS page WHERE page.first_sequence <= log.sequence"
             " ORDER BY page.first_sequence DESC LIMIT 1) ORDER BY log.sequence LIMIT 1) AS entry"
         )
+
+
+def _as_it_is(entry: Bytes) -> bytes:
+    """Return an entry as `Misencoded` if a text in it is not UTF-8; so is a part of one, which equals no entry."""
+    try:
+        columns(entry)
+    except EncodingError:
+        return Misencoded(entry)
+    return bytes(entry)

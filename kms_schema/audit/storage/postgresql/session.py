@@ -5,15 +5,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kms_schema.audit.formats.encoding import Bytes
-from kms_schema.audit.storage.errors import missing_table, not_a_table, write_discarded
+from kms_schema.audit.storage.errors import TrailError, missing_table, not_a_table, write_discarded
 from kms_schema.audit.storage.postgresql.copy_stream import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
 from kms_schema.audit.storage.session import Session
 from kms_schema.database.query_plans import settings
+from kms_schema.database.system_catalogs import numbers, replaced, rows
 from kms_schema.text.identifiers import always_quoted
 
 if TYPE_CHECKING:
     import psycopg
+
+
+_CATALOGS = ("pg_attribute", "pg_class", "pg_inherits", "pg_rewrite", "pg_type")
 
 
 class PostgresqlSession(Session):
@@ -39,8 +43,13 @@ class PostgresqlSession(Session):
         """Require plain tables: a view could show this program other rows than everybody else.
 
         So could a table to which a superuser gave the rule of a view in the catalog, and a generated column. So could
-        a type that is not the server's: entries are read as text, and its owner defines the cast.
+        a type that is not the server's: entries are read as text, and its owner defines the cast. The catalogs that say
+        so must be the server's.
         """
+        found = self.rows(numbers(_CATALOGS))[0]
+        if others := replaced(_CATALOGS, found):
+            raise TrailError(f"pg_catalog.{others[0]} is not the server's own: what it says of the audit trail may be false")
+        self.rows(rows(_CATALOGS))
         kinds = self.cursor.execute(
             "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
             " AND NOT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = to_regclass(name) AND ev_type = '1')"
@@ -98,6 +107,15 @@ class PostgresqlSession(Session):
         if self._copying is not None:
             self._copying.close()
 
+    @property
+    def stores_any_bytes(self) -> bool:
+        """True in a database of the encoding SQL_ASCII, whose texts may be no text of UTF-8."""
+        return self.cursor.connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+
     def _copy(self, query: str) -> Generator[Bytes, None, None]:
+        if self.stores_any_bytes:  # as they are stored: the server refuses to send others than those of UTF-8
+            self.cursor.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
         with self.cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
             yield from after_header(stream)
+        if self.stores_any_bytes:
+            self.cursor.execute("SET LOCAL client_encoding = 'UTF8'")

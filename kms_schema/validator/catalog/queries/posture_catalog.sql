@@ -43,9 +43,13 @@ FROM pg_class c CROSS JOIN LATERAL (VALUES
     ('relnatts is not the number of its columns', c.relnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)),
     ('relispartition is true', NOT c.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)),
     -- A column that is stored out of line, of a length without a limit.
-    ('reltoastrelid is not its TOAST table: larger values are refused', c.relkind <> 'r' OR EXISTS (SELECT FROM pg_class t WHERE t.oid = c.reltoastrelid AND t.relkind = 't')
+    ('reltoastrelid is not its TOAST table with an index that is maintained: larger values are refused, or lost',
+     c.relkind <> 'r' OR EXISTS (SELECT FROM pg_class t JOIN pg_index x ON x.indrelid = t.oid
+                                 WHERE t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relname = 'pg_toast_' || c.oid::text
+                                   AND x.indisvalid AND x.indisready AND x.indislive AND x.indisunique)
      OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
                       AND a.atttypmod = -1 AND a.attstorage <> 'p' AND a.attgenerated <> 'v')),
+    ('it has a rule, so that others read another sequence', c.relkind <> 'S' OR NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)),
     ('relrewrite is set', c.relrewrite = 0), ('relisshared is true', NOT c.relisshared)
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
