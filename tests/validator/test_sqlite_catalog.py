@@ -1,6 +1,5 @@
 """Rows of `sqlite_schema` that SQLite would not have written are findings, whatever SQLite makes of them."""
 
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from kms_schema.validator import Report
 from kms_schema.validator.catalog.sqlite_reader import reading
 from support.engines import Database
 from support.programs.commands import kms_schema
+from tests.validator.sqlite_catalogs import write
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -68,15 +68,6 @@ def changes() -> Iterator[str]:
         f"{insert} 'table', 'copied', 'copied', rootpage + 1, 'CREATE TABLE copied AS SELECT * FROM host'"
         " FROM sqlite_schema WHERE name = 'host'"
     )
-
-
-def write(connection: sqlite3.Connection, *statements: str, schema: str = "main") -> None:
-    """Write the catalog, as whoever can write the file may do."""
-    connection.executescript("PRAGMA synchronous = off; PRAGMA writable_schema = on")
-    for statement in statements:
-        connection.execute(statement)
-    ((version,),) = connection.execute(f"PRAGMA {schema}.schema_version").fetchall()
-    connection.execute(f"PRAGMA {schema}.schema_version = {version + 1}")
 
 
 def opened(file: Path) -> closing[sqlite3.Connection]:
@@ -220,54 +211,6 @@ def test_what_a_host_creates_is_as_sqlite_writes_it(file: Path) -> None:
         if "rtree" in modules:
             connection.execute("CREATE VIRTUAL TABLE with_rtree USING rtree (id, low, high)")
         assert odd(validate(connection)) == []
-
-
-def test_a_no_break_space_is_a_letter_as_it_is_for_sqlite(database: Database) -> None:
-    """`a \\xa0LEFT JOIN b` is an inner join, whose left side has another name."""
-    with closing(database.connect()) as connection:
-        ((name, sql),) = connection.execute(
-            "SELECT name, sql FROM sqlite_schema WHERE name = 'key_health_monitor'"
-        ).fetchall()
-        connection.execute(f"DROP VIEW {name}")
-        connection.execute(re.sub(r"moment\s+LEFT JOIN", "moment \xa0LEFT JOIN", sql, count=1))
-        assert [(each.code, each.object) for each in validate(connection).findings] == [("KMS163", f"view {name}")]
-
-
-NAMES = """CREATE TABLE "É" (a UNIQUE); CREATE TABLE "é" (a UNIQUE); CREATE INDEX "\u0130" ON "é" (a);
-CREATE INDEX "i\u0307" ON "é" (a); CREATE TRIGGER "Ü" DELETE ON "É" BEGIN SELECT 1; END;
-CREATE TRIGGER "ü" DELETE ON "É" BEGIN SELECT 1; END; CREATE TABLE "\u212aey_audit_logs" (a);
-CREATE INDEX of_kelvin ON "\u212aey_audit_logs" (a);
-CREATE TRIGGER on_kelvin INSERT ON "\u212aey_audit_logs" BEGIN SELECT RAISE(IGNORE); END"""
-ATTACHED = """ATTACH ':memory:' AS "X"; ATTACH ':memory:' AS y; CREATE TABLE "X".key_audit_logs (a);
-CREATE TABLE y.gone (a);
-CREATE TEMP TRIGGER t1 INSERT ON x.key_audit_logs BEGIN SELECT 1; END;
-CREATE TEMP TRIGGER t2 INSERT ON gone BEGIN SELECT 1; END; DETACH y"""
-NOT_UTF_8 = """CREATE TABLE gr~ (a UNIQUE, b); CREATE INDEX by~ ON gr~ (b); CREATE VIEW v~ AS SELECT 1;
-CREATE TRIGGER t~ INSERT ON gr~ BEGIN SELECT 1; END""".replace("~", "zz")
-IN_BYTES = ", ".join(
-    f"{column} = replace({column}, 'zz', CAST(x'e4' AS TEXT))" for column in ("name", "tbl_name", "sql")
-)
-
-
-def test_names_are_those_that_sqlite_takes_for_the_same(database: Database) -> None:
-    with closing(database.connect()) as connection:
-        connection.executescript(f"{NAMES}; {NOT_UTF_8}")
-        write(connection, f"UPDATE sqlite_schema SET {IN_BYTES} WHERE instr(name || tbl_name, 'zz')")
-    with closing(database.connect()) as connection:
-        assert validate(connection).findings == ()
-        write(connection, "UPDATE sqlite_schema SET tbl_name = tbl_name || char(0) WHERE type = 'view' AND name < 'w'")
-    with closing(database.connect()) as connection:
-        (of_view,) = [each for each in validate(connection).findings if r"view v\xe4" in each.actual]
-        assert of_view.code == "KMS146"
-        assert (of_view.remediation or "").startswith("-- manual action:")
-
-
-def test_temporary_triggers_are_those_of_the_table_that_they_are_on(database: Database) -> None:
-    with closing(database.connect()) as connection:
-        connection.executescript(ATTACHED)
-        assert validate(connection).findings == ()
-        connection.execute('CREATE TEMP TRIGGER t3 INSERT ON "Main".key_audit_logs BEGIN SELECT RAISE(IGNORE); END')
-        assert [each.object for each in validate(connection).findings] == ["trigger key_audit_logs.temp.t3"]
 
 
 def test_the_index_of_a_constraint_without_a_row_is_an_error(database: Database) -> None:

@@ -6,25 +6,40 @@ https://www.sqlite.org/lang_createtable.html
 """
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
+
+def _takes_for_blank(character: str) -> bool:
+    """Return whether this library of SQLite does so between two words."""
+    with closing(sqlite3.connect(":memory:")) as connection, suppress(sqlite3.Error):
+        return connection.execute(f"SELECT {character}1").fetchall() == [(1,)]
+    return False
+
+
+_MARK = "\ufeff" if _takes_for_blank("\ufeff") else ""
+"""The byte order mark, which is a blank for newer libraries, and the first letter of a name for others."""
+_NOT_MARK = f"(?!{_MARK})" if _MARK else ""
 _PIECE = re.compile(
-    r"""--[^\n]*(?:\n|$) | /\*.*?(?:\*/|$)          # comments
+    rf"""--[^\n]*(?:\n|$) | /\*.*?(?:\*/|$)          # comments
       | '(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]
-      | [ \t\n\f\r]+ | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* | [0-9][\w.]* | .""",
+      | [ \t\n\f\r][ \t\n\v\f\r]* | {_MARK or "(?!)"} | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* | [0-9][\w.]*
+      | .""",
     re.VERBOSE | re.DOTALL,
 )
-"""White space is what SQLite takes for it: a no-break space is a letter of a name there."""
+"""White space is what SQLite takes for it: a no-break space is a letter there, a vertical tab a blank after another."""
 _WORD = re.compile(
-    r"""--[^\n]* | /\*.*?(?:\*/|$) | '[^']*(?:''[^']*)*' | [0-9][\w.]*
-      | ( "[^"]*(?:""[^"]*)*" | `[^`]*(?:``[^`]*)*` | \[[^\]]*\] | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* )""",
+    rf"""--[^\n]* | /\*.*?(?:\*/|$) | '[^']*(?:''[^']*)*' | [0-9][\w.]*
+      | ( "[^"]*(?:""[^"]*)*" | `[^`]*(?:``[^`]*)*` | \[[^\]]*\]
+      | {_NOT_MARK}[A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* )""",
     re.VERBOSE | re.DOTALL,
 )
 """The group is an identifier or key word; what else could contain one is skipped."""
-_SPACES = " \t\n\f\r"
+_SPACES = " \t\n\f\r" + _MARK
 _SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 _CONSTRAINT_WORDS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 

@@ -138,7 +138,7 @@ class SqliteReader:
         for row in (*self._rows, *self._temporary_rows):
             if row.faults:
                 yield "KMS146", row.place, f"{row.kind} {row.name}: {'; '.join(row.faults)}", row.fix
-        known = {(row.kind, folded(row.name)) for row in (*self._rows, *self._temporary_rows)}
+        known = {(row.kind, folded(row.name), folded(row.table)) for row in (*self._rows, *self._temporary_rows)}
         for relation in self._ours.values():
             try:
                 obeyed = list(self._obeyed_on(relation))
@@ -146,7 +146,7 @@ class SqliteReader:
                 yield "KMS901", relation, f"unknown: its triggers could not be asked for: {error}", None
                 continue
             for kind, name in obeyed:
-                if (kind, folded(name)) not in known:
+                if (kind, folded(name), folded(kind_and_name(relation)[1])) not in known:
                     yield "KMS147", relation, f"{kind} {name}", None
 
     def _obeyed_on(self, relation: str) -> Iterator[tuple[str, str]]:
@@ -173,6 +173,10 @@ class SqliteReader:
             for kind, name, table, _ in self._schema
             if not {folded(name), folded(table)} & set(names.relations)
         ]
+
+    def views_of_host(self) -> list[tuple[str, str | None, str]]:
+        """Return none: SQLite drops what a view reads."""
+        return []
 
     def _table(self, table: str, sql: str) -> Iterator[tuple[str, Attributes]]:
         text = split_table(sql)
