@@ -7,13 +7,13 @@ Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a
 that a check takes a fraction of a second.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kms_schema.validator import on_demand
-from kms_schema.validator.catalog.attributes import RELATION_KINDS, Catalog, ValidationError, kind_and_name, own_name
+from kms_schema.validator.catalog.attributes import Catalog, ValidationError
 from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.version_table import DEFAULT
 from kms_schema.validator.checks.hardening import CODE as HARDENING
@@ -21,10 +21,10 @@ from kms_schema.validator.checks.hardening import hardening_findings
 from kms_schema.validator.checks.posture import posture_findings
 from kms_schema.validator.checks.revision_status import RevisionStatus
 from kms_schema.validator.diff.compare import Kind
-from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding, finding_of, manual_remediation
+from kms_schema.validator.diff.findings import Finding, finding_of, manual_remediation
 from kms_schema.validator.diff.stable_read import Compared, in_stable_read
 from kms_schema.validator.report import Report, Waived, WaiverError
-from kms_schema.validator.rules import OF_OBJECTS, RULES, Scope, Severity
+from kms_schema.validator.rules import RULES, Scope, Severity
 
 if TYPE_CHECKING:
     from kms_schema.validator.checks.row_reader import Progress
@@ -157,7 +157,8 @@ def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
 def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
     """Return the findings about the revision and the objects."""
     differences = () if compared.empty else _differences(compared)
-    differences = tuple(_with_free_names(reader, compared, differences))
+    if differences:
+        differences = on_demand.with_obstacles(reader, compared.names, differences)
     if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
     status = RevisionStatus(
@@ -170,31 +171,6 @@ def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
         empty=compared.empty,
     )
     return (*status.findings(compared.catalog.revisions), *differences)
-
-
-def _with_free_names(reader: "Reader", compared: Compared, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the findings; one whose object cannot be created says which object of the host has its name."""
-    missing = {
-        OF_OBJECTS[kind, Kind.MISSING] for kind in ("constraint", "index", "trigger", "sequence", *RELATION_KINDS)
-    }
-    fixes = [each for each in findings if each.code in missing and each.remediation]
-    unmanaged = reader.unmanaged_objects(compared.names) if fixes else ()
-    taken = {kind_and_name(key)[1]: key for key in unmanaged if not key.startswith("function ")}
-    for each in findings:
-        other = taken.get(own_name(each.object)) if each in fixes else None
-        if other is not None and _share_names(reader.engine, each.object, other):
-            manual = f"{MANUAL_ACTION}{other} has this name: rename it, and validate again"
-            yield replace(each, remediation=manual)
-        else:
-            yield each
-
-
-def _share_names(engine: str, key: str, other: str) -> bool:
-    """Return whether two objects cannot have one name; triggers share theirs on SQLite, with each other alone."""
-    if key.startswith("trigger ") or other.startswith("trigger "):
-        return engine == "sqlite" and key.startswith("trigger ") and other.startswith("trigger ")
-    of_index = not key.startswith("constraint ") or key.partition(".")[2].startswith(("pk_", "uq_"))
-    return of_index and (engine == "postgresql" or not key.startswith("constraint "))
 
 
 def _report_of(compared: Compared, findings: Sequence[Finding], not_checked: frozenset[str], database: str) -> Report:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from kms_schema.validator.catalog.attributes import Catalog, Objects
+from kms_schema.validator.catalog.attributes import Catalog, Names, Objects
 from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.expected_privileges import AppliedRoles
 from kms_schema.validator.diff.compare import Difference
@@ -64,6 +64,13 @@ def difference_findings(
     from kms_schema.validator.remediation.findings import difference_findings as findings
 
     return tuple(findings(catalog, expected, differences, roles))
+
+
+def with_obstacles(reader: "Reader", names: Names, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, with the objects of the host that refuse fixes: see `remediation.obstacles`."""
+    from kms_schema.validator.remediation.obstacles import with_obstacles as findings_with
+
+    return tuple(findings_with(reader, names, findings))
 
 
 def row_findings(

@@ -56,3 +56,34 @@ def test_a_name_that_an_object_of_the_host_has_is_said(database: Database, creat
         kind = create.split()[1].lower()
         said = f"-- manual action: {kind} uq_key_versions_live has this name: rename it, and validate again"
         assert finding.remediation == said
+
+
+READ = {
+    "view rotations_due": (
+        "CREATE VIEW lent AS SELECT id FROM rotations_due;"
+        " UPDATE pg_rewrite SET ev_enabled = 'D' WHERE ev_class = 'rotations_due'::regclass"
+    ),
+    "column key_masters.extra": (
+        "ALTER TABLE key_masters ADD COLUMN extra integer; CREATE VIEW lent AS SELECT extra FROM key_masters"
+    ),
+    "column key_masters.derivation_path": (
+        "CREATE VIEW lent AS SELECT derivation_path FROM key_masters;"
+        " UPDATE pg_attribute SET atttypmod = -1"
+        " WHERE attrelid = 'key_masters'::regclass AND attname = 'derivation_path'"
+    ),
+}
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("about", READ)
+def test_a_view_of_the_host_that_reads_what_a_fix_replaces_is_said(database: Database, about: str) -> None:
+    with closing(database.connect()) as connection:
+        run(connection, READ[about])
+        (finding,) = (each for each in validate(connection).findings if each.object == about)
+        assert finding.remediation == (
+            "-- manual action: view lent reads it: drop that, validate again, and create it at the end"
+        )
+        run(connection, "DROP VIEW lent")
+        (finding,) = (each for each in validate(connection).findings if each.object == about)
+        run(connection, finding.remediation or "")
+        assert [each.object for each in validate(connection).findings if each.object == about] == []
