@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit.formats.external_checkpoints import read_checkpoint
-from kms_schema.audit.formats.keys import read_signing_key, read_verifier_keys
+from kms_schema.audit.formats.keys import MOST_KEYS, SealKeyError, VerifierKey, read_signing_key, read_verifier_keys
 from kms_schema.audit.formats.notes import sign
 from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_audit
@@ -65,10 +65,13 @@ for arguments in json.load(sys.stdin):
 
 def programs(*runs: tuple[str, ...]) -> list[tuple[int, str]]:
     """Run programs one after the other in one process; return status and last line of each. It must stay small."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD], cwd=Path(check_audit.__file__).parent, input=json.dumps(runs), text=True,
-        stdout=subprocess.PIPE, timeout=SECONDS, check=True,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD], cwd=Path(check_audit.__file__).parent, input=json.dumps(runs), text=True,
+            stdout=subprocess.PIPE, timeout=SECONDS, check=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"a program reads for more than {SECONDS} seconds")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     for run, (_, _, memory) in zip(runs, found, strict=True):
         assert memory < MOST_MEMORY, run
@@ -85,6 +88,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "blanks.gz").write_bytes(gzip.compress(b" " * 2**27, 1))
     (folder / "all").write_bytes(gzip.compress(b"[" + b"{}," * 20_000_000 + b"{}]\n", 1))
     (folder / "proof.json").write_bytes(proof())
+    keys = (str(VerifierKey(f"k{each}", bytes(32))) for each in range(MOST_KEYS + 1))
+    (folder / "keys").write_text("\n".join(keys), encoding="ascii")
     for name, (content, _) in FILES.items():
         (folder / name).write_bytes(content)
     return folder
@@ -109,11 +114,12 @@ def test_a_checker_refuses_what_is_too_much_in_little_memory(folder: Path) -> No
         (("archive", "all", "--tombstone", "blanks"), 2, LONG),
         (("archive", "all", "--consistency", "fifo"), 2, IRREGULAR),
         (("archives", "all", "--tombstone", "fifo"), 2, IRREGULAR),
+        (("proof", "proof.json", "--trust", "keys"), 2, f"keys that you trust, {MOST_KEYS} at most"),
     ]
     for program in ("proof", "proofs", "archive"):
         expected.append(((program, "proof.json", "--checkpoint", "blanks"), 2, LONG))
         expected.append(((program, "proof.json", "--checkpoint", "fifo"), 2, IRREGULAR))
-    files = {"fifo", "blanks", "blanks.gz", "all", "proof.json", *FILES}
+    files = {"fifo", "blanks", "blanks.gz", "all", "proof.json", "keys", *FILES}
     runs = [tuple(str(folder / word) if word in files else word for word in run) + key for run, _, _ in expected]
     for (run, status, says), (was, told) in zip(expected, programs(*runs), strict=True):
         assert (was, says in told) == (status, True), (run, was, told[-200:])
@@ -139,6 +145,11 @@ def test_no_reader_waits_for_a_file_without_an_end(folder: Path, reader: str, na
 def test_a_file_that_is_read_whole_has_a_limit(folder: Path, reader: str) -> None:
     with pytest.raises(OSError, match=LONG):
         READERS[reader](folder / "blanks")
+
+
+def test_a_file_of_trusted_keys_has_a_limit(folder: Path) -> None:
+    with pytest.raises(SealKeyError, match=f"more than {MOST_KEYS} verifier keys"):
+        read_verifier_keys(folder / "keys")
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "alembic.ini"])

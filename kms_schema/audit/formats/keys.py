@@ -23,6 +23,8 @@ ED25519 = b"\x01"
 """The byte for this kind of signature, in key ids and before keys."""
 
 KEY_SIZE = 32
+MOST_KEYS = 1000
+"""The most verifier keys of a file."""
 
 _PRIVATE = "PRIVATE+KEY+"
 
@@ -182,8 +184,8 @@ def read_signing_key(path: Path) -> SigningKey:
 def read_verifier_keys(path: Path) -> list[VerifierKey]:
     """Return the keys in a file of verifier keys, one a line. Empty lines and lines that begin with # are skipped.
 
-    Raises `SealKeyError`, which names the line, also if there are no keys, or two with the same name and key id, and
-    `OSError` if the file cannot be read.
+    Raises `SealKeyError`, which names the line, also for no keys, more than `MOST_KEYS`, and two with the same name and
+    key id. Raises `OSError` if the file cannot be read.
     """
     keys: dict[tuple[str, bytes], VerifierKey] = {}
     for number, line in enumerate(read_whole(path).decode("utf-8", "replace").split("\n"), 1):
@@ -198,6 +200,8 @@ def read_verifier_keys(path: Path) -> list[VerifierKey]:
             raise SealKeyError(f"{path}, line {number}: {error}") from None
         if keys.setdefault((key.name, key.key_id), key) != key:
             raise SealKeyError(f"{path}, line {number}: another key has this name and key id")
+        if len(keys) > MOST_KEYS:
+            raise SealKeyError(f"{path}: more than {MOST_KEYS} verifier keys")
     if not keys:
         raise SealKeyError(f"{path}: no verifier keys in it")
     return list(keys.values())

@@ -40,7 +40,7 @@ LONGEST = 2 * 1024 * 1024
 """The most bytes of a document, and of a line of an archive. The largest entry encodes to 131,218."""
 MOST_BRACKETS = 150_000
 """The most objects and lists of a document, with the brackets in texts; each takes memory before it can be refused."""
-MOST_SIGNATURES = 100
+MOST_SIGNATURES, MOST_KEYS = 100, 1000
 LARGEST = 2**63 - 1
 """The highest size of a tree."""
 
@@ -689,8 +689,8 @@ def keys_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
         parser.error("signatures need the package cryptography: pip install cryptography")
     trusted = read_file(options.trust).decode().splitlines() if options.trust else []
     texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
-    if not texts:
-        parser.error("name the keys that you trust: --key or --trust")
+    if not 0 < len(texts := list(dict.fromkeys(texts))) <= MOST_KEYS:
+        parser.error(f"name the keys that you trust, {MOST_KEYS} at most: --key or --trust")
     return [read_key(text) for text in texts], tuple(read_file(each).decode() for each in options.announcement)
 
 
