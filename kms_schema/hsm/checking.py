@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import RootKeys
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS
+from kms_schema.engine import BEGIN_OPTION
 from kms_schema.hsm.configurations import find_hsm, record_health, refuse_dual_auth
 from kms_schema.hsm.errors import MissingObjectError, UnfitTokenError
 from kms_schema.hsm.handles import Handle
@@ -29,7 +31,14 @@ _UNNAMED = (
     " you destroy it"
 )
 _COMMIT_SECONDS = 2.0
-"""The time from an object in the token to the COMMIT of its version, as a rule much less."""
+"""The time from an object in the token until its transaction has locked rows, as a rule much less."""
+_MAKERS = """SELECT DISTINCT held.virtualtransaction FROM pg_catalog.pg_locks AS held
+    JOIN pg_catalog.pg_class AS relation ON relation.oid = held.relation
+WHERE held.granted AND held.mode IN ('RowShareLock', 'RowExclusiveLock')
+    AND held.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+    AND held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    AND relation.relname IN ('key_masters', 'key_versions')"""
+"""The transactions that have locked or written rows of keys, on PostgreSQL."""
 _GONE = (TokenLostError, TokenNotFoundError)
 
 
@@ -114,14 +123,31 @@ def _unnamed(engine: sa.Engine, objects: "KeyObjects") -> list[str]:
     """Return the labels of objects that no version names, in order: an operator may destroy them.
 
     The token is listed before the database, since keys are made meanwhile. An object exists before the COMMIT of its
-    version: so both are listed once more.
+    version, which may take long: so both are listed once more after it.
     """
     unnamed = _without_version(engine, objects.made())
     if unnamed:
         sleep(_COMMIT_SECONDS)
+        _wait_for_writers(engine)
         still = objects.made()
         unnamed = _without_version(engine, {each: label for each, label in unnamed.items() if each in still})
     return sorted(unnamed.values())
+
+
+def _wait_for_writers(engine: sa.Engine) -> None:
+    """Wait until the transactions have ended that are making versions now, as long as a command waits for a lock."""
+    if engine.dialect.name == "sqlite":
+        with suppress(sa.exc.OperationalError), engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}).begin():
+            return  # one connection writes at a time
+    end, making = monotonic() + LOCK_WAIT_SECONDS, _makers(engine)
+    while making and monotonic() < end:
+        sleep(POLL_SECONDS)
+        making &= _makers(engine)
+
+
+def _makers(engine: sa.Engine) -> set[str]:
+    with engine.connect() as connection:
+        return set(connection.scalars(sa.text(_MAKERS)))
 
 
 def _without_version(engine: sa.Engine, made: dict[bytes, str]) -> dict[bytes, str]:
