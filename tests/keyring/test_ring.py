@@ -14,7 +14,6 @@ from kms_schema.crypto import RootKeys, Secret
 from kms_schema.keyring import (
     CiphertextTagError,
     DecryptionError,
-    HsmUnavailableError,
     KeyExistsError,
     KeyRing,
     KeyRingError,
@@ -62,42 +61,6 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
     with pytest.raises(KeyExistsError) as caught:
         ring.create(orders, under=kek)
     assert caught.value.key_id == orders
-
-
-@pytest.mark.parametrize(
-    ("error", "options"),
-    [
-        (UnsupportedKeyError, {"algorithm": "AES-256"}),
-        (UnsupportedKeyError, {"key_size_bits": 128}),
-        (UnsupportedKeyError, {"key_type": "tls"}),
-        (UnsupportedKeyError, {"hsm": "luna"}),
-        (UnsupportedKeyError, {"hsm": "luna", "under": None, "key_type": "kek"}),
-        (UnsupportedKeyError, {"hsm": "luna", "under": None, "algorithm": "XAES-256-GCM"}),
-        (UnsupportedKeyError, {"hsm": "luna", "under": None, "material": bytes(32)}),
-        (HsmUnavailableError, {"hsm": "luna", "under": None}),
-        (TypeError, {"under": None}),
-        (KeyStateError, {"max_usage_count": 2**63}),
-        (KeyStateError, {"material": secrets.token_bytes(32), "used": 2**63}),
-        (KeyStateError, {"ciphertext_tag": 2**70}),
-        (ValueError, {"key_type": "none"}),
-        (TypeError, {"status": "revoked"}),
-        (MaterialUnavailableError, {"material": b"too short"}),
-        (MaterialUnavailableError, {"material": bytes(32)}),
-        (MaterialUnavailableError, {"material": Secret(bytearray(b"k" * 32))}),
-        (TypeError, {"material": 32}),
-        (TypeError, {"material": True}),
-        (TypeError, {"material": "k" * 32}),
-        (TypeError, {"material": [*range(32)]}),
-        (TypeError, {"material": array.array("Q", range(4))}),
-        (TypeError, {"material": array.array("b", range(32))}),
-        (ValueError, {"activated_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}),
-    ],
-)
-def test_what_cannot_be_created(ring: KeyRing, kek: str, error: type[Exception], options: dict[str, Any]) -> None:
-    with pytest.raises(Exception) as refused:  # noqa: PT011
-        ring.create(unique("odd"), **{"under": kek, **options})
-    assert isinstance(refused.value, error), refused.value
-    assert error is not KeyStateError or vars(refused.value)["reason"] == "status_change"
 
 
 def test_an_imported_key_has_its_times_tag_and_use(ring: KeyRing, database: Database) -> None:

@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import KeyRing
+from kms_schema.keyring import KeyRing, UsageLimitError
+from kms_schema.keyring.database.sqlite_transactions import OpenTransactions
 from support.engines import Database
+from support.rows.smallest import unique
 from tests.keyring.rings import AAD, DATA, entries, ring_of, table, used
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -150,3 +152,32 @@ def test_a_process_that_ends_with_a_transaction_open(
     )
     assert (run.stdout, run.returncode) == ("7\n", 0), run.stderr
     assert used(database, orders) == 7
+
+
+def test_no_other_ring_gets_past_a_limit_at_a_rollback(
+    database: Database, roots: RootKeys, kek: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one uses what is left as soon as it can: at the latest before uses are counted again after a rollback."""
+    made: list[bytes] = []
+    engine, catch_up = database.engine(), OpenTransactions.catch_up
+    with ring_of(engine, roots) as ring, ring_of(database.engine(), roots) as others:
+        ring.create(limited := unique("limited"), under=kek, max_usage_count=8)
+
+        def use_what_is_left() -> None:
+            with suppress(UsageLimitError):
+                while True:
+                    made.append(others.key(limited).encrypt(DATA, aad=AAD))
+
+        def after_others(own: OpenTransactions) -> None:
+            if own is ring._storage.open_transactions:
+                use_what_is_left()
+            catch_up(own)
+
+        with engine.connect() as connection:
+            table(connection)
+            made += [ring.key(limited).encrypt(DATA, aad=AAD) for _ in range(6)]
+            with monkeypatch.context() as patched:
+                patched.setattr(OpenTransactions, "catch_up", after_others)
+                connection.rollback()
+        use_what_is_left()
+        assert (len(made), used(database, limited)) == (8, 8)

@@ -26,14 +26,18 @@ class Slow(SecretRoot):
         return super().derive(message)
 
 
+def slow_root(roots: RootKeys) -> Slow:
+    root = dict(roots.items())[ROOT]
+    assert isinstance(root, SecretRoot)
+    return Slow(Secret.copy_of(root._secret.view))
+
+
 def test_a_slow_root_leaves_the_connection_to_other_keys(
     sql_engine: sa.Engine, roots: RootKeys, kek: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "CONNECTIONS", 1)
     warm, cold = unique("warm"), unique("cold")
-    root = dict(roots.items())[ROOT]
-    assert isinstance(root, SecretRoot)
-    slow = Slow(Secret.copy_of(root._secret.view))
+    slow = slow_root(roots)
     with KeyRing(sql_engine, roots) as maker:
         for name in (warm, cold):
             maker.create(name, under=kek)
@@ -52,3 +56,25 @@ def test_a_slow_root_leaves_the_connection_to_other_keys(
         finally:
             slow.answered.set()
         assert opened.result(60) == DATA
+
+
+@pytest.mark.only_on("postgresql")
+def test_keys_that_are_made_leave_a_connection_to_other_keys(sql_engine: sa.Engine, roots: RootKeys, kek: str) -> None:
+    slow, warm, lost = slow_root(roots), unique("warm"), unique("lost")
+    with KeyRing(sql_engine, RootKeys({ROOT: slow})) as ring, ThreadPoolExecutor(storage.CONNECTIONS + 2) as threads:
+        slow.answered.set()
+        ring.create(warm, under=kek)
+        ring.create(lost, under=kek)
+        ring.key(warm).encrypt(DATA, aad=AAD)
+        slow.answered.clear()
+        slow.asked.clear()
+        made = [threads.submit(ring.create, unique("new"), under=ROOT) for _ in range(storage.CONNECTIONS)]
+        try:
+            assert slow.asked.wait(60)
+            used = threads.submit(lambda: [ring.key(warm).encrypt(DATA, aad=AAD) for _ in range(20)])
+            revoked = threads.submit(ring.revoke, lost, reason="lost")
+            wait([used, revoked], 20)
+            assert (used.done(), revoked.done(), [each.done() for each in made]) == (True, True, [False] * len(made))
+        finally:
+            slow.answered.set()
+        wait(made, 60)

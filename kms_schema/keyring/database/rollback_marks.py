@@ -20,6 +20,7 @@ from kms_schema.keyring.waiting.waits import Turn
 Work = Callable[[sa.Connection], None]
 
 _NUMBERS = count()
+_START = "kms_schema_start"
 _MOST = 2**31 - 1
 """The greatest number that the header has."""
 
@@ -111,6 +112,28 @@ def find_lost(connection: sa.Connection) -> None:
     kept = mark if any(mark in each.done for each in opens) else 0
     for each in opens:
         each.keep(kept)
+
+
+def set_start(connection: sa.Connection) -> None:
+    """Set the savepoint with which `undo_all_else` undoes a transaction that begins. Raises nothing."""
+    with suppress(connection.dialect.loaded_dbapi.Error), closing(connection.connection.cursor()) as cursor:
+        cursor.execute(f"SAVEPOINT {_START}")
+
+
+def undo_all_else(opened: Open, connection: sa.Connection) -> bool:
+    """Undo a transaction, and commit it with what the ring has done there: at a limit no other one gets past it.
+
+    False: it is to be rolled back, as where a text has ended the one that began, and all is done again after that.
+    """
+    errors = (connection.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError)
+    with suppress(*errors), closing(connection.connection.cursor()) as cursor:
+        cursor.execute(f"ROLLBACK TO {_START}")
+        find_lost(connection)
+        for again in opened.lost:
+            again(connection)
+        connection.connection.commit()
+        return True
+    return False
 
 
 def _mark_of(connection: sa.Connection) -> int:

@@ -26,6 +26,8 @@ from kms_schema.keyring.database.rollback_marks import (
     join,
     next_mark,
     set_mark,
+    set_start,
+    undo_all_else,
     without_wait,
 )
 from kms_schema.keyring.waiting.waits import Waits
@@ -51,7 +53,7 @@ class OpenTransactions:
         follow(engine, self)
         _FOLLOWING.add(self)
         for connection in begun(engine):  # before the ring was made: it must not wait for this thread's transaction
-            self.begin(connection)
+            self._note(connection)
 
     def close(self) -> None:
         """Stop following, after a last attempt at what a rollback has taken.
@@ -197,8 +199,11 @@ class OpenTransactions:
 
     def begin(self, connection: sa.Connection) -> None:
         """Note a transaction that begins, as of this thread or task."""
-        if self._is_closed:
-            return
+        if not self._is_closed:
+            set_start(connection)
+            self._note(connection)
+
+    def _note(self, connection: sa.Connection) -> None:
         opened = self._opens[connection] = join(connection, self._waits.lock())
         opened.finalizer = weakref.finalize(connection, self._collected, opened)
         opened.finalizer.atexit = False
@@ -248,12 +253,14 @@ class OpenTransactions:
             self._try_to_catch_up()
 
     def rollback(self, connection: sa.Connection) -> None:
-        """Roll back now, and do again what that takes."""
+        """Roll back now, and do again what that takes, if possible before others can write."""
         opened = self._ended(connection)
         if opened is None:
             return
         try:
             if not connection.invalidated:
+                if undo_all_else(opened, connection):
+                    return
                 connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
                 find_lost(connection)  # a COMMIT as text has kept what was before it
             else:

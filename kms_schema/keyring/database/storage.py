@@ -39,6 +39,7 @@ _SECONDS_LEFT = {
     "sqlite": "(julianday(master.expires_at) - julianday('now')) * 86400.0",
 }
 _USERS = "kms_app"
+_IN_TRANSACTION = "this thread has a transaction open on the database: end it first"
 
 
 class Storage:
@@ -81,6 +82,7 @@ class Storage:
 
     def _make_places(self) -> None:
         self._writing = self.waits.places(CONNECTIONS)
+        self._changing = self.waits.places(max(CONNECTIONS - 1, 1))  # a root may be slow: uses have one left
         self._reading = self.waits.places(CONNECTIONS) if self.dialect == "sqlite" else self._writing
 
     def _query(self, name: str) -> sa.TextClause:
@@ -248,10 +250,12 @@ class Storage:
         """
         self._check_open(key_id)
         if self.joined is not None:
-            raise DatabaseUnavailableError(
-                "this thread has a transaction open on the database: end it first", key_id=key_id
-            )
-        with translated(key_id, needs), self._writing.held(), Session(self._writers, expire_on_commit=False) as session:
+            raise DatabaseUnavailableError(_IN_TRANSACTION, key_id=key_id)
+        changing = nullcontext() if at_any_revision else self._changing.held()
+        with (
+            translated(key_id, needs), changing, self._writing.held(),
+            Session(self._writers, expire_on_commit=False) as session,
+        ):  # fmt: skip
             if not at_any_revision and not self._is_at_head:
                 self._is_at_head = is_at_head(session.connection(), self.schema)  # once for each ring
                 if not self._is_at_head:
@@ -266,9 +270,7 @@ class Storage:
         """Open a transaction on tables of the application. Refused as `session` is, if it is `writing`."""
         self._check_open(key_id)
         if writing and self.joined is not None:
-            raise DatabaseUnavailableError(
-                "this thread has a transaction open on the database: end it first", key_id=key_id
-            )
+            raise DatabaseUnavailableError(_IN_TRANSACTION, key_id=key_id)
         engine = self._host_writers if writing else self._host_readers
         places = self._writing if writing else self._reading
         with translated(key_id, needs), places.held(), engine.begin() as connection:

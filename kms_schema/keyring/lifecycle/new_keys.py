@@ -62,6 +62,10 @@ class NewKey:
         names = {"under": self.under, "algorithm": self.algorithm, "hsm": self.hsm}
         check_is_text(key_id=self.key_id, **{name: each for name, each in names.items() if each is not None})
         check_texts(key_id=self.key_id, **names, **self.columns)
+        numbers = {"key_size_bits": self.key_size_bits, "ciphertext_tag": self.ciphertext_tag, "used": self.used}
+        for name, number in {**numbers, "max_usage_count": self.columns.get("max_usage_count")}.items():
+            if number is not None and type(number) is not int:
+                raise TypeError(f"{name} is {number!r}: give an integer")
         for name in ("activated_at", "expires_at"):
             check_is_aware(name, self.columns.get(name))
         algorithm = self.algorithm or (AES if self.hsm else _DEFAULT_ALGORITHMS.get(self.key_type))
