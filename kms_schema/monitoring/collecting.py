@@ -3,9 +3,11 @@
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.database import lock_holders
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.parts import keys, rotating, server, trail
 from kms_schema.monitoring.reader import Reader, described, errors
@@ -30,6 +32,8 @@ PARTS: Mapping[Part, Callable[[Reader], Read]] = {
     Part.STATEMENTS: server.statements,
 }
 """The parts, in the order in which they are read."""
+
+_LOCKED = "55P03"
 
 MOST_SECONDS = 8.0
 """After so many seconds the remaining parts fail: Prometheus waits 10 seconds for a scrape."""
@@ -106,8 +110,16 @@ def _result(reader: Reader, part: Part) -> PartResult:
         with reader.alone():
             read = PARTS[part](reader)
     except errors() as error:
-        return PartResult(part, time.monotonic() - began, error=described(error))
+        return PartResult(part, time.monotonic() - began, error=described(error) + _lock_holder(reader, error))
     return PartResult(part, time.monotonic() - began, tuple(read.samples), read.omitted, read.skipped)
+
+
+def _lock_holder(reader: Reader, error: Exception) -> str:
+    """Return which session has the lock for which a part waited too long, if this role can read that."""
+    if getattr(error, "sqlstate", None) == _LOCKED:
+        with suppress(*errors()), reader.alone():
+            return f"; another session{lock_holders.described(reader.row(lock_holders.TABLES))} has the lock"
+    return ""
 
 
 def _late(part: Part) -> PartResult:

@@ -203,11 +203,13 @@ def test_all_parts_see_one_snapshot_and_wait_briefly_for_a_lock(database: Databa
     with closing(database.connect()) as connection, closing(database.connect()) as other:
         execute(other, "BEGIN")
         execute(other, "LOCK TABLE hsm_configurations IN ACCESS EXCLUSIVE MODE")
+        [(holder,)] = execute(other, "SELECT pg_backend_pid()").fetchall()
         began = time.monotonic()
         snapshot = take_snapshot(connection)
         assert time.monotonic() - began < 5
         execute(other, "ROLLBACK")
         assert set(snapshot.failures()) == {Part.HSMS}
+        assert f"; another session (server process {holder}, " in snapshot.failures()[Part.HSMS]
         assert take_snapshot(connection).failures() == {}
 
 
