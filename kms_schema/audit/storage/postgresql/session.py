@@ -48,7 +48,9 @@ class PostgresqlSession(Session):
         """
         found = self.rows(numbers(_CATALOGS))[0]
         if others := replaced(_CATALOGS, found):
-            raise TrailError(f"pg_catalog.{others[0]} is not the server's own: what it says of the audit trail may be false")
+            raise TrailError(
+                f"pg_catalog.{others[0]} is not the server's own: it may say anything about the audit trail"
+            )
         self.rows(rows(_CATALOGS))
         kinds = self.cursor.execute(
             "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
