@@ -157,5 +157,5 @@ def test_a_configuration_without_an_end_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KMS_DATABASE_URL", raising=False)
     os.mkfifo(name)
-    with pytest.raises(DatabaseUrlError, match=f"of {name}: OSError"):
+    with pytest.raises(DatabaseUrlError, match=f"{name}: OSError"):
         find_source()

@@ -49,7 +49,7 @@ class PostgresqlSession(Session):
         found = self.rows(numbers(_CATALOGS))[0]
         if others := replaced(_CATALOGS, found):
             raise TrailError(
-                f"pg_catalog.{others[0]} is not the server's own: it may say anything about the audit trail"
+                f"pg_catalog.{others[0]} is not the server's own: it may say anything about the trail"
             )
         self.rows(rows(_CATALOGS))
         kinds = self.cursor.execute(
