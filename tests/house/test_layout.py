@@ -103,3 +103,29 @@ def test_no_module_has_a_name_without_a_subject() -> None:
     files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")]
     names = {part for file in files for part in file.relative_to(REPOSITORY).with_suffix("").parts}
     assert names & vague == set()
+
+
+def bound(package: str, source: str) -> set[str]:
+    """Return the names that the file of a package binds itself, without the modules below the package."""
+    found = set()
+    statements = list(ast.parse(source).body)
+    for node in statements:
+        if isinstance(node, ast.If | ast.Try):
+            statements += [*node.body, *node.orelse]
+        elif isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name for each in node.names if f"{node.module}.{each.name}" not in MODULES}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
+    return {f"{package}.{name}" for name in found}
+
+
+def test_no_module_has_the_name_of_something_that_its_package_binds() -> None:
+    """Else `import package.name` would return the other one, as the order of the imports has it."""
+    packages = {name: file for name, file in MODULES.items() if file.name == "__init__.py"}
+    names = {each for name, file in packages.items() for each in bound(name, file.read_text(encoding="utf-8"))}
+    assert names & MODULES.keys() == set()
+    sample = "from kms_schema.cli import options\nfrom kms_schema.engine import engine as streams\ndef targets(): ...\n"
+    assert bound("kms_schema.cli", sample) & MODULES.keys() == {"kms_schema.cli.streams", "kms_schema.cli.targets"}
