@@ -13,7 +13,6 @@ import click
 
 from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
-from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
 from kms_schema.cli.streams import cannot_write, print_unchanged
@@ -31,6 +30,14 @@ _INTERRUPTED = {
 }
 _WIDTH = 80
 """The columns of a listing."""
+
+
+def revisions_begun(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the revisions that begin as typed, and `head` and `base`; after `FROM:` those of the end of a range."""
+    from kms_schema import snapshots
+
+    before, colon, last = begun.rpartition(":")
+    return [f"{before}{colon}{name}" for name in ("base", "head", *snapshots.chain()) if name.startswith(last)]
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from kms_schema.cli.connections import connected, engine_at, url_of
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.url import parse_database_url
 
 if TYPE_CHECKING:
     import psycopg
     import sqlalchemy as sa
     from sqlalchemy import orm
+
+    from kms_schema.audit.storage.transactions import OpenTrail
 
     Connection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
 
@@ -109,3 +112,13 @@ def as_session(opening: Opening, actor: str | None = None) -> "Iterator[orm.Sess
                 yield session
             if opening.writing:
                 session.commit()
+
+
+@opener
+def as_trail(opening: Opening) -> "Iterator[OpenTrail]":
+    """Open the audit trail."""
+    from kms_schema.audit.storage.open import open_trail
+
+    with as_connection()(opening) as connection:
+        immutable = parse_database_url(opening.url).immutable
+        yield open_trail(connection, opening.schema, opening.lock_wait, immutable=immutable)

@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from kms_schema.cli.completion import revisions
 from kms_schema.cli.connections import url_of
-from kms_schema.cli.migrations import errors_reported
+from kms_schema.cli.migrations import errors_reported, revisions_begun
 from kms_schema.cli.options import patience, style_option, version_table_option, where
 
 
@@ -15,7 +14,7 @@ from kms_schema.cli.options import patience, style_option, version_table_option,
     epilog="\b\nExamples:\n  kms-schema preflight\n  kms-schema preflight 005 --format json"
     "\n  kms-schema preflight && kms-schema upgrade",
 )
-@click.argument("revision", default="head", shell_complete=revisions)
+@click.argument("revision", default="head", shell_complete=revisions_begun)
 @where
 @version_table_option
 @patience

@@ -5,7 +5,7 @@ import sys
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.terminal import width
+from kms_schema.cli.streams import width
 
 _COLUMNS = 78
 

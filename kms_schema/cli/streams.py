@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import click
 
@@ -84,6 +84,23 @@ def is_file() -> bool:
         return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
     except (OSError, io.UnsupportedOperation):
         return False
+
+
+def width(stream: TextIO | None = None) -> int | None:
+    """Return the columns of the terminal that shows a stream, standard output by default; None if no terminal does.
+
+    `COLUMNS` has precedence, as for other programs. 80 where the terminal does not say.
+    """
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        return None
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def flushed(status: int) -> int:

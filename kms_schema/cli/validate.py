@@ -12,12 +12,10 @@ import click
 
 from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
-from kms_schema.cli.completion import rule_codes
 from kms_schema.cli.options import OutputFile, database_url_option, schema_option
 from kms_schema.cli.recording import record
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
-from kms_schema.cli.streams import cannot_write
-from kms_schema.cli.terminal import width
+from kms_schema.cli.streams import cannot_write, width
 from kms_schema.cli.waivers import waivers_option
 from kms_schema.files.outputs import replaced_file
 from kms_schema.text.printable import in_a_line
@@ -41,6 +39,13 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
 """
 
 
+def _rule_codes(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the codes of the validator that begin as typed; after a comma those that are not in the list yet."""
+    before, comma, last = begun.rpartition(",")
+    given = before.split(",")
+    return [f"{before}{comma}{code}" for code in RULES if code.startswith(last) and code not in given]
+
+
 @click.command("validate", epilog=_EXAMPLES)
 @database_url_option
 @click.option(
@@ -53,7 +58,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     multiple=True,
     metavar="CODES",
     callback=codes,
-    shell_complete=rule_codes,
+    shell_complete=_rule_codes,
     help="Report only these, such as KMS101,KMS3.",
 )
 @click.option(
@@ -61,7 +66,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     multiple=True,
     metavar="CODES",
     callback=codes,
-    shell_complete=rule_codes,
+    shell_complete=_rule_codes,
     help="Leave these out.",
 )
 @waivers_option

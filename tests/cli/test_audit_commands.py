@@ -67,7 +67,7 @@ def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(
     assert [line.split()[0] for line in said.out.splitlines()] == ["SEQUENCE", *map(str, sequences[:2])]
     assert [line[54:] for line in said.out.splitlines()] == ["ABOUT", "Root key taken out of the…", "orders-2026"]
     assert max(map(len, said.out.splitlines())) <= 80
-    monkeypatch.setattr("kms_schema.cli.terminal.width", lambda: 60)
+    monkeypatch.setattr("kms_schema.cli.streams.width", lambda: 60)
     narrow = trail.audit("list", "--limit", 2).out.splitlines()
     assert (max(map(len, narrow)) <= 60, narrow[-1]) == (True, f"{'':9}orders-2026")
     proof = json.loads(trail.audit("prove", sequences[1]).out)

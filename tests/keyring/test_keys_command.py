@@ -85,7 +85,7 @@ def test_a_list_fits_a_terminal_and_reads_pages(
     assert lines[0].split() == ["KEY", "TYPE", "STATUS", "VERSION", "USES", "EXPIRES"]
     assert len(lines) == 1 + len(names) + 1
     assert re.search(rf"^{long}\n {{27}}backup active +1 +0 -$", said.out, re.MULTILINE)
-    monkeypatch.setattr("kms_schema.cli.terminal.width", lambda: 60)
+    monkeypatch.setattr("kms_schema.cli.streams.width", lambda: 60)
     lines = keys("list", "--type", "backup").out.splitlines()
     assert max(len(line) for line in lines if line not in names) <= 60
     assert re.search(rf"^{names[0]}\n {{9}}backup ", "\n".join(lines), re.MULTILINE)

@@ -6,8 +6,7 @@ from typing import Any, NoReturn
 import click
 
 from kms_schema.audit.storage.append import append
-from kms_schema.cli.audit.open import as_trail
-from kms_schema.cli.openers import opened
+from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 from kms_schema.text.storable import check_texts

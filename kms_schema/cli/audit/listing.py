@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import messages, terminal
+from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_option, style_option, time_since, where
 from kms_schema.reading.times import time_to_text
@@ -66,7 +66,7 @@ def list_command(
         click.echo(json.dumps(plain, indent=2))
         return
     click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "ABOUT"))
-    columns = terminal.width()
+    columns = streams.width()
     for entry in found:
         time = f"{_utc(entry.timestamp):%Y-%m-%d %H:%M:%S}"
         line, about = _LINE.format(entry.sequence, time, entry.event_type, "").rstrip(), _about(entry)

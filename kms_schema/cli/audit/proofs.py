@@ -8,9 +8,8 @@ import click
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.verify import external_checkpoint
-from kms_schema.cli.openers import opened
+from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import where
 
 _CHECK = "python -m kms_schema.audit.standalone.check_audit proof proof.json \\\n    --trust keys.txt"

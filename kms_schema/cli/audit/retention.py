@@ -15,10 +15,9 @@ from kms_schema.audit.retention import expiring
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
-from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
-from kms_schema.cli.openers import as_connection, opened
+from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
 from kms_schema.files.outputs import new_file

@@ -16,9 +16,8 @@ from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli import messages
-from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key, signing_key, verifier_keys
-from kms_schema.cli.openers import as_connection, opened
+from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
 from kms_schema.cli.streams import print_unchanged

@@ -8,8 +8,7 @@ import click
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli.audit.open import as_trail
-from kms_schema.cli.openers import opened
+from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.text.printable import in_a_line
 

@@ -15,9 +15,8 @@ from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.cli import progress
-from kms_schema.cli.audit.open import as_trail
 from kms_schema.cli.audit.signing import existing, verifier_keys
-from kms_schema.cli.openers import opened
+from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.streams import CannotUseFile, cannot_read
 from kms_schema.text.printable import counted, in_a_line

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import messages, terminal
+from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_argument, style_option, where
 from kms_schema.reading.times import time_to_text
@@ -63,7 +63,7 @@ def list_command(
         if style == "json":
             _print_json(keys)
             return
-        name = max(_SHORTEST_NAME, min(_NAME, (terminal.width() or 80) - _OTHER_COLUMNS))
+        name = max(_SHORTEST_NAME, min(_NAME, (streams.width() or 80) - _OTHER_COLUMNS))
         click.echo(f"{'KEY':<{name}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
         for key in keys:
             _print_key(key, name)

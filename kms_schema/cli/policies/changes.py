@@ -7,7 +7,7 @@ import click
 
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, style_option, together, where
-from kms_schema.cli.policies.printing import COLUMNS, document_of, name_argument, print_policy
+from kms_schema.cli.policies.reading import COLUMNS, document_of, name_argument, print_policy
 from kms_schema.vocabulary import KeyType
 
 _REASONS = ("interval_days", "max_age_days", "max_uses", "max_volume_mb", "on_compliance")
