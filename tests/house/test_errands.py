@@ -1,4 +1,4 @@
-"""The errands of CONTRIBUTING.md, typed in a copy of this repository: few files are changed, and the rest is derived."""
+"""The errands of CONTRIBUTING.md, typed in a copy of this repository: few files change, and the rest is derived."""
 
 import re
 from pathlib import Path
