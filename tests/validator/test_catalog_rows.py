@@ -28,6 +28,17 @@ CHANGES = {
         "UPDATE pg_class SET reltoastrelid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'key_versions'::regclass)"
         " WHERE oid = 'key_audit_logs'::regclass"
     ),
+    "table key_versions": (
+        "UPDATE pg_class SET relpersistence = 'u'"
+        " WHERE oid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'key_versions'::regclass)"
+    ),
+    "table rotation_policies": "UPDATE pg_class SET relispopulated = false WHERE oid = 'rotation_policies'::regclass",
+    "index uq_key_audit_logs_sequence": (
+        "UPDATE pg_class SET relpersistence = 'u' WHERE oid = 'uq_key_audit_logs_sequence'::regclass"
+    ),
+    "column key_masters.revoked_at": (
+        "UPDATE pg_attribute SET attgenerated = 's' WHERE (attrelid, attname) = ('key_masters'::regclass, 'revoked_at')"
+    ),
     "sequence key_audit_logs_sequence_seq": (
         "CREATE TABLE h (last_value bigint, log_cnt bigint, is_called boolean); INSERT INTO h VALUES (2, 0, true);"
         "CREATE VIEW v AS SELECT * FROM h; UPDATE pg_rewrite SET ev_class = 'key_audit_logs_sequence_seq'::regclass"
@@ -78,3 +89,11 @@ def test_what_no_sql_writes_is_found(database: Database) -> None:
         found = [about for code, about in posture(report) if code == "KMS453"]
     assert "rule key_rotations._RETURN" in [each.object for each in report.findings]
     assert sorted(found) == sorted(CHANGES)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_log_that_cannot_be_read_is_a_finding(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        connection.execute("UPDATE pg_class SET relispopulated = false WHERE oid = 'key_audit_logs'::regclass")
+        assert ("KMS453", "table key_audit_logs") in posture(validate(connection))

@@ -48,9 +48,7 @@ class PostgresqlSession(Session):
         """
         found = self.rows(numbers(_CATALOGS))[0]
         if others := replaced(_CATALOGS, found):
-            raise TrailError(
-                f"pg_catalog.{others[0]} is not the server's own: it may say anything about the trail"
-            )
+            raise TrailError(f"pg_catalog.{others[0]} is not the server's own: it may say anything about the trail")
         self.rows(rows(_CATALOGS))
         kinds = self.cursor.execute(
             "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"

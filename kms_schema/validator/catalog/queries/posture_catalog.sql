@@ -44,12 +44,16 @@ FROM pg_class c CROSS JOIN LATERAL (VALUES
     ('relispartition is true', NOT c.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)),
     -- A column that is stored out of line, of a length without a limit.
     ('reltoastrelid is not its TOAST table with an index that is maintained: larger values are refused, or lost',
-     c.relkind <> 'r' OR EXISTS (SELECT FROM pg_class t JOIN pg_index x ON x.indrelid = t.oid
-                                 WHERE t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relname = 'pg_toast_' || c.oid::text
-                                   AND x.indisvalid AND x.indisready AND x.indislive AND x.indisunique)
+     c.relkind NOT IN ('r', 'm') OR EXISTS (SELECT FROM pg_class t JOIN pg_index x ON x.indrelid = t.oid JOIN pg_class i ON i.oid = x.indexrelid
+                                            WHERE t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relname = 'pg_toast_' || c.oid::text
+                                              AND t.relpersistence = c.relpersistence AND i.relpersistence = c.relpersistence
+                                              AND x.indisvalid AND x.indisready AND x.indislive AND x.indisunique)
      OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
                       AND a.atttypmod = -1 AND a.attstorage <> 'p' AND a.attgenerated <> 'v')),
     ('it has a rule, so that others read another sequence', c.relkind <> 'S' OR NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)),
+    ('relispopulated is false: every statement fails', c.relispopulated OR c.relkind = 'm'),
+    ('relpersistence is not that of its table: a crash empties it, or takes from it', NOT EXISTS (
+        SELECT FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid WHERE x.indexrelid = c.oid AND t.relpersistence <> c.relpersistence)),
     ('relrewrite is set', c.relrewrite = 0), ('relisshared is true', NOT c.relisshared)
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
@@ -57,6 +61,8 @@ UNION ALL
 SELECT 'KMS453', 'column ' || c.relname || '.' || a.attname, f.says, NULL
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid CROSS JOIN LATERAL (VALUES
     ('atthasdef is false: its default does not apply', a.atthasdef = EXISTS (SELECT FROM pg_attrdef d WHERE (d.adrelid, d.adnum) = (c.oid, a.attnum))),
+    ('attgenerated is set, and it has no expression: a value for it is refused',
+     a.attgenerated = '' OR EXISTS (SELECT FROM pg_attrdef d WHERE (d.adrelid, d.adnum) = (c.oid, a.attnum))),
     ('attlen, attbyval or attalign is not that of its type', (a.attlen, a.attbyval, a.attalign) = (t.typlen, t.typbyval, t.typalign))
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v', 'm') AND NOT f.holds
