@@ -41,18 +41,18 @@ class RingParts:
     ) -> None:
         """Take the parameters of `KeyRing`, and how it waits. Nothing is read yet."""
         given = tuple(roots) if isinstance(roots, Iterable) else (roots,)
-        self.waits = waits
-        self.policy = cache
+        self.waits: Waits = waits
+        self.policy: CachePolicy = cache
         self.roots: Sequence[RootKeys] = tuple(waits.roots(each) for each in given)
-        self.held = HeldKeys(hsms or {}, self.roots, waits)
-        self.storage = Storage(engine, schema, waits)
-        self.registry = Registry(self.storage, self.roots, self.held)
-        self.opener = Opener(self.roots, self.held)
-        self.versions = Versions(self.storage, self.opener, cache)
-        self.declarations = Declarations(self.storage)
+        self.held: HeldKeys = HeldKeys(hsms or {}, self.roots, waits)
+        self.storage: Storage = Storage(engine, schema, waits)
+        self.registry: Registry = Registry(self.storage, self.roots, self.held)
+        self.opener: Opener = Opener(self.roots, self.held)
+        self.versions: Versions = Versions(self.storage, self.opener, cache)
+        self.declarations: Declarations = Declarations(self.storage)
         self.revoked_keys: weakref.WeakSet[RevokedKey] = weakref.WeakSet()
         """Those that are closed with the ring, and in a forked process."""
-        self.is_closed = False
+        self.is_closed: bool = False
         self._loops = waits if isinstance(waits, EventLoops) else None
         weakref.finalize(self, _abandon, self.versions).atexit = False
         _OPEN.add(self)
