@@ -36,6 +36,7 @@ POSTGRESQL = Dialect(
         "in_range": "least({0}, '9999-12-31 23:59:59.999999+00')",
         "first_time": "'-infinity'",
         "day": "date_trunc('day', {0}, 'UTC')",
+        "date": "({0} AT TIME ZONE 'UTC')::date",
         "month": "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM')",
         "epoch": "extract(epoch FROM {0})::double precision",
         "time_text": "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
@@ -65,6 +66,7 @@ POSTGRESQL = Dialect(
         "least": "least({0}, {1})",
         "earliest": "least({0}, {1}, {2}, {3})",
         # Rows and indexes
+        "only": "ONLY",
         "skip_locked": "FOR UPDATE SKIP LOCKED",
         "indexed_by": "",
         "unindexed": "{0}",
@@ -83,6 +85,7 @@ SQLITE = Dialect(
         "in_range": "coalesce({0}, '9999-12-31T23:59:59.999999Z')",
         "first_time": "''",
         "day": "substr({0}, 1, 10) || 'T00:00:00.000000Z'",
+        "date": "substr({0}, 1, 10)",
         "month": "substr({0}, 1, 7)",
         "epoch": "{0}",
         "time_text": "{0}",
@@ -109,6 +112,7 @@ SQLITE = Dialect(
         "least": "min({0}, {1})",
         # `min` with several arguments is NULL if one is, and `least` of PostgreSQL is not.
         "earliest": "nullif(min(" + ", ".join(f"coalesce({{{each}}}, '~')" for each in range(4)) + "), '~')",
+        "only": "",
         "skip_locked": "",
         "indexed_by": "INDEXED BY {0}",
         # The plus sign prevents the use of an index with low selectivity.

@@ -1,0 +1,1 @@
+{part(causes_among, {only()} {schema}.key_audit_logs)} EXCEPT {part(causes_among, {schema}.key_audit_unsealed)}

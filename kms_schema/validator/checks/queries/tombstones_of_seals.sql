@@ -1,0 +1,1 @@
+LEFT JOIN {only()} {schema}.key_audit_tombstones AS tombstone ON tombstone.seal_number = seals.seal_number
