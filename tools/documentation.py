@@ -11,15 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from ruamel.yaml import YAML
+
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.inventory.states import STATES
-from kms_schema.monitoring.alerting.rules import alerts as all_alerts
-from kms_schema.monitoring.alerting.thresholds import Thresholds
+from kms_schema.monitoring.alerting.rule_file import rule_file
 from kms_schema.monitoring.conditions import CONDITIONS, Condition
 from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
-from kms_schema.text.durations import duration_of
+from kms_schema.text.durations import duration_of, seconds_of
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, KeyStatus, RecordedEvent
 from tools import architecture
@@ -32,6 +33,8 @@ from tools.site.commands import variable_rows
 Status = TypeVar("Status", bound=str)
 
 _GENERATED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def key_lifecycle() -> str:
@@ -147,17 +150,20 @@ def rules() -> str:
 
 
 def alerts() -> str:
-    """Return the alerts as a Markdown table."""
+    """Return the alerts as a Markdown table, in the order of their sections."""
+    groups = YAML(typ="safe", pure=True).load(rule_file())["groups"]
+    found = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+    page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
     return _table(
         ("alert", "severity", "after", "says"),
         [
             (
-                f"[{alert.name}](#{alert.name.lower()})",
-                alert.severity,
-                f"{alert.hold // 60} minutes" if alert.hold else "at once",
-                _as_example(alert.summary),
+                f"[{name}](#{name.lower()})",
+                found[name]["labels"]["severity"],
+                f"{seconds_of(found[name]['for']) // 60} minutes" if "for" in found[name] else "at once",
+                _as_example(found[name]["annotations"]["summary"]),
             )
-            for alert in all_alerts(Thresholds())
+            for name in sorted(found, key=lambda name: page.index(f"\n### {name}\n"))
         ],
     )
 
@@ -269,5 +275,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     for page in PAGES:
-        path = Path(__file__).resolve().parent.parent / page
+        path = ROOT / page
         path.write_text(regenerate(path.read_text(encoding="utf-8")), encoding="utf-8")

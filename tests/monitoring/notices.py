@@ -1,6 +1,7 @@
 """Exporters, Prometheus, Alertmanager and a webhook: what somebody would be told, with times of seconds."""
 
 import json
+import re
 import sys
 import threading
 import time
@@ -14,12 +15,13 @@ from urllib.parse import quote
 
 from ruamel.yaml import YAML
 
-from kms_schema.monitoring.alerting.alertmanager import RETENTION, alertmanager_file
+from kms_schema.monitoring.alerting.alertmanager import alertmanager_file
 from kms_schema.monitoring.alerting.rule_file import rule_file
 from kms_schema.monitoring.alerting.thresholds import Thresholds
 from support.engines.keeper import free_ports
 from support.engines.prometheus import Server, find_alertmanager, find_program
 
+(RETENTION,) = re.findall(r"--data\.retention=(\w+)", alertmanager_file())
 SOON = "250ms"
 RESENT = "5s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that.

@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kms_schema.monitoring.alerting.last_known import last_known
-from kms_schema.monitoring.alerting.rules import alerts
+from kms_schema.monitoring.alerting.rule_file import last_known, rule_file
 from kms_schema.monitoring.alerting.thresholds import DAY, HOUR, MINUTE
 from kms_schema.monitoring.names import ALWAYS, BY_NAME, Part
+from tests.monitoring.notices import parsed
 from tests.monitoring.rule_cases import CASES, IN_ORDER, LIMITS, STEPS, Case, Values, ago, constant, key, series
 
-ALERTS = {alert.name: alert for alert in alerts(LIMITS)}
+ALERTS: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule for group in parsed(rule_file(LIMITS))["groups"] for rule in group["rules"] if "alert" in rule
+}
+"""The alerts of the file, by name."""
 EXPORTERS = ("a", "b")
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 END = f"{STEPS * 10}m"
@@ -22,7 +25,7 @@ RECOVERS_AT = STEPS * 3 // 4
 
 def parts_of(case: Case) -> list[Part]:
     """Return the parts whose metrics the alert of a case reads."""
-    used = {name for name in BY_NAME if last_known(name) in ALERTS[case.alert].expr}
+    used = {name for name in BY_NAME if last_known(name) in ALERTS[case.alert]["expr"]}
     return sorted({part for name in used if (part := BY_NAME[name].part)})
 
 

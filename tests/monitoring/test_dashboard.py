@@ -9,6 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.names import BY_NAME, Part
 from support.engines.prometheus import tool
 from support.programs.commands import kms_schema
@@ -76,6 +77,21 @@ def test_a_panel_without_series_says_none_only_if_its_part_was_read(tmp_path: Pa
     (tmp_path / "tests.yml").write_text(json.dumps(content))
     ran = tool("promtool", "test", "rules", tmp_path / "tests.yml")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_colours_of_panels_have_the_thresholds_of_the_alerts() -> None:
+    limits = Thresholds()
+    steps = {
+        panel["title"]: [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1:]]
+        for panel in printed()["panels"]
+        if "thresholds" in panel.get("fieldConfig", {}).get("defaults", {})
+    }
+    assert steps["Oldest unsealed entry"] == [limits.unsealed / 2, limits.unsealed]
+    assert steps["Last seal"][0] == limits.unsealed
+    assert steps["Last publication"] == [limits.unpublished, 2 * limits.unpublished]
+    assert steps["Last validation"] == [limits.validation, 2 * limits.validation]
+    assert steps["Last cosignatures"] == [limits.not_cosigned, 2 * limits.not_cosigned]
+    assert steps["Entries past their retention"][1] == limits.retention
 
 
 def test_panels_lie_beside_one_another() -> None:
