@@ -10,7 +10,7 @@ import click
 
 from kms_schema import crypto
 from kms_schema.cli import messages
-from kms_schema.cli.hsm_options import hsm_option, hsms_of
+from kms_schema.cli.key_uris import hsm_option, hsms_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.text.printable import in_a_line

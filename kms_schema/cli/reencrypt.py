@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages, progress
-from kms_schema.cli.hsm_options import hsm_option
+from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, key_id_option, style_option, where
-from kms_schema.cli.root_keys import root_key_options
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema import crypto
+from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import private_key, read_file, usage_errors
+from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring, print_change
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, style_option, together, where
-from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import named_file
 from kms_schema.text.printable import in_a_line
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from kms_schema.cli.handover.files import read_public_key, usage_errors
+from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, named_key, style_option, where
-from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import named_file
 from kms_schema.text.printable import in_a_line
 

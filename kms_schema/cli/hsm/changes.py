@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.hsm.listing import document_of
+from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, name_of, style_option, together, where
-from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.pkcs11 import pins
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.text.printable import in_a_line

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.hsm_options import hsm_option, hsms_of
+from kms_schema.cli.key_uris import hsm_option, hsms_of, root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
-from kms_schema.cli.root_keys import root_key_options, root_keys_of
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.text.printable import counted, in_a_line
 from kms_schema.vocabulary import HsmHealth

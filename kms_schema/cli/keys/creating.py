@@ -5,11 +5,10 @@ import datetime as dt
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.hsm_options import hsm_option
+from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring, print_change
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, key_id_argument, style_option, where
-from kms_schema.cli.root_keys import root_key_options
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyType
 

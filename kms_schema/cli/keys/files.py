@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import click
 
 from kms_schema.cli import messages, progress, streams
+from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, together, where
-from kms_schema.cli.root_keys import root_key_options
 from kms_schema.files.outputs import replaced_file
 
 if TYPE_CHECKING:

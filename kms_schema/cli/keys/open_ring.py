@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.database_errors import LOCKED, MEMBERSHIP, at, with_hint
-from kms_schema.cli.hsm_options import hsms_of
+from kms_schema.cli.key_uris import hsms_of, root_keys_of
 from kms_schema.cli.openers import Opening, opener
-from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.url import parse_database_url
 from kms_schema.text.printable import in_a_line

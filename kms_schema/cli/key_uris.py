@@ -1,4 +1,4 @@
-"""The root keys of a command: URIs of files, variables, tokens or clouds, never values on the command line."""
+"""The root keys and the HSMs of a command: URIs, never values on the command line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from kms_schema import crypto
+from kms_schema import crypto, pkcs11
 from kms_schema.cli import streams
 from kms_schema.cli.arguments import name_given
 from kms_schema.cli.options import Decorator
@@ -38,6 +38,11 @@ root_key_options: Decorator = click.option(
     callback=_checked,
     help="A root key: REF=FILE, or env:, pkcs11: or awskms:. Again for each; in variables, separated by blanks.",
 )  # fmt: skip
+hsm_option: Decorator = click.option(
+    "--hsm", "hsms", multiple=True, metavar="NAME=URI", envvar="KMS_HSMS", show_envvar=True,
+    help="An HSM by its pkcs11: URI. Again for each; in the variable, separated by blanks.",
+)  # fmt: skip
+"""For commands that use the keys in HSMs."""
 
 
 @contextmanager
@@ -73,6 +78,25 @@ def pairs_of(given: Sequence[str]) -> dict[str, str]:
             raise click.UsageError(f"{_given_by()} names {reference!r} twice")
         pairs[reference] = uri
     return pairs
+
+
+def hsms_of(given: Sequence[str]) -> dict[str, str]:
+    """Return the URIs by the names of HSMs. Raises `UsageError`, whose message repeats no URI."""
+    found: dict[str, str] = {}
+    for each in given:
+        name, separator, uri = each.partition("=")
+        if not separator or not name.strip() or not uri.startswith("pkcs11:"):
+            raise click.UsageError(
+                "--hsm takes NAME=URI, such as luna-1=pkcs11:token=kms?module-path=/path/of/module.so"
+            )
+        if name in found:
+            raise click.UsageError(f"--hsm names {name!r} twice")
+        try:
+            pkcs11.Pkcs11Uri.parse(uri)
+        except pkcs11.TokenUriError as error:
+            raise click.UsageError(f"--hsm {name}: {error}") from None
+        found[name] = uri
+    return found
 
 
 def _given_by() -> str:
