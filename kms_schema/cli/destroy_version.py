@@ -110,7 +110,7 @@ def destroy_version(
                     in_hsm=version_destruction.leave if leave_object else held.destroy,
                     **check,
                 )  # fmt: skip
-        except keyring.HsmUnavailableError as error:
+        except keyring.MaterialUnavailableError as error:
             hint = "nothing is changed; if the object is gone with its token, use --leave-object"
             raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     if style == "json":

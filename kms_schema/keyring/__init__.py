@@ -7,18 +7,12 @@ from kms_schema.keyring.columns.encrypted_column import EncryptedColumn
 from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import (
-    CiphertextTagError,
-    ColumnNotAttachedError,
-    ColumnOperatorError,
-    ColumnValueError,
+    ColumnError,
     DatabaseUnavailableError,
     DecryptionError,
-    DependentsLeftError,
     EventLoopError,
     HandoverError,
     HandoverKeyError,
-    HostColumnError,
-    HsmUnavailableError,
     KeyExistsError,
     KeyInUseError,
     KeyNotPermittedError,
@@ -27,13 +21,10 @@ from kms_schema.keyring.errors import (
     KeyStateError,
     MaterialUnavailableError,
     RingClosedError,
-    RowBindingError,
-    UnknownCiphertextError,
     UnknownKeyError,
     UnsupportedKeyError,
     UsageLimitError,
     VersionDestroyedError,
-    VersionInUseError,
     WrapperUnavailableError,
 )
 from kms_schema.keyring.key import Key
@@ -43,12 +34,10 @@ from kms_schema.keyring.use.revoked_keys import RevokedKey
 from kms_schema.keyring.worker.rotation_runs import RotationRun
 
 __all__ = [
-    "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
-    "ColumnNotAttachedError", "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError",
-    "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HandoverError",
-    "HandoverKeyError", "HostColumnError", "HsmUnavailableError", "Key", "KeyDescription", "KeyExistsError",
-    "KeyInUseError", "KeyNotPermittedError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyStateError",
-    "MaterialUnavailableError", "Reencryption", "RevokedKey", "RingClosedError", "RotationRun", "RowBindingError",
-    "RowCiphertext", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError",
-    "VersionDestroyedError", "VersionInUseError", "WrapperUnavailableError",
+    "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "ColumnError",
+    "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "EventLoopError", "HandoverError",
+    "HandoverKeyError", "Key", "KeyDescription", "KeyExistsError", "KeyInUseError", "KeyNotPermittedError",
+    "KeyRevokedError", "KeyRing", "KeyRingError", "KeyStateError", "MaterialUnavailableError", "Reencryption",
+    "RevokedKey", "RingClosedError", "RotationRun", "RowCiphertext", "UnknownKeyError", "UnsupportedKeyError",
+    "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

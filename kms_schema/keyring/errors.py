@@ -31,15 +31,18 @@ class KeyRingError(KmsSchemaError, DontWrapMixin):
 
 
 class UnknownKeyError(KeyRingError):
-    """No key has this name."""
+    """No key has this name, or no version in the database made this `ciphertext`, if it is one."""
+
+    reason: Literal["ciphertext"] | None
 
 
 class KeyExistsError(KeyRingError):
-    """A key with this name exists."""
+    """A key with this name exists, or a version has, or had, the ciphertext tag of an imported one.
 
+    `ciphertext_tag`: the tag is taken, or is not 1 to 2^32 - 1.
+    """
 
-class CiphertextTagError(KeyRingError):
-    """Another version has, or had, the ciphertext tag of an imported key, or it is not 1 to 2^32 - 1."""
+    reason: Literal["ciphertext_tag"] | None
 
 
 class UnsupportedKeyError(KeyRingError):
@@ -64,6 +67,19 @@ class KeyRevokedError(KeyStateError):
     """The key is revoked: it neither encrypts nor decrypts."""
 
 
+class ColumnError(KeyRingError):
+    """A value cannot be read from, or written to, a column.
+
+    - `not_attached`: an encrypted column has no key ring
+    - `operator`: the database cannot do this with an encrypted column, such as compare it
+    - `value`: a value is not of the type of an encrypted column; it is not shown
+    - `row_binding`: a value is bound to its row, and the row is not known, or not as it will be in the database
+    - `host`: a column of an application is not there, or its table does not allow the call
+    """
+
+    reason: Literal["not_attached", "operator", "value", "row_binding", "host"]
+
+
 class VersionDestroyedError(KeyRingError):
     """The material of the version is destroyed: its ciphertexts are lost."""
 
@@ -76,28 +92,23 @@ class DecryptionError(KeyRingError):
     """A ciphertext does not open: changed, cut, of another key, or with other associated data. The message is one."""
 
 
-class UnknownCiphertextError(KeyRingError):
-    """No version in the database has the tag of this ciphertext, or it is not a ciphertext of a key ring."""
-
-
 class MaterialUnavailableError(KeyRingError):
-    """The material of a version cannot be unwrapped: its wrapping key is missing, or the envelope does not open."""
+    """The material of a version cannot be used: its wrapping key is missing, or the envelope does not open.
 
+    `hsm`: an HSM holds it, which is not given to this process, disabled, lost, or refuses.
+    """
 
-class HsmUnavailableError(KeyRingError):
-    """The HSM of the key cannot be used: not given to this process, disabled, lost, or it refuses."""
+    reason: Literal["hsm"] | None
 
 
 class WrapperUnavailableError(KeyRingError):
-    """A key cannot wrap a new version: it is no KEK, or has no live version of an active key."""
+    """A key cannot wrap a new version: it is no KEK, or has no live version of an active key.
 
+    - `ended`: its version ended while it wrapped. The ring does that again: a caller rarely sees this
+    - `dependents_left`: versions stay under an old version of it: they do not open, or others have locked them
+    """
 
-class WrapperEndedError(WrapperUnavailableError):
-    """A version of a KEK ended while it wrapped a new version. The ring does that again: a caller rarely sees this."""
-
-
-class DependentsLeftError(KeyRingError):
-    """Versions stay under an old version of a KEK: they do not open, or others have locked them."""
+    reason: Literal["ended", "dependents_left"] | None
 
 
 class KeyNotPermittedError(KeyRingError):
@@ -116,32 +127,13 @@ class RingClosedError(KeyRingError):
     """The key ring is closed."""
 
 
-class ColumnNotAttachedError(KeyRingError):
-    """An encrypted column has no key ring."""
-
-
-class ColumnOperatorError(KeyRingError):
-    """The database cannot do this with an encrypted column, such as compare it."""
-
-
-class ColumnValueError(KeyRingError):
-    """A value is not of the type of an encrypted column. It is not shown."""
-
-
-class HostColumnError(KeyRingError):
-    """A column of an application cannot be read or changed: it is not there, or its table does not allow it."""
-
-
-class VersionInUseError(KeyRingError):
-    """A version cannot be destroyed: it is live, wraps others, is destroyed already, or does not exist."""
-
-
 class KeyInUseError(KeyRingError):
-    """A column of an application still holds ciphertexts of the key, or cannot be read."""
+    """A column of an application still holds ciphertexts of the key, or cannot be read; or a version is in use.
 
+    `version`: the version cannot be destroyed: it is live, wraps others, is destroyed already, or does not exist.
+    """
 
-class RowBindingError(KeyRingError):
-    """A value is bound to its row, and the row is not known, or not as it will be in the database."""
+    reason: Literal["version"] | None
 
 
 class HandoverError(KeyRingError):

@@ -75,8 +75,8 @@ class RingOperations:
         has the bytes that were read and is not locked; others are tried again. The column is stored with the key that
         encrypts. Needs kms_app, SELECT on the column and the primary key and UPDATE on the column. Start it again after
         an interruption. `left`, `unopened` and `streams` of the result say what remains: streams are never replaced.
-        Raises `HostColumnError` for a column that is not there or not to be changed, `UnknownKeyError`, `ValueError`
-        for a name that is not valid, and otherwise as `Key.encrypt` does. Example::
+        Raises `ColumnError` (`host`) for a column that is not there or not to be changed, `UnknownKeyError`,
+        `ValueError` for a name that is not valid, and otherwise as `Key.encrypt` does. Example::
 
             ring.rotate("orders")
             assert not ring.reencrypt_column(Invoice.iban).left
@@ -137,9 +137,9 @@ class RingOperations:
         - `actor`: the user in the entry of the audit log
 
         The object is destroyed when the database has accepted the change, just before COMMIT. Needs kms_rotator. Raises
-        `VersionInUseError` for a version that is live, unknown, destroyed already or wraps others, `KeyInUseError`,
-        `HostColumnError`, `HsmUnavailableError` if the object cannot be destroyed, `KeyNotPermittedError`, and
-        `ValueError` for a wrong name of a column. Example::
+        `KeyInUseError`, with the reason `version` for a version that is live, unknown, destroyed already or wraps
+        others. Raises `ColumnError` (`host`), `MaterialUnavailableError` (`hsm`) if the object cannot be destroyed,
+        `KeyNotPermittedError`, and `ValueError` for a wrong name of a column. Example::
 
             ring.destroy_version("orders", 1, check=["invoices.iban"], actor="alice")
         """
@@ -200,7 +200,8 @@ class RingOperations:
 
         Needs kms_admin and kms_rotator. An entry `KEY_TAKEN_OVER` with the SHA-256 is part of the transaction. A
         version is taken over once: its ciphertext tag is in the database then. Raises `HandoverError` if the file does
-        not open or does not have this SHA-256, `CiphertextTagError`, and otherwise as `create` does. Example::
+        not open or does not have this SHA-256, `KeyExistsError` (`ciphertext_tag`), and otherwise as `create` does.
+        Example::
 
             with HandoverKey.read(Path("receiver.key")) as key:
                 ring.take_over("orders", file, key=key, sha256="4f1c…", under="kek-2027", actor="bob")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
-from kms_schema.keyring.errors import UnknownCiphertextError
+from kms_schema.keyring.errors import UnknownKeyError
 from kms_schema.keyring.formats.errors import NotACiphertextError
 from kms_schema.keyring.formats.prefix import Form, read_message_prefix, read_prefix
 from kms_schema.keyring.key import Key
@@ -95,8 +95,8 @@ class KeyRing(RingOperations):
         Needs kms_admin and kms_rotator. With kms_admin alone the key is registered and pending, and `next_step` of the
         result says how a login in kms_rotator gives it a version: by the same call. Raises `KeyExistsError`,
         `UnknownKeyError` and `WrapperUnavailableError` for `under`, `MaterialUnavailableError` if the wrapper does not
-        open, `HsmUnavailableError`, `CiphertextTagError`, `UnsupportedKeyError`, `KeyNotPermittedError`, and
-        `TypeError` for other columns. Example::
+        open, `MaterialUnavailableError` (`hsm`), `KeyExistsError` (`ciphertext_tag`), `UnsupportedKeyError`,
+        `KeyNotPermittedError`, and `TypeError` for other columns. Example::
 
             ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
         """
@@ -172,7 +172,7 @@ class KeyRing(RingOperations):
     def inspect(self, blob: BytesLike) -> CiphertextDescription:
         """Return which version made a ciphertext, a message or a stream. No root key is needed: nothing is opened.
 
-        Raises `UnknownCiphertextError` for bytes that are no ciphertext, or of no version of this database.
+        Raises `UnknownKeyError` (`ciphertext`) for bytes that are no ciphertext, or of no version of this database.
         """
         self._parts.check_open()
         check_bytes(blob=blob)
@@ -181,10 +181,10 @@ class KeyRing(RingOperations):
             if form is Form.MESSAGE:
                 read_message_prefix(blob)  # its length
         except NotACiphertextError:
-            raise UnknownCiphertextError("these bytes are no ciphertext of a key ring") from None
+            raise UnknownKeyError("these bytes are no ciphertext of a key ring", reason="ciphertext") from None
         state = self._parts.storage.read_tag(tag)
         if state is None or state.version is None:
-            raise UnknownCiphertextError(f"no version has the tag {tag}, or this login may not see it")
+            raise UnknownKeyError(f"no version has the tag {tag}, or this login may not see it", reason="ciphertext")
         version = state.version
         return CiphertextDescription(
             state.key_id, version.number, tag, state.status, version.is_live, version.is_destroyed

@@ -14,9 +14,10 @@ from kms_schema.crypto import KeyWrapping, Root, RootKeys, Secret
 from kms_schema.hsm.configurations import add_hsm
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.key_objects import KeyObjects
-from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn, HsmUnavailableError
+from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn, MaterialUnavailableError
 from support.engines import Database
 from support.engines.softhsm import PIN, SoftHsm
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.hsm.token_objects import handles, in_token
 from tests.keyring.async_rings import async_engine
@@ -149,7 +150,7 @@ def test_a_stored_pin_is_opened_while_the_event_loop_goes_on(
     async def work() -> None:
         engine = async_engine(database)
         async with AsyncKeyRing(engine, [], hsms=hsms) as without:
-            with pytest.raises(HsmUnavailableError, match="root") as refused:
+            with raises(MaterialUnavailableError, "hsm", match="root") as refused:
                 await without.create(name, hsm=hsm)
             assert PIN not in repr(refused.value)
         async with AsyncKeyRing(engine, RootKeys({ROOT: root}), hsms=hsms) as ring:

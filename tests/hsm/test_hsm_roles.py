@@ -6,11 +6,12 @@ from sqlalchemy.orm import Session
 from kms_schema.hsm.checking import check_hsm
 from kms_schema.hsm.configurations import add_hsm, listed_hsms, set_active
 from kms_schema.hsm.hsms import Hsms
-from kms_schema.keyring import HsmUnavailableError, KeyNotPermittedError, KeyRing
+from kms_schema.keyring import KeyNotPermittedError, KeyRing, MaterialUnavailableError
 from kms_schema.roles.definition import Role
 from kms_schema.vocabulary import HsmHealth
 from support.engines import Database
 from support.engines.softhsm import SoftHsm
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.hsm.conftest import MakeRing
 from tests.hsm.token_objects import handles, in_token
@@ -79,6 +80,6 @@ def test_an_application_may_not_read_a_stored_pin(granted: Granted, make_ring: M
 
     with granted.member(Role.APP) as seen:
         ring = without_pin(make_ring(seen.engine()))
-        with pytest.raises(HsmUnavailableError, match="this login may not read the stored one"):
+        with raises(MaterialUnavailableError, "hsm", match="this login may not read the stored one"):
             ring.key(cards).encrypt(DATA, aad=AAD)
         assert luna

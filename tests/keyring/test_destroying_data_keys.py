@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto import destroy as destroy_version
-from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, KeyRing
+from kms_schema.keyring import ColumnError, EncryptedColumn, KeyInUseError, KeyRing
 from kms_schema.keyring.worker import ciphertext_counts
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
 from support.engines import Database
+from support.errors import raises
 from support.programs.commands import Said, kms_schema
 from support.rows.smallest import now, unique
 from tests.keyring.invoices import invoices
@@ -208,7 +209,7 @@ def test_a_column_of_an_attached_database_is_refused(ring: KeyRing, orders: str,
     with sql_engine.connect() as connection:
         connection.exec_driver_sql("ATTACH DATABASE ':memory:' AS beside")
         table.create(connection)
-        with pytest.raises(HostColumnError, match="attached database"):
+        with raises(ColumnError, "host", match="attached database"):
             connection.execute(table.insert().values(id=1, iban="text"))
         connection.invalidate()
 
@@ -245,7 +246,7 @@ def test_no_row_is_hidden_from_the_count(
         with Session(engine) as session:
             version = sa.select(KeyVersion.id).join(KeyVersion.key).where(KeyVersion.version_number == 1)
             found = session.scalars(version.where(KeyMaster.key_id == orders)).one()
-            with pytest.raises(HostColumnError, match="row-level security"):
+            with raises(ColumnError, "host", match="row-level security"):
                 ciphertext_counts.count_ciphertexts(session, found)
     change(database, f"DROP SCHEMA {schema} CASCADE")
 

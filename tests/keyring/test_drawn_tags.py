@@ -7,8 +7,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from kms_schema.keyring import CiphertextTagError, KeyRing
+from kms_schema.keyring import KeyExistsError, KeyRing
 from support.engines import Database
+from support.errors import raises
 from support.rows.smallest import insert, key_master, key_version, unique
 from support.statements import execute
 from support.views.view_fixture import newest
@@ -57,7 +58,7 @@ def test_a_tag_that_another_transaction_commits_first(
             time.sleep(0.02)
         execute(other, "COMMIT")
         if brought:
-            with pytest.raises(CiphertextTagError):
+            with raises(KeyExistsError, "ciphertext_tag"):
                 created.result()
         else:
             created.result()

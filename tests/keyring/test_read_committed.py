@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import KeyWrapping, RootKeys, WrappingKeyError, plan, rewrap
-from kms_schema.keyring import KeyRing, VersionInUseError
+from kms_schema.keyring import KeyInUseError, KeyRing
 from support.engines import Database
+from support.errors import raises
 from tests.keyring.async_rings import SMALL_POOL, opened
 from tests.keyring.rings import AAD, DATA, ROOT
 
@@ -29,7 +30,7 @@ def test_every_connection_of_the_ring_stays_at_it(level: str, database: Database
         wrapping = KeyWrapping(roots)
         ring.key(orders).encrypt(DATA, aad=AAD)
         assert level_of(ring) == own
-        with pytest.raises(VersionInUseError):
+        with raises(KeyInUseError, "version"):
             ring.destroy_version(orders, 1)
         assert level_of(ring) == own
         for work in (rewrap, plan):

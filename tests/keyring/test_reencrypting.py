@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyNotPermittedError, KeyRing
+from kms_schema.keyring import ColumnError, EncryptedColumn, KeyNotPermittedError, KeyRing
 from kms_schema.keyring.columns.reencrypting import Job
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.roles.definition import Role
 from support.engines import Database
+from support.errors import raises
 from support.programs.commands import kms_schema
 from tests.keyring.invoices import NOT_A_CIPHERTEXT, invoices, reencrypt, stored
 from tests.keyring.ring_roles import ring_as
@@ -190,13 +191,13 @@ def test_tables_that_do_not_allow_it_are_refused_and_unchanged(
     before = stored(database, table)
     for statement in HOST_TRIGGERS[database.dialect]:
         change(database, statement.replace("{t}", table.name))
-    with pytest.raises(HostColumnError, match=r"row with id=1 does not have the new ciphertext.*trigger"):
+    with raises(ColumnError, "host", match=r"row with id=1 does not have the new ciphertext.*trigger"):
         ring.reencrypt_column(table.c.iban)
     assert stored(database, table) == before
     name = f"{table.name}_other"
     stored_as = "bytea" if database.dialect == "postgresql" else "BLOB"
     change(database, f"CREATE TABLE {name} (iban {stored_as})")
-    with pytest.raises(HostColumnError, match="no primary key"):
+    with raises(ColumnError, "host", match="no primary key"):
         ring.reencrypt_column(f"{name}.iban", orders)
     change(database, f"DROP TABLE {name}")
     change(
@@ -204,7 +205,7 @@ def test_tables_that_do_not_allow_it_are_refused_and_unchanged(
         f"CREATE TABLE {name} (id int PRIMARY KEY, iban {stored_as},"
         f" made {stored_as} GENERATED ALWAYS AS (iban) STORED)",
     )
-    with pytest.raises(HostColumnError, match="generated"):
+    with raises(ColumnError, "host", match="generated"):
         ring.reencrypt_column(f"{name}.made", orders)
     change(database, f"DROP TABLE {name}")
 

@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 
 from kms_schema.crypto import Secret
-from kms_schema.keyring import (
-    HsmUnavailableError,
-    KeyRing,
-    KeyRingError,
-    KeyStateError,
-    MaterialUnavailableError,
-    UnsupportedKeyError,
-)
+from kms_schema.keyring import KeyRing, KeyRingError, KeyStateError, MaterialUnavailableError, UnsupportedKeyError
 from support.rows.smallest import unique
 
 
@@ -29,7 +22,7 @@ from support.rows.smallest import unique
         (UnsupportedKeyError, {"hsm": "luna", "under": None, "key_type": "kek"}),
         (UnsupportedKeyError, {"hsm": "luna", "under": None, "algorithm": "XAES-256-GCM"}),
         (UnsupportedKeyError, {"hsm": "luna", "under": None, "material": bytes(32)}),
-        (HsmUnavailableError, {"hsm": "luna", "under": None}),
+        (MaterialUnavailableError, {"hsm": "luna", "under": None}),
         (TypeError, {"under": None}),
         (ValueError, {"key_type": "none"}),
         (TypeError, {"status": "revoked"}),
@@ -51,8 +44,10 @@ from support.rows.smallest import unique
     ],
 )
 def test_what_cannot_be_created(ring: KeyRing, kek: str, error: type[Exception], options: dict[str, Any]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as refused:
         ring.create(unique("odd"), **{"under": kek, **options})
+    if isinstance(refused.value, MaterialUnavailableError):
+        assert refused.value.reason == ("hsm" if "hsm" in options else None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
-from kms_schema.keyring import EncryptedColumn, KeyRing, RowBindingError
+from kms_schema.keyring import ColumnError, EncryptedColumn, KeyRing
+from support.errors import raises
 from support.rows.smallest import unique
 
 DAY = datetime(2026, 1, 31, 12, 30)
@@ -76,7 +77,7 @@ def test_a_value_that_comes_back_as_another_is_refused(
     invoice = invoices(ring, sql_engine, orders, type_)
     with Session(sql_engine) as session:
         session.add(invoice(id=1, bound=value, iban="text"))
-        with pytest.raises(RowBindingError, match=r"does not return this|zone SQLite does not store"):
+        with raises(ColumnError, "row_binding", match=r"does not return this|zone SQLite does not store"):
             session.flush()
         session.rollback()
         assert session.scalars(sa.select(invoice)).all() == []
@@ -131,5 +132,5 @@ def test_defaults_and_replaced_instances_are_bound(ring: KeyRing, sql_engine: sa
         one = session.get_one(Invoice, 1)
         assert (one.owner, one.iban, one.note) == ("b", None, "no note")
         session.add(Invoice(id=2, note="note"))
-        with pytest.raises(RowBindingError, match="whose default reads the statement"):
+        with raises(ColumnError, "row_binding", match="whose default reads the statement"):
             session.commit()

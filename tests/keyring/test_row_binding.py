@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, deferred, load_only, mapped_column
 
-from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, RowBindingError
+from kms_schema.keyring import ColumnError, DecryptionError, EncryptedColumn, KeyRing
 from kms_schema.keyring.formats.bound_data import bound_data
 from support.engines import Database
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.keyring.rings import change, rows
 
@@ -70,10 +71,10 @@ def test_instances_are_bound_to_their_row(
         sealed = session.execute(sa.select(invoice.owner, invoice.id, invoice.iban).where(invoice.owner == "a3")).one()
         assert repr(sealed.iban) == f"<RowCiphertext of {invoice.__tablename__}.iban, bound to owner, id>"
         assert sealed.iban.open({"owner": "a3", "id": sealed.id}) == "changed"
-        with pytest.raises(RowBindingError):
+        with raises(ColumnError, "row_binding"):
             sealed.iban.open({"owner": "a3"})
         session.expunge_all()
-        with pytest.raises(RowBindingError, match="load it, too"):
+        with raises(ColumnError, "row_binding", match="load it, too"):
             session.scalars(sa.select(invoice).where(invoice.owner == "a3").options(load_only(invoice.iban))).all()
     change(database, f"UPDATE {invoice.__tablename__} SET owner = 'x' WHERE owner = 'a3'")  # noqa: S608
     with Session(sql_engine) as session, pytest.raises(DecryptionError):
@@ -97,16 +98,16 @@ def test_statements_that_do_not_know_the_row_are_refused(
             (sa.update(table), {"owner": "b"}),
         ]
         for statement, values in statements:
-            with pytest.raises(RowBindingError):
+            with raises(ColumnError, "row_binding"):
                 session.execute(statement, values)
             session.rollback()
-        with pytest.raises(RowBindingError):
+        with raises(ColumnError, "row_binding"):
             session.bulk_save_objects([invoice(owner="b", iban="plain")])
         session.rollback()
         session.execute(sa.update(table).values(owner="c", iban=None, scan=None))
         session.rollback()
         session.add(invoice(owner=5, iban="plain"))
-        with pytest.raises(RowBindingError, match="which takes str: int"):
+        with raises(ColumnError, "row_binding", match="which takes str: int"):
             session.flush()
     assert blobs(database, invoice) == before
 
@@ -126,7 +127,7 @@ def test_a_row_that_is_not_known_before_it_is_refused_at_mapping(made: Any, mess
     class Base(DeclarativeBase):
         pass
 
-    with pytest.raises(RowBindingError, match=message):
+    with raises(ColumnError, "row_binding", match=message):
 
         class Invoice(Base):
             __tablename__ = "invoices"

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.elements import Grouping
 
-from kms_schema.keyring import ColumnOperatorError, EncryptedColumn, KeyRing, RowBindingError
+from kms_schema.keyring import ColumnError, EncryptedColumn, KeyRing
 from support.engines import Database
+from support.errors import raises
 from support.rows.smallest import unique
 from tests.keyring.rings import rows
 
@@ -51,7 +52,7 @@ def test_no_detour_writes_plaintext(table: sa.Table, database: Database, sql_eng
         (insert.from_select(names, sa.union_all(sa.select(two, iban), sa.select(two, later))), {"later": b"plain"}),
     ]
     for statement, values in attempts:
-        with pytest.raises(ColumnOperatorError), sql_engine.begin() as connection:
+        with raises(ColumnError, "operator"), sql_engine.begin() as connection:
             connection.execute(statement, values)
     stored = f"SELECT id, iban FROM {table.name} ORDER BY id"  # noqa: S608
     assert rows(database, stored) == [(1, None)]
@@ -80,7 +81,7 @@ def test_a_default_in_sql_is_refused(ring: KeyRing, sql_engine: sa.Engine, order
     )  # fmt: skip
     ring.attach(table.metadata)
     table.create(sql_engine)
-    with pytest.raises(ColumnOperatorError, match="default"), sql_engine.begin() as connection:
+    with raises(ColumnError, "operator", match="default"), sql_engine.begin() as connection:
         connection.execute(table.insert().values(id=1))
     table.drop(sql_engine)
 
@@ -112,7 +113,7 @@ def test_no_ciphertext_goes_to_another_row(invoice: Any, sql_engine: sa.Engine) 
             table.update().where(table.c.id == other.c.id - 1).values(iban=other.c.iban),
             table.update().where(table.c.id == 1).values(id=9, iban=table.c.iban),
         ):
-            with pytest.raises(ColumnOperatorError):
+            with raises(ColumnError, "operator"):
                 session.execute(statement)
             session.rollback()
         again = invoice(id=1, iban="again")
@@ -120,7 +121,7 @@ def test_no_ciphertext_goes_to_another_row(invoice: Any, sql_engine: sa.Engine) 
         with pytest.raises(sa.exc.IntegrityError):
             session.flush()
         session.rollback()
-        with pytest.raises(RowBindingError):  # it was encrypted for the row that could not be inserted
+        with raises(ColumnError, "row_binding"):  # it was encrypted for the row that could not be inserted
             session.execute(sa.insert(table), {"id": 3, "iban": again.iban})
         session.rollback()
         again.id = 4
@@ -132,7 +133,7 @@ def test_no_ciphertext_goes_to_another_row(invoice: Any, sql_engine: sa.Engine) 
 
         sa.event.listen(invoice, "before_insert", later)
         session.add(invoice(id=5, iban="five"))
-        with pytest.raises(RowBindingError, match="changed while the row was written"):
+        with raises(ColumnError, "row_binding", match="changed while the row was written"):
             session.commit()
         session.rollback()
         found = session.scalars(sa.select(invoice).order_by(invoice.id))
@@ -145,7 +146,7 @@ def test_a_column_that_its_parent_changes_is_refused_at_mapping(action: Attribut
     class Base(DeclarativeBase):
         pass
 
-    with pytest.raises(RowBindingError, match="changes by itself"):
+    with raises(ColumnError, "row_binding", match="changes by itself"):
 
         class Invoice(Base):
             __tablename__ = "invoices"
@@ -189,6 +190,6 @@ def test_an_encrypted_type_within_another_is_refused(ring: KeyRing, sql_engine: 
     with sql_engine.begin() as connection:
         connection.execute(table.insert().values([{"id": 1, "one": {"a": 1}, "two": [2]}]))
         assert connection.execute(sa.select(table.c.one, table.c.two)).one() == ({"a": 1}, [2])
-        with pytest.raises(ColumnOperatorError):
+        with raises(ColumnError, "operator"):
             connection.execute(table.update().values(one=table.c.two))
     table.drop(sql_engine)

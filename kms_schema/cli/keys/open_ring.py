@@ -89,7 +89,9 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
 
 
 def _unknown(error: "keyring.UnknownKeyError") -> click.ClickException:
-    """Return the message about an unknown key or version."""
+    """Return the message about an unknown key or version, or about a ciphertext of none."""
+    if error.reason == "ciphertext":
+        return click.ClickException(in_a_line(str(error)))
     hint = "list shows the names" if error.version is None else f"show {shlex.quote(error.key_id or '')} lists them"
     return click.ClickException(in_a_line(f"{error}; kms-schema keys {hint}"))
 

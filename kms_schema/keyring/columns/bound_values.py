@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kms_schema.keyring.columns.places import Place
-from kms_schema.keyring.errors import RowBindingError
+from kms_schema.keyring.errors import ColumnError
 from kms_schema.keyring.formats.errors import BoundValueError
 
 
@@ -25,18 +25,20 @@ class RowCiphertext:
     def open(self, row: Mapping[str, object]) -> Any:
         """Return the value. `row`: the values of the bound columns, by their names.
 
-        Raises `RowBindingError` for other columns, and as `Key.decrypt` does. Example::
+        Raises `ColumnError` (`row_binding`) for other columns, and as `Key.decrypt` does. Example::
 
             for id, iban in session.execute(select(Invoice.id, Invoice.iban)):
                 print(iban.open({"id": id}))
         """
         place = self._place
         if set(row) != set(place.row):
-            raise RowBindingError(f"column {place.name} is bound to {', '.join(place.row)}", key_id=place.key_id)
+            raise ColumnError(
+                f"column {place.name} is bound to {', '.join(place.row)}", key_id=place.key_id, reason="row_binding"
+            )
         try:
             aad = place.aad(row)
         except BoundValueError as error:
-            raise RowBindingError(f"column {place.name}: {error}", key_id=place.key_id) from None
+            raise ColumnError(f"column {place.name}: {error}", key_id=place.key_id, reason="row_binding") from None
         return place.decoded(place.ring.decrypt(place, self._blob, aad))
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.keyring.columns.host_columns import RANGES, ColumnName, RawType, prefix_range
-from kms_schema.keyring.errors import HostColumnError
+from kms_schema.keyring.errors import ColumnError
 from kms_schema.keyring.formats.prefix import Form
 from kms_schema.text.identifiers import quoted
 
@@ -85,7 +85,7 @@ def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> li
 
     A session of the application may have another search path, or `schema_translate_map`, than the ring that declared
     the column. A table of another owner has nothing to do with it, and could stop a revocation by its name. Raises
-    `HostColumnError` for a table without a schema that is not on the search path.
+    `ColumnError` (`host`) for a table without a schema that is not on the search path.
     """
     found = {name.resolved(connection) for name in names}
     if connection.dialect.name == "postgresql":
@@ -99,8 +99,8 @@ def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> li
 def count_ciphertexts_in(connection: sa.Connection, name: ColumnName, tag: int) -> int:
     """Return how many messages and streams of a version a column holds.
 
-    Raises `HostColumnError` for what is no column of bytes in a table, and the driver's error where row security would
-    hide rows.
+    Raises `ColumnError` (`host`) for what is no column of bytes in a table, and the driver's error where row security
+    would hide rows.
     """
     _prepare(connection, name)
     column = _column(name)
@@ -132,10 +132,12 @@ def missing_access(connection: sa.Connection, name: ColumnName) -> str:
 
 
 def refuse_other_values(connection: sa.Connection, name: ColumnName) -> None:
-    """Raise `HostColumnError` for a column of SQLite that holds texts or numbers: ciphertexts in hex are not found."""
+    """Raise `ColumnError` for a column of SQLite that holds texts or numbers: ciphertexts in hex are not found."""
     column = _column(name)
     if connection.dialect.name == "sqlite" and _is_any(connection, column < b""):
-        raise HostColumnError(f"column {name} holds values that are no bytes: ciphertexts in them are not found")
+        raise ColumnError(
+            f"column {name} holds values that are no bytes: ciphertexts in them are not found", reason="host"
+        )
 
 
 def _prepare(connection: sa.Connection, name: ColumnName) -> None:
@@ -144,13 +146,16 @@ def _prepare(connection: sa.Connection, name: ColumnName) -> None:
     values = {"table": name.table, "column": name.column, "schema": name.schema}
     for kind in connection.execute(_KINDS[dialect], values).all():
         if not kind.is_table:
-            raise HostColumnError(f"{name} is not a column of a table: rows may be hidden, and functions may run")
+            raise ColumnError(
+                f"{name} is not a column of a table: rows may be hidden, and functions may run", reason="host"
+            )
         if not kind.is_bytes:
-            raise HostColumnError(f"column {name} is generated, or does not have the type bytea")
+            raise ColumnError(f"column {name} is generated, or does not have the type bytea", reason="host")
         if kind.runs_code:  # the planner evaluates immutable functions of constants, as the login that looks
-            raise HostColumnError(
+            raise ColumnError(
                 f"column {name}: an index, a partition key or statistics of the table would run a function of another"
-                " role as this login: search as its owner or as a superuser"
+                " role as this login: search as its owner or as a superuser",
+                reason="host",
             )
     if dialect == "postgresql":
         connection.execute(_SHOW_ALL_ROWS)

@@ -15,7 +15,7 @@ from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
-    HostColumnError,
+    ColumnError,
     KeyInUseError,
     KeyNotPermittedError,
     KeyRingError,
@@ -57,14 +57,15 @@ class Declarations:
     def declare(self, key_id: str, name: ColumnName) -> None:
         """Make sure that a column is stored with a key. Its errors refuse the encryption.
 
-        Raises `HostColumnError` for a table that the database does not find, and as `Key.encrypt` does.
+        Raises `ColumnError` (`host`) for a table that the database does not find, and as `Key.encrypt` does.
         """
         if (key_id, name) in self._known:
             return
         if self._storage.dialect == "sqlite" and name.schema not in (None, "main"):
-            raise HostColumnError(
+            raise ColumnError(
                 f"column {name} is in an attached database, where no command looks for ciphertexts of the key",
                 key_id=key_id,
+                reason="host",
             )
         with self._storage.shared_transaction(key_id) as connection:
             found = name.resolved(connection)
@@ -127,6 +128,6 @@ class Declarations:
             with self._storage.shared_transaction(key_id) as connection:
                 access = missing_access(connection, name)
             return f"column {name} may hold ciphertexts of it: this login may not read it; {access}"
-        except (HostColumnError, KeyRingError, sa.exc.DBAPIError) as error:
+        except (KeyRingError, sa.exc.DBAPIError) as error:
             reason = driver_message(error)
             return f"column {name} may hold ciphertexts of it: it cannot be read ({reason})"

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from kms_schema.keyring.columns.bound_values import INSTALL, BoundValue, RowCiphertext
 from kms_schema.keyring.columns.places import NO_BYTES, Place
-from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.keyring.errors import ColumnError
 from kms_schema.text.storable import check_is_text
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
@@ -25,24 +25,25 @@ class _NotCompared(sa.types.TypeEngine.Comparator[Any]):
     __slots__ = ()
 
     def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
-        """Raise `ColumnOperatorError` for all but IS NULL and IS NOT NULL."""
+        """Raise `ColumnError` (`operator`) for all but IS NULL and IS NOT NULL."""
         # SQLAlchemy compares columns when it looks one up in a dictionary. statement_checks refuses it in statements.
         if op in _COMPARED_WITH_NULL and (other[0] is None or isinstance(other[0], sa.ClauseElement)):
             return super().operate(op, *other, **kwargs)
         raise refused_operator(self.expr.type, getattr(op, "__name__", str(op)))
 
     def reverse_operate(self, op: Any, other: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Raise `ColumnOperatorError`."""
+        """Raise `ColumnError` (`operator`)."""
         raise refused_operator(self.expr.type, getattr(op, "__name__", str(op)))
 
 
-def refused_operator(type_: Any, operator: str) -> ColumnOperatorError:
+def refused_operator(type_: Any, operator: str) -> ColumnError:
     """Return the error of an operator that ciphertexts do not have."""
     place: Place = type_.place
-    return ColumnOperatorError(
+    return ColumnError(
         f"column {place.name} is encrypted: the database can test it for NULL, and neither compare nor order it"
         f" (operator {operator}); select the rows by another column",
         key_id=place.key_id,
+        reason="operator",
     )
 
 
@@ -56,10 +57,10 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
     - `bound_as`: the names of table and column that values are bound to, where the table or column was renamed since
 
     NULL stays NULL. `ring.attach(metadata)` gives the columns of a metadata their ring; a column without one is
-    refused, in both directions. Values are not compared by the database: `==`, ORDER BY and LIKE raise
-    `ColumnOperatorError`. Another type cannot have it inside, such as ARRAY; a subclass may convert values. Errors of
-    the ring reach the application as they are, and not within a `StatementError`.
-    Raises `TypeError` for other arguments. Example::
+    refused, in both directions. Values are not compared by the database: `==`, ORDER BY and LIKE raise `ColumnError`
+    (`operator`). Another type cannot have it inside, such as ARRAY; a subclass may convert values. Errors of the ring
+    reach the application as they are, and not within a `StatementError`. Raises `TypeError` for other arguments.
+    Example::
 
         class Invoice(Base):
             __tablename__ = "invoices"
@@ -139,10 +140,11 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         elif isinstance(value, BoundValue) and value.place is place and not value.is_written:
             aad, value.is_written = value.aad, True
         else:
-            raise RowBindingError(
+            raise ColumnError(
                 f"column {place.name} is bound to {', '.join(place.row)} of its row: write it by instances of a mapped"
                 " class, not by Core, bulk statements or update(), which do not know the row",
                 key_id=place.key_id,
+                reason="row_binding",
             )
         return ring.encrypt(place, place.encoded(value), aad)
 
@@ -168,11 +170,12 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         return place.decoded(place.ring.decrypt(place, value, place.aad()))
 
     def literal_processor(self, dialect: sa.Dialect) -> NoReturn:  # noqa: ARG002
-        """Raise `ColumnOperatorError`: SQL text has no place for a secret, as in `literal_binds`."""
+        """Raise `ColumnError` (`operator`): SQL text has no place for a secret, as in `literal_binds`."""
         # Here and not in the function that this would return: SQLAlchemy quotes the value in the error of that.
-        raise ColumnOperatorError(
+        raise ColumnError(
             f"a value of column {self.place.name} is not written into the text of a statement: bind it as a parameter",
             key_id=self.place.key_id,
+            reason="operator",
         )
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.errors import HostColumnError
+from kms_schema.keyring.errors import ColumnError
 from kms_schema.keyring.formats.prefix import Form, write_prefix
 from kms_schema.models.keys import ANYWHERE
 from kms_schema.text.identifiers import quoted
@@ -77,12 +77,12 @@ class ColumnName:
         return {name: value for name, value in names.items() if name != "schema" or dialect != "sqlite"}
 
     def resolved(self, connection: sa.Connection) -> "ColumnName":
-        """Return the name with its schema on PostgreSQL. Raises `HostColumnError` if there is no such table."""
+        """Return the name with its schema on PostgreSQL. Raises `ColumnError` (`host`) if there is no such table."""
         if self.schema is not None or connection.dialect.name != "postgresql":
             return self
         schema = connection.execute(_FIND_SCHEMA, {"table": self.table}).scalar_one_or_none()
         if schema is None:
-            raise HostColumnError(f"there is no table {self.table!r} on the search path: name its schema")
+            raise ColumnError(f"there is no table {self.table!r} on the search path: name its schema", reason="host")
         return ColumnName(self.table, self.column, schema)
 
     def resolved_by(self, engine: sa.Engine) -> "ColumnName":
@@ -136,7 +136,7 @@ class HostColumn:
     ) -> "HostColumn":
         """Return the column that the database has. `row`: the columns that its values are bound to, with their types.
 
-        Raises `HostColumnError` if it does not exist, if it is generated, or if its table has no primary key.
+        Raises `ColumnError` (`host`) if it does not exist, if it is generated, or if its table has no primary key.
         """
         row = row or {}
         name = name.resolved(connection)
@@ -145,17 +145,20 @@ class HostColumn:
             columns: dict[str, Any] = {each["name"]: each for each in inspector.get_columns(name.table, name.schema)}
             key: list[str] = inspector.get_pk_constraint(name.table, name.schema)["constrained_columns"]
         except sa.exc.NoSuchTableError:
-            raise HostColumnError(
+            raise ColumnError(
                 f"there is no table {name.schema + '.' if name.schema else ''}{name.table}: name the column as"
-                " TABLE.COLUMN or SCHEMA.TABLE.COLUMN"
+                " TABLE.COLUMN or SCHEMA.TABLE.COLUMN",
+                reason="host",
             ) from None
         missing = [each for each in (name.column, *row) if each not in columns]
         if missing:
-            raise HostColumnError(f"table {name.table} has no column {missing[0]!r}")
+            raise ColumnError(f"table {name.table} has no column {missing[0]!r}", reason="host")
         if columns[name.column].get("computed"):
-            raise HostColumnError(f"column {name} is generated: re-encrypt the column that it is made of")
+            raise ColumnError(f"column {name} is generated: re-encrypt the column that it is made of", reason="host")
         if not key:
-            raise HostColumnError(f"table {name.table} has no primary key, by which its rows could be changed")
+            raise ColumnError(
+                f"table {name.table} has no primary key, by which its rows could be changed", reason="host"
+            )
         types = {each: type_ or columns[each]["type"] for each, type_ in row.items()}
         indexes: list[list[Any]] = [each["column_names"] for each in inspector.get_indexes(name.table, name.schema)]
         has_index = any(names[:1] == [name.column] for names in (*indexes, key))

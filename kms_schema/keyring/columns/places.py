@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring.errors import ColumnNotAttachedError, ColumnValueError
+from kms_schema.keyring.errors import ColumnError
 from kms_schema.keyring.formats.bound_data import bound_data
 
 
@@ -64,22 +64,25 @@ class Place:
 
     @property
     def table(self) -> sa.Table:
-        """The table. Raises `ColumnNotAttachedError` while the column has none."""
+        """The table. Raises `ColumnError` (`not_attached`) while the column has none."""
         table = getattr(self.column, "table", None)
         if not isinstance(table, sa.Table):
-            raise ColumnNotAttachedError(
-                f"an EncryptedColumn of key {self.key_id!r} is not the type of a table's column", key_id=self.key_id
+            raise ColumnError(
+                f"an EncryptedColumn of key {self.key_id!r} is not the type of a table's column",
+                key_id=self.key_id,
+                reason="not_attached",
             )
         return table
 
     @property
     def ring(self) -> ColumnRing:
-        """The ring. Raises `ColumnNotAttachedError` where none was attached."""
+        """The ring. Raises `ColumnError` (`not_attached`) where none was attached."""
         ring = RINGS.get(self.table.metadata)
         if ring is None:
-            raise ColumnNotAttachedError(
+            raise ColumnError(
                 f"column {self.name} has no key ring: call ring.attach(metadata) with the metadata of its table",
                 key_id=self.key_id,
+                reason="not_attached",
             )
         return ring
 
@@ -93,7 +96,7 @@ class Place:
         return bound_data(*self.names, row)
 
     def encoded(self, value: object) -> bytes:
-        """Return the bytes of a value. Raises `ColumnValueError`, which does not show it."""
+        """Return the bytes of a value. Raises `ColumnError` (`value`), which does not show it."""
         if not isinstance(value, self.value_type):
             raise self._error(f"takes {self.value_type.__name__}, not {type(value).__name__}")
         if isinstance(value, str):
@@ -110,12 +113,12 @@ class Place:
             return data.decode()
         raise self._error("holds bytes that are no text in UTF-8: was it written as another type?")
 
-    def no_ciphertext(self, value: object) -> ColumnValueError:
+    def no_ciphertext(self, value: object) -> ColumnError:
         """Return the error of a value that is read and cannot be a ciphertext. It does not show the value."""
         return self._error(
             f"returned a value of type {type(value).__name__}, which is no ciphertext: it is plaintext that the column"
             " has, or an expression that a statement has put in its place"
         )
 
-    def _error(self, sentence: str) -> ColumnValueError:
-        return ColumnValueError(f"column {self.name} {sentence}", key_id=self.key_id)
+    def _error(self, sentence: str) -> ColumnError:
+        return ColumnError(f"column {self.name} {sentence}", key_id=self.key_id, reason="value")

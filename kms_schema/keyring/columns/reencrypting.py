@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from kms_schema.keyring.columns.host_columns import ColumnName, HostColumn, RowKey, count_of
 from kms_schema.keyring.database.storage import Storage
-from kms_schema.keyring.errors import DecryptionError, HostColumnError, UnknownKeyError, VersionDestroyedError
+from kms_schema.keyring.errors import ColumnError, DecryptionError, UnknownKeyError, VersionDestroyedError
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.formats.errors import BoundValueError
 from kms_schema.models import KeyMaster, KeyVersion
@@ -155,7 +155,7 @@ class Job:
         try:
             return bound_data(*self.bound_as, bound)
         except BoundValueError as error:
-            raise HostColumnError(f"column {self.column.name}: {error}", key_id=self.key_id) from None
+            raise ColumnError(f"column {self.column.name}: {error}", key_id=self.key_id, reason="host") from None
 
     def _replace(self, changes: Sequence[tuple[RowKey, bytes, bytes, Mapping[str, Any]]]) -> int:
         """Replace ciphertexts in one transaction, read them back, and return how many were replaced."""
@@ -170,11 +170,12 @@ class Job:
                 found = self.column.read_back(connection, [key for key, _, _ in current])
                 wrong = [key for key, _, new in current if found.get(key) != new]
                 if wrong:  # no other session can have changed a locked row
-                    raise HostColumnError(
+                    raise ColumnError(
                         f"column {self.column.name}: the row with {self.column.described(wrong[0])} does not have the"
                         " new ciphertext after the update: does a trigger or a policy of the table change it?"
                         " These rows are as they were",
                         key_id=self.key_id,
+                        reason="host",
                     )
         return len(current)
 
@@ -197,6 +198,6 @@ def tags_of(storage: Storage, key_id: str, *, below: int | None = None, live: bo
 def find_column(
     storage: Storage, key_id: str, name: ColumnName, row: Mapping[str, sa.types.TypeEngine[Any] | None]
 ) -> HostColumn:
-    """Return a column of the application. Raises `HostColumnError`."""
+    """Return a column of the application. Raises `ColumnError` (`host`)."""
     with storage.transaction(key_id, READS) as connection:
         return HostColumn.find(connection, name, row)

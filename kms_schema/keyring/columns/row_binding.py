@@ -16,7 +16,7 @@ from kms_schema.keyring.columns.bound_values import BoundBytes, BoundText, RowCi
 from kms_schema.keyring.columns.encrypted_column import place_of
 from kms_schema.keyring.columns.places import Place
 from kms_schema.keyring.columns.returned_values import python_type, returned
-from kms_schema.keyring.errors import RowBindingError
+from kms_schema.keyring.errors import ColumnError
 from kms_schema.keyring.formats.errors import BoundValueError
 
 
@@ -44,7 +44,7 @@ def _constructed(mapper: orm.Mapper[Any], class_: type[Any]) -> None:
 
 
 def _check(place: Place) -> None:
-    """Raise `RowBindingError` for a bound column whose value is not known before an INSERT, or changes by itself."""
+    """Raise `ColumnError` for a bound column whose value is not known before an INSERT, or changes by itself."""
     table = place.table
     for name in place.row:
         column = table.columns.get(name)
@@ -203,8 +203,8 @@ def _loaded(target: Any, _context: Any) -> None:
         orm.attributes.set_committed_value(target, key, sealed.open(row))
 
 
-def _error(place: Place, sentence: str) -> RowBindingError:
-    return RowBindingError(f"column {place.name} {sentence}", key_id=place.key_id)
+def _error(place: Place, sentence: str) -> ColumnError:
+    return ColumnError(f"column {place.name} {sentence}", key_id=place.key_id, reason="row_binding")
 
 
 @cache

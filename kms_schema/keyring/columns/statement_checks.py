@@ -16,7 +16,7 @@ from sqlalchemy.sql.dml import Insert, Update
 from kms_schema.keyring.columns.comparisons import compared, keys_of
 from kms_schema.keyring.columns.encrypted_column import place_of, refused_operator
 from kms_schema.keyring.columns.places import RINGS, Place
-from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.keyring.errors import ColumnError
 
 _CHECKED: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
@@ -42,7 +42,7 @@ def _before_cursor_execute(
 
 
 def check(statement: elements.ClauseElement, names: Sequence[str] = ()) -> None:
-    """Raise `ColumnOperatorError` for a statement that compares, orders or groups by an encrypted column, or writes it.
+    """Raise `ColumnError` for a statement that compares, orders or groups by an encrypted column, or writes it.
 
     Written are bound values, which the type encrypts, NULL, and values of the same column; not SQL expressions. `names`
     are the columns that the parameters name.
@@ -87,10 +87,11 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
         if place is not None and _made_by_sql(column):
             raise _refused_expression(place)
         if place is not None and any(column.name in key for key in keys_of(column.table)):
-            raise ColumnOperatorError(
+            raise ColumnError(
                 f"column {place.name} is encrypted, and is in a key of its table: equal values would be accepted, since"
                 " no two ciphertexts are the same. Take it out of the primary key, UNIQUE or index",
                 key_id=place.key_id,
+                reason="operator",
             )
 
 
@@ -98,11 +99,12 @@ def _place_in(table: Any, name: Any) -> Place | None:
     return place_of(table.columns.get(name) if isinstance(name, str) else name)
 
 
-def _refused_expression(place: Place) -> ColumnOperatorError:
-    return ColumnOperatorError(
+def _refused_expression(place: Place) -> ColumnError:
+    return ColumnError(
         f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression or a default of the"
         " database, which would write plaintext; a parameter in a SELECT has to have the type of the column",
         key_id=place.key_id,
+        reason="operator",
     )
 
 
@@ -128,14 +130,15 @@ def _selected(select: Any) -> Iterator[Any]:
 
 
 def _check_bound_columns(table: Any, changed: set[Any]) -> None:
-    """Raise `RowBindingError` for an update of a column that others are bound to, unless it changes these as well."""
+    """Raise `ColumnError` for an update of a column that others are bound to, unless it changes these as well."""
     for column in table.columns:
         place = place_of(column)
         if place is not None and column.key not in changed and changed.intersection(place.row):
-            raise RowBindingError(
+            raise ColumnError(
                 f"column {place.name} is bound to {', '.join(place.row)} of its row: change these by instances of a"
                 " mapped class, which encrypt it again",
                 key_id=place.key_id,
+                reason="row_binding",
             )
 
 

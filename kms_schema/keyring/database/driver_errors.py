@@ -2,18 +2,18 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from kms_schema.keyring.errors import (
-    CiphertextTagError,
     DatabaseUnavailableError,
+    KeyExistsError,
     KeyNotPermittedError,
     KeyStateError,
     UnknownKeyError,
-    WrapperEndedError,
+    WrapperUnavailableError,
 )
 from kms_schema.text.storable import fault_of
 
@@ -70,7 +70,9 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
         if is_refused(error):
             raise KeyNotPermittedError(f"this needs a login in {needs}: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) and "ciphertext_tag" in first:
-            raise CiphertextTagError(f"the database refuses the ciphertext tag: {first}", key_id=key_id) from None
+            raise KeyExistsError(
+                f"the database refuses the ciphertext tag: {first}", key_id=key_id, reason="ciphertext_tag"
+            ) from None
         if isinstance(error, sa.exc.IntegrityError) or state.startswith(_OF_VALUES):
             raise KeyStateError(
                 f"the database refuses the change: {first}", key_id=key_id, reason="status_change"
@@ -97,8 +99,11 @@ def again_if_overtaken(change: Callable[[], Result]) -> Result:
     The tags of a transaction are visible to others when it commits, so the constraint refuses the later one.
     """
     for _ in range(_ATTEMPTS - 1):
-        with suppress(CiphertextTagError, WrapperEndedError):
+        try:
             return change()
+        except (KeyExistsError, WrapperUnavailableError) as error:
+            if error.reason not in ("ciphertext_tag", "ended"):
+                raise
     return change()
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from kms_schema.keyring.database.audit_entries import append, process, use_entry
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
-    CiphertextTagError,
+    KeyExistsError,
     KeyStateError,
     UnknownKeyError,
     UnsupportedKeyError,
@@ -90,11 +90,14 @@ def take_over(  # noqa: PLR0913  (each is given by the caller)
         )  # fmt: skip
         try:
             described = ring.registry.create(new, actor)
-        except CiphertextTagError:
-            raise CiphertextTagError(
+        except KeyExistsError as error:
+            if error.reason != "ciphertext_tag":
+                raise
+            raise KeyExistsError(
                 f"this database has the ciphertext tag {header.ciphertext_tag} already: version {header.version} of"
                 f" {header.key_id!r} was imported before, or another version drew the same tag",
                 key_id=key_id,
+                reason="ciphertext_tag",
             ) from None
     ring.forget(key_id)
     return described

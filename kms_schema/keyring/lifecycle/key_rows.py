@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from kms_schema.crypto import Wrapper
-from kms_schema.keyring.errors import UnknownKeyError, UnsupportedKeyError, WrapperEndedError, WrapperUnavailableError
+from kms_schema.keyring.errors import UnknownKeyError, UnsupportedKeyError, WrapperUnavailableError
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
 
@@ -91,7 +91,7 @@ _STILL_LIVE = sa.select(KeyVersion.id).where(KeyVersion.id == sa.bindparam("vers
 
 
 def require_live(session: Session, wrapper: Wrapper | None, key_id: str) -> None:
-    """Raise `WrapperEndedError` if `wrapper` is a version that has ended since it was read, and has wrapped a new one.
+    """Raise the error `ended` if `wrapper` is a version that has ended since it was read, and has wrapped a new one.
 
     Called after the first version of a key is inserted: its trigger has locked the wrapper, which cannot end any more
     before this transaction does. So a rotation of the wrapper that begins later finds the new version under it. Of a
@@ -102,7 +102,9 @@ def require_live(session: Session, wrapper: Wrapper | None, key_id: str) -> None
     if not isinstance(wrapper, KeyVersion) or connection.dialect.name != "postgresql":
         return
     if connection.execute(_STILL_LIVE, {"version": wrapper.id}).first() is None:
-        raise WrapperEndedError(f"the wrapper of key {key_id!r} has been rotated meanwhile: try again", key_id=key_id)
+        raise WrapperUnavailableError(
+            f"the wrapper of key {key_id!r} has been rotated meanwhile: try again", key_id=key_id, reason="ended"
+        )
 
 
 def wrapper_of(old: KeyVersion) -> Wrapper:

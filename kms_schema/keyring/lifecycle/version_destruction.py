@@ -10,7 +10,7 @@ from kms_schema.crypto import DependentsError, destroy
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.database.driver_errors import translated
 from kms_schema.keyring.database.storage import Storage
-from kms_schema.keyring.errors import DatabaseUnavailableError, VersionInUseError
+from kms_schema.keyring.errors import DatabaseUnavailableError, KeyInUseError
 from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.worker.ciphertext_counts import refuse_data_loss
 from kms_schema.models import KeyVersion
@@ -42,7 +42,7 @@ def destroy_version(  # noqa: PLR0913  (each is an option of the command)
                 in_hsm=leave if leave_object else held.destroy, **options,
             )  # fmt: skip
         except DependentsError as error:
-            raise VersionInUseError(str(error), key_id=key_id, version=version) from None
+            raise KeyInUseError(str(error), key_id=key_id, version=version, reason="version") from None
 
 
 def leave(_session: Session, _version: KeyVersion, _handle: str) -> None:

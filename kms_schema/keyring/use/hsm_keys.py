@@ -19,7 +19,7 @@ from kms_schema.hsm.configurations import UsableHsm, usable_hsm
 from kms_schema.hsm.handles import Handle, hsm_of_key, key_reference
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.stored_pins import learn_stored_pin
-from kms_schema.keyring.errors import HsmUnavailableError, UnsupportedKeyError
+from kms_schema.keyring.errors import MaterialUnavailableError, UnsupportedKeyError
 from kms_schema.keyring.formats.messages import Gcm, MessageCipher
 from kms_schema.keyring.formats.prefix import Algorithm
 from kms_schema.keyring.use.states import AES, ENCRYPTING
@@ -42,21 +42,22 @@ class HeldKey:
         self._waits = waits
 
     def encrypt(self, nonce: bytes, data: BytesLike, associated_data: BytesLike | None) -> bytes:
-        """Return ciphertext and tag. Raises `HsmUnavailableError`."""
+        """Return ciphertext and tag. Raises `MaterialUnavailableError` (`hsm`)."""
         return self._call(lambda: self._objects.encrypt(self.handle.object_id, nonce, data, associated_data or b""))
 
     def decrypt(self, nonce: bytes, data: BytesLike, associated_data: BytesLike | None) -> bytes:
-        """Return the plaintext. Raises `InvalidTag` of cryptography, and `HsmUnavailableError`."""
+        """Return the plaintext. Raises `InvalidTag` of cryptography, and `MaterialUnavailableError` (`hsm`)."""
         return self._call(lambda: self._objects.decrypt(self.handle.object_id, nonce, data, associated_data or b""))
 
     def _call(self, work: Callable[[], bytes]) -> bytes:
         try:
             return self._waits.call(work)
         except CryptoError as error:
-            raise HsmUnavailableError(
+            raise MaterialUnavailableError(
                 f"version {self.version} of key {self.key_id!r} cannot be used in HSM {self.handle.hsm!r}: {error}",
                 key_id=self.key_id,
                 version=self.version,
+                reason="hsm",
             ) from None
 
 
@@ -93,7 +94,7 @@ class HeldKeys:
         self._waits = waits
 
     def cipher(self, session: Session, version: KeyVersion) -> HeldCipher:
-        """Return the cipher of a version that an HSM holds. Raises `HsmUnavailableError`."""
+        """Return the cipher of a version that an HSM holds. Raises `MaterialUnavailableError` (`hsm`)."""
         with _refusals(version.key.key_id, version.version_number):
             handle = Handle.parse(version.hsm_key_id or "")
             usable_hsm(session, handle.hsm)
@@ -103,14 +104,14 @@ class HeldKeys:
         return HeldCipher(version.ciphertext_tag, key)
 
     def usable(self, session: Session, cipher: HeldCipher) -> UsableHsm:
-        """Return the HSM of a cipher if its keys may still be used. Raises `HsmUnavailableError`."""
+        """Return the HSM of a cipher if its keys may still be used. Raises `MaterialUnavailableError` (`hsm`)."""
         with _refusals(cipher.key.key_id, cipher.key.version):
             return usable_hsm(session, cipher.key.handle.hsm)
 
     def place(self, session: Session, key: KeyMaster, hsm: str) -> None:
         """Have the versions of a new key be made in the HSM named `hsm`, which `session` looks up.
 
-        Raises `UnsupportedKeyError` and `HsmUnavailableError`.
+        Raises `UnsupportedKeyError` and `MaterialUnavailableError` (`hsm`).
         """
         check_form(key)
         with _refusals(key.key_id, 1):
@@ -120,7 +121,7 @@ class HeldKeys:
     def new_version(self, session: Session, key: KeyMaster) -> KeyVersion:
         """Make a key object, and return a version with it. The object is destroyed if the session does not commit.
 
-        Raises `UnsupportedKeyError` for a key that no HSM makes, and `HsmUnavailableError`.
+        Raises `UnsupportedKeyError` for a key that no HSM makes, and `MaterialUnavailableError` (`hsm`).
         """
         check_form(key)
         number = max((version.version_number for version in key.versions), default=0) + 1
@@ -133,7 +134,7 @@ class HeldKeys:
         return KeyVersion(key=key, version_number=number, hsm_key_id=str(handle))
 
     def destroy(self, session: Session, version: KeyVersion, hsm_key_id: str) -> None:
-        """Destroy the object with the handle that a version had, `hsm_key_id`. Raises `HsmUnavailableError`.
+        """Destroy the object with the handle that a version had, `hsm_key_id`. Raises `MaterialUnavailableError`.
 
         `session` reads a stored PIN.
         """
@@ -183,10 +184,11 @@ def _refusals(key_id: str, version: int) -> Iterator[None]:
     try:
         yield
     except CryptoError as error:
-        raise HsmUnavailableError(
+        raise MaterialUnavailableError(
             f"version {version} of key {key_id!r} is in an HSM that cannot be used: {error}",
             key_id=key_id,
             version=version,
+            reason="hsm",
         ) from None
 
 

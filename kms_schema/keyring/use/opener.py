@@ -24,7 +24,7 @@ class Opener:
         """Read what opens a version, and return a function that opens it once `session` has ended.
 
         A root may take seconds to answer, and uses of other keys need the connection meanwhile. Raises
-        `HsmUnavailableError` for a version in an HSM; the function raises `CryptoError`.
+        `MaterialUnavailableError` (`hsm`) for a version in an HSM; the function raises `CryptoError`.
         """
         if version.hsm_key_id is not None:
             cipher = self.held.cipher(session, version)

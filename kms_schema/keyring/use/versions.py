@@ -276,7 +276,7 @@ class Versions:
         return opened
 
     def _look_at_hsm(self, opened: Opened) -> None:
-        """Of a version in an HSM, raise `HsmUnavailableError` if that is disabled, and note what is to be recorded."""
+        """Of a version in an HSM, raise the error `hsm` if that is disabled, and note what is to be recorded."""
         if isinstance(opened.cipher, HeldCipher):
             with self._storage.reading_session(opened.state.key_id) as session:
                 hsm = self._opener.held.usable(session, opened.cipher)

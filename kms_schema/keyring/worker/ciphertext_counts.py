@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from kms_schema.database.messages import driver_message
 from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
 from kms_schema.keyring.columns.host_columns import ColumnName
-from kms_schema.keyring.errors import HostColumnError, KeyInUseError
+from kms_schema.keyring.errors import ColumnError, KeyInUseError
 from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
@@ -34,8 +34,8 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
 
     The columns are those that are stored with the key and `also`, and those of the same names in other schemas. On
     PostgreSQL their tables stay locked in SHARE mode until the transaction ends, which needs UPDATE on them; the locks
-    are waited for two seconds. On SQLite the transaction has to have the write lock. Raises `HostColumnError` for a
-    column that cannot be counted.
+    are waited for two seconds. On SQLite the transaction has to have the write lock. Raises `ColumnError` (`host`) for
+    a column that cannot be counted.
     """
     query = sa.select(KeyVersion.ciphertext_tag, KeyMaster.encrypted_columns, KeyMaster.key_id)
     tag, stored, key_id = session.execute(query.join(KeyVersion.key).where(KeyVersion.id == version)).one()
@@ -58,7 +58,7 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
                     refuse_other_values(connection, name)
         except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
             reason = driver_message(error)
-            raise HostColumnError(f"column {name} cannot be counted: {reason}", key_id=key_id) from None
+            raise ColumnError(f"column {name} cannot be counted: {reason}", key_id=key_id, reason="host") from None
     return count
 
 

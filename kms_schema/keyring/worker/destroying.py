@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from kms_schema.keyring.errors import HostColumnError, HsmUnavailableError, KeyInUseError
+from kms_schema.keyring.errors import ColumnError, KeyInUseError, MaterialUnavailableError
 from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.keyring.worker.ciphertext_counts import LEAST, refuse_data_loss
@@ -91,7 +91,7 @@ class EndedVersions:
                     )
                     if handle is not None:
                         self._held.destroy(session, row, handle)
-            except (HostColumnError, KeyInUseError, HsmUnavailableError) as error:
+            except (ColumnError, KeyInUseError, MaterialUnavailableError) as error:
                 report(f"it is not destroyed: {error}")
                 return False
             return True

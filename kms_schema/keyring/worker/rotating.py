@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from kms_schema.crypto import CryptoError, KeyWrapping, rewrap
 from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.keyring.database.driver_errors import translated
-from kms_schema.keyring.errors import DependentsLeftError, KeyStateError
+from kms_schema.keyring.errors import KeyStateError, WrapperUnavailableError
 from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
 from kms_schema.keyring.parts import RingParts
 from kms_schema.keyring.worker.rotation_options import RunOptions
@@ -90,7 +90,7 @@ class Rotator:
                 outcome = self._rewrap(claim.key_id, source, target, lease)
                 rewrapped += outcome.versions
                 if outcome.left or outcome.remaining:
-                    raise DependentsLeftError(_left(source, outcome), key_id=claim.key_id)
+                    raise WrapperUnavailableError(_left(source, outcome), key_id=claim.key_id, reason="dependents_left")
             lease.keep()
             with self._queue.transaction(claim.key_id) as work:
                 ready_in = self._completed(work, claim, number, rewrapped)
