@@ -2,7 +2,9 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
@@ -13,6 +15,10 @@ from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for, current_time
 
+Check: TypeAlias = Callable[[Session, KeyVersion], None]
+"""Raises an exception if a version may not be destroyed."""
+InHsm: TypeAlias = Callable[[Session, KeyVersion, str], None]
+"""Destroys the object of a version that an HSM holds, by its handle."""
 _NAMED = 10
 """How many dependents a message names."""
 
@@ -37,7 +43,7 @@ def destroyable(
     key_id: str,
     version_number: int,
     *,
-    check: Callable[[Session, KeyVersion], None] = lambda _session, _version: None,
+    check: Check = lambda _session, _version: None,
 ) -> Destroyable:
     """Return the version that `destroy` would destroy, and change nothing.
 
@@ -50,16 +56,25 @@ def destroyable(
         with Session(engine) as session:
             print(destroyable(session, "orders-kek", 3).held_in_hsm)
     """
-    version = _destroyable(session, key_id, version_number)
+    version = _found(session, key_id, version_number)
+    _refuse(session, version)
     check(session, version)
     return _described(version)
 
 
-def _destroyable(session: Session, key_id: str, version_number: int) -> KeyVersion:
+def _found(session: Session, key_id: str, version_number: int) -> KeyVersion:
     version = find_version(session, key_id, version_number)
-    named = f"version {version_number} of key {key_id!r}"
     if version is None:
-        raise DependentsError(f"there is no {named}; kms-schema keys show {shlex.quote(key_id)} lists the versions")
+        raise DependentsError(
+            f"there is no {_named(key_id, version_number)}; kms-schema keys show {shlex.quote(key_id)} lists the"
+            " versions"
+        )
+    return version
+
+
+def _refuse(session: Session, version: KeyVersion) -> None:
+    """Raise `DependentsError` for a version that is destroyed already, is live, or still wraps others."""
+    named = _named(version.key.key_id, version.version_number)
     if version.destroyed_at is not None:
         raise DependentsError(f"{named} is destroyed already, since {version.destroyed_at:%Y-%m-%d %H:%M:%S} UTC")
     if version.is_live:
@@ -68,7 +83,10 @@ def _destroyable(session: Session, key_id: str, version_number: int) -> KeyVersi
     if count:
         wrapped = _listed(count, _first(session, version))
         raise DependentsError(f"{named} still wraps {wrapped}: rewrap or destroy them first")
-    return version
+
+
+def _named(key_id: str, version_number: int) -> str:
+    return f"version {version_number} of key {key_id!r}"
 
 
 def _described(version: KeyVersion) -> Destroyable:
@@ -81,8 +99,8 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
     version_number: int,
     *,
     actor: str | None = None,
-    check: Callable[[Session, KeyVersion], None] = lambda _session, _version: None,
-    in_hsm: Callable[[Session, KeyVersion, str], None] | None = None,
+    check: Check = lambda _session, _version: None,
+    in_hsm: InHsm | None = None,
 ) -> Destroyable:
     """Destroy a version in one transaction, and return which one it was.
 
@@ -103,27 +121,49 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
     own = with_pinned_path(committed_durably(at_read_committed(engine)))
     own = own.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
     with Session(own) as session:
-        version = _destroyable(session, key_id, version_number)
-        found = _described(version)
-        handle = version.hsm_key_id
-        if handle is not None and in_hsm is None:
-            raise DependentsError(
-                f"version {version_number} of key {key_id!r} is held in an HSM: say how its object there is destroyed"
-            )
-        check(session, version)
-        values = {"destroyed_at": current_time(), "encrypted_key_data": None, "hsm_key_id": None}
-        statement = sa.update(KeyVersion).where(KeyVersion.id == version.id, KeyVersion.destroyed_at.is_(None))
-        try:
-            if actor is None:
+        version = _found(session, key_id, version_number)
+        found = destroy_in(session, version, actor=actor, check=check, in_hsm=in_hsm)
+        session.commit()
+    return found
+
+
+def destroy_in(
+    session: Session,
+    version: KeyVersion,
+    *,
+    actor: str | None = None,
+    check: Check = lambda _session, _version: None,
+    in_hsm: InHsm | None = None,
+) -> Destroyable:
+    """Destroy a version in the transaction of a session, and return which one it was. The caller commits.
+
+    session: of PostgreSQL in READ COMMITTED; on SQLite it has the write lock. version: read by it.
+    actor, check, in_hsm: as for `destroy`.
+
+    The version is locked first, so that nothing is wrapped by it from then on; each condition is read after that. Where
+    one refuses, the transaction can be used further. Raises as `destroy` does. Example::
+
+        destroy_in(session, session.get_one(KeyVersion, version_id), in_hsm=held.destroy)
+    """
+    locked = sa.select(KeyVersion).where(KeyVersion.id == version.id).with_for_update(key_share=True)
+    session.execute(locked.execution_options(populate_existing=True)).one()
+    _refuse(session, version)
+    found, handle = _described(version), version.hsm_key_id
+    if handle is not None and in_hsm is None:
+        named = _named(found.key_id, found.version_number)
+        raise DependentsError(f"{named} is held in an HSM: say how its object there is destroyed")
+    check(session, version)
+    values = {"destroyed_at": current_time(), "encrypted_key_data": None, "hsm_key_id": None}
+    statement = sa.update(KeyVersion).where(KeyVersion.id == version.id, KeyVersion.destroyed_at.is_(None))
+    acting = nullcontext() if actor is None else acting_for(session.connection(), actor)
+    try:
+        with session.begin_nested():
+            with acting:
                 session.execute(statement.values(values))
-            else:
-                with acting_for(session.connection(), actor):
-                    session.execute(statement.values(values))
             if handle is not None and in_hsm is not None:
                 in_hsm(session, version, handle)
-            session.commit()
-        except sa.exc.IntegrityError as error:  # it has dependents, or became live, since it was read
-            raise DependentsError(str(error.orig).splitlines()[0]) from None
+    except sa.exc.IntegrityError as error:  # of a trigger: another program wraps by it without the lock
+        raise DependentsError(str(error.orig).splitlines()[0]) from None
     return found
 
 

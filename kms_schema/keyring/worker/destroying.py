@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from kms_schema.crypto import DependentsError
+from kms_schema.crypto.destroying import destroy_in
 from kms_schema.keyring.errors import ColumnError, KeyInUseError, MaterialUnavailableError
 from kms_schema.keyring.use.hsm_keys import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
@@ -74,23 +76,17 @@ class EndedVersions:
             return found
 
     def _destroy(self, version: uuid.UUID, key_id: str, since: dt.datetime, report: Callable[[str], None]) -> bool:
-        with self._queue.transaction(key_id) as (session, _):
-            locked = sa.select(KeyVersion).where(KeyVersion.id == version).with_for_update(key_share=True)
-            row = session.execute(locked).scalar_one()
-            # Only now: a statement after the lock sees all versions that others have wrapped by it.
+        def check(session: Session, row: KeyVersion) -> None:
             if session.execute(_ended(since).where(KeyVersion.id == version)).one_or_none() is None:
-                return False
-            handle = row.hsm_key_id
+                raise DependentsError("its key is rotated, or it is needed again")
+            refuse_data_loss(session, row)
+
+        with self._queue.transaction(key_id) as (session, _):
+            row = session.get_one(KeyVersion, version)
             try:
-                refuse_data_loss(session, row)
-                with session.begin_nested():
-                    session.execute(
-                        sa.update(KeyVersion)
-                        .where(KeyVersion.id == version)
-                        .values(destroyed_at=current_time(), encrypted_key_data=None, hsm_key_id=None)
-                    )
-                    if handle is not None:
-                        self._held.destroy(session, row, handle)
+                destroy_in(session, row, check=check, in_hsm=self._held.destroy)
+            except DependentsError:  # since it was found
+                return False
             except (ColumnError, KeyInUseError, MaterialUnavailableError) as error:
                 report(f"it is not destroyed: {error}")
                 return False
