@@ -5,6 +5,6 @@ See the page "keyring" of the documentation.
 The modules that speak to tokens need the extra `kms-schema[pkcs11]`; `Hsms` imports them when a token is used.
 """
 
-from kms_schema.hsm.errors import HsmError, MissingObjectError, UnfitTokenError
+from kms_schema.hsm.errors import HsmError, MissingObjectError
 
-__all__ = ["HsmError", "MissingObjectError", "UnfitTokenError"]
+__all__ = ["HsmError", "MissingObjectError"]

@@ -13,7 +13,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS
 from kms_schema.engine import BEGIN_OPTION
 from kms_schema.hsm.configurations import find_hsm, record_health, refuse_dual_auth
-from kms_schema.hsm.errors import MissingObjectError, UnfitTokenError
+from kms_schema.hsm.errors import HsmError, MissingObjectError
 from kms_schema.hsm.handles import Handle
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.hsm.stored_pins import learn_stored_pin
@@ -94,7 +94,9 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
             done.faults.append(f"an encryption and a decryption took {done.response_time_ms} ms, more than {slow_ms}")
         _read_back(hsms, done, versions)
         done.notes = [_UNNAMED.format(label) for label in _unnamed(engine, objects)]
-    except (UnfitTokenError, TokenRefusedError) as error:
+    except (HsmError, TokenRefusedError) as error:
+        if isinstance(error, HsmError) and error.reason != "unfit_token":
+            raise
         done.faults.append(str(error))
     except _GONE as error:
         done.response_time_ms, done.health = None, HsmHealth.OFFLINE

@@ -14,12 +14,13 @@ class HsmError(CryptoError):
     - `no_uri`: this process was given no URI for it
     - `no_stored_pin`: the stored credentials have no PIN, or this login may not read them
     - `missing_extra`: the library for tokens is not installed
+    - `unfit_token`: the token does not encrypt as a key ring needs it, which a trial has shown
     """
 
     reason: (
         Literal[
             "unknown_hsm", "hsm_exists", "values_refused", "disabled", "no_uri", "no_stored_pin", "missing_extra",
-            "handle",
+            "unfit_token", "handle",
         ]
         | None
     )  # fmt: skip
@@ -27,7 +28,3 @@ class HsmError(CryptoError):
 
 class MissingObjectError(HsmError):
     """The token has no object of the version: it has no such object, or the ring did not make its `handle`."""
-
-
-class UnfitTokenError(HsmError):
-    """The token does not encrypt as a key ring needs it, which a trial has shown."""

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
 
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.hsm.errors import MissingObjectError, UnfitTokenError
+from kms_schema.hsm.errors import HsmError, MissingObjectError
 from kms_schema.pkcs11.token import Token
 
 Result = TypeVar("Result")
@@ -76,7 +76,7 @@ class KeyObjects:
 
         object_id: CKA_ID, which no object has. label: for people, after `LABEL`.
 
-        Raises `UnfitTokenError` if the trial or the attributes say so, and `Pkcs11Error`. Example::
+        Raises `HsmError` (`unfit_token`) if the trial or the attributes say so, and `Pkcs11Error`. Example::
 
             objects.generate(handle.object_id, "orders version 3")
         """
@@ -124,14 +124,16 @@ class KeyObjects:
     def destroy(self, object_id: bytes) -> None:
         """Destroy a key object, and look that it is gone: its ciphertexts are lost.
 
-        object_id: of the key. Raises `MissingObjectError` if the token has no such object, `UnfitTokenError` if it is
-        still there afterwards, and `Pkcs11Error`.
+        object_id: of the key. Raises `MissingObjectError` if the token has no such object, `HsmError` (`unfit_token`)
+        if it is still there afterwards, and `Pkcs11Error`.
         """
         self._found.pop(object_id, None)
         with self._token.session(writable=True) as session:
             _find(session, object_id).destroy()
             if _search(session, object_id):
-                raise UnfitTokenError("the token says that it has destroyed the key object, and still has it")
+                raise HsmError(
+                    "the token says that it has destroyed the key object, and still has it", reason="unfit_token"
+                )
 
     def faults(self, object_id: bytes) -> list[str]:
         """Return each attribute of a key object that differs from a key that is safe in its token.
@@ -154,7 +156,7 @@ class KeyObjects:
     def measure(self) -> int:
         """Encrypt and decrypt with a key that exists in a session only; return the milliseconds of it, at least 1.
 
-        Raises `UnfitTokenError` if the token does not encrypt as a key ring needs it, and `Pkcs11Error`.
+        Raises `HsmError` (`unfit_token`) if the token does not encrypt as a key ring needs it, and `Pkcs11Error`.
         """
 
         def work(session: Any) -> int:
@@ -209,33 +211,35 @@ def _decrypt(key: Any, nonce: bytes, data: bytes, bound: bytes) -> bytes:
 
 
 def _try(key: Any) -> None:
-    """Raise `UnfitTokenError` unless the token uses the nonce of the caller, and refuses what was changed."""
+    """Raise `HsmError` (`unfit_token`) unless the token uses the nonce of the caller, and refuses what was changed."""
     nonce, data, bound = os.urandom(12), os.urandom(32), b"trial"
     try:
         once, again = _encrypt(key, nonce, data, bound), _encrypt(key, nonce, data, bound)
     except (pkcs11.MechanismInvalid, pkcs11.MechanismParamInvalid, pkcs11.FunctionNotSupported) as error:
-        raise UnfitTokenError(
+        raise HsmError(
             f"the token does not encrypt with AES-GCM under a nonce of the caller ({type(error).__name__}): such a"
-            " token cannot hold keys that encrypt data"
+            " token cannot hold keys that encrypt data",
+            reason="unfit_token",
         ) from None
     if once != again or len(once) != len(data) + _TAG_BITS // 8:
-        raise UnfitTokenError(
+        raise HsmError(
             "the token encrypts under a nonce of its own, which it does not return: it cannot hold keys that encrypt"
-            " data"
+            " data",
+            reason="unfit_token",
         )
     if _decrypt(key, nonce, once, bound) != data:
-        raise UnfitTokenError("the token does not decrypt what it has encrypted")
+        raise HsmError("the token does not decrypt what it has encrypted", reason="unfit_token")
     try:
         _decrypt(key, nonce, bytes([once[0] ^ 1]) + once[1:], bound)
     except pkcs11.PKCS11Error:
         return
-    raise UnfitTokenError("the token decrypts what was changed: its AES-GCM does not authenticate")
+    raise HsmError("the token decrypts what was changed: its AES-GCM does not authenticate", reason="unfit_token")
 
 
 def _check(key: Any) -> None:
     faults = _faults(key)
     if faults:
-        raise UnfitTokenError(f"the token made a key with other attributes: {', '.join(faults)}")
+        raise HsmError(f"the token made a key with other attributes: {', '.join(faults)}", reason="unfit_token")
 
 
 def _faults(key: Any) -> list[str]:

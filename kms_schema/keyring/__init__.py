@@ -12,7 +12,6 @@ from kms_schema.keyring.errors import (
     DecryptionError,
     EventLoopError,
     HandoverError,
-    HandoverKeyError,
     KeyExistsError,
     KeyInUseError,
     KeyNotPermittedError,
@@ -35,9 +34,9 @@ from kms_schema.keyring.worker.rotation_runs import RotationRun
 
 __all__ = [
     "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "ColumnError",
-    "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "EventLoopError", "HandoverError",
-    "HandoverKeyError", "Key", "KeyDescription", "KeyExistsError", "KeyInUseError", "KeyNotPermittedError",
-    "KeyRevokedError", "KeyRing", "KeyRingError", "KeyStateError", "MaterialUnavailableError", "Reencryption",
-    "RevokedKey", "RingClosedError", "RotationRun", "RowCiphertext", "UnknownKeyError", "UnsupportedKeyError",
-    "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "EventLoopError", "HandoverError", "Key",
+    "KeyDescription", "KeyExistsError", "KeyInUseError", "KeyNotPermittedError", "KeyRevokedError", "KeyRing",
+    "KeyRingError", "KeyStateError", "MaterialUnavailableError", "Reencryption", "RevokedKey", "RingClosedError",
+    "RotationRun", "RowCiphertext", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError",
+    "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

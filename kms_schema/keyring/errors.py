@@ -136,21 +136,30 @@ class KeyInUseError(KeyRingError):
     reason: Literal["version"] | None
 
 
-class HandoverError(KeyRingError):
-    """A handover file does not open: changed, cut, for another receiver, or another file than the sender named."""
+class HandoverError(KeyRingError, ValueError):
+    """A handover file does not open: changed, cut, for another receiver, or another file than the sender named.
 
-    def __init__(self, message: str | None = None, *, key_id: str | None = None, version: int | None = None) -> None:
-        """Take the message; without one, it is the same whatever the reason."""
+    `key`: a file has no key of handovers, is accessible to others, or cryptography was built without ML-KEM-768.
+    """
+
+    reason: Literal["key"] | None
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        key_id: str | None = None,
+        version: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Take the message; without one, it is the same whatever the cause."""
         super().__init__(
             message
             or "the handover file does not open: it was changed or is incomplete, or is for another receiver's key",
             key_id=key_id,
             version=version,
+            reason=reason,
         )
-
-
-class HandoverKeyError(KeyRingError, ValueError):
-    """A file has no key of handovers, is accessible to others, or cryptography was built without ML-KEM-768."""
 
 
 def does_not_open(key_id: str, hint: str | None = None) -> DecryptionError:

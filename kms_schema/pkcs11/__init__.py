@@ -4,7 +4,6 @@ See the page "roots" of the documentation.
 """
 
 from kms_schema.pkcs11.errors import (
-    ObjectNotFoundError,
     PinError,
     Pkcs11Error,
     TokenLostError,
@@ -15,6 +14,6 @@ from kms_schema.pkcs11.errors import (
 from kms_schema.pkcs11.uri import Pkcs11Uri
 
 __all__ = [
-    "ObjectNotFoundError", "PinError", "Pkcs11Error", "Pkcs11Uri", "TokenLostError", "TokenNotFoundError",
-    "TokenRefusedError", "TokenUriError",
+    "PinError", "Pkcs11Error", "Pkcs11Uri", "TokenLostError", "TokenNotFoundError", "TokenRefusedError",
+    "TokenUriError",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ class Pkcs11Error(CryptoError):
     `ambiguous_token`, `ambiguous_object`: several have the attributes of the URI.
     """
 
-    reason: Literal["ambiguous_token", "ambiguous_object", "module", "pin_refused"] | None
+    reason: Literal["ambiguous_token", "ambiguous_object", "module", "object", "pin_refused"] | None
 
 
 class TokenUriError(Pkcs11Error, ValueError):
@@ -19,7 +19,11 @@ class TokenUriError(Pkcs11Error, ValueError):
 
 
 class TokenNotFoundError(Pkcs11Error):
-    """No slot has a token with the attributes of the URI, or the `module` cannot be loaded or initialized."""
+    """No slot has a token with the attributes of the URI, or the token has no such object, as far as this login sees.
+
+    - `object`: the token is there, and has no such object
+    - `module`: the module cannot be loaded or initialized
+    """
 
 
 class PinError(Pkcs11Error):
@@ -31,10 +35,6 @@ class PinError(Pkcs11Error):
 
 class TokenLostError(Pkcs11Error):
     """The token does not answer, or is gone. The next call opens it again."""
-
-
-class ObjectNotFoundError(Pkcs11Error):
-    """The token has no object with the attributes of the URI, as far as this login sees."""
 
 
 class TokenRefusedError(Pkcs11Error):

@@ -17,14 +17,7 @@ import pkcs11
 from pkcs11 import Attribute, ObjectClass, TokenFlag
 
 from kms_schema.crypto.secret import Secret
-from kms_schema.pkcs11.errors import (
-    ObjectNotFoundError,
-    PinError,
-    Pkcs11Error,
-    TokenLostError,
-    TokenNotFoundError,
-    TokenRefusedError,
-)
+from kms_schema.pkcs11.errors import PinError, Pkcs11Error, TokenLostError, TokenNotFoundError, TokenRefusedError
 from kms_schema.pkcs11.module import Module, module_at
 from kms_schema.pkcs11.pins import read_pin
 from kms_schema.pkcs11.uri import Pkcs11Uri
@@ -123,8 +116,8 @@ class Token:
                 is_new = is_new or generation != self._module.generation
                 generation = self._module.generation
                 return work(session)
-        except (TokenLostError, ObjectNotFoundError) as error:
-            if is_new and isinstance(error, ObjectNotFoundError):
+        except (TokenLostError, TokenNotFoundError) as error:
+            if isinstance(error, TokenNotFoundError) and (is_new or error.reason != "object"):
                 raise
             self._module.restart(generation)  # many modules recognize a token that is back only then
         with self.session(writable=writable) as session:
@@ -264,11 +257,11 @@ def find_object(session: Any, uri: Pkcs11Uri, object_class: ObjectClass = Object
     """Return the only object of a session with the `object` and `id` of a URI.
 
     session: of `Token.session`. uri: names the object by label, id or both. object_class: its class. Raises
-    `ObjectNotFoundError` and `Pkcs11Error` (`ambiguous_object`).
+    `TokenNotFoundError` (`object`) and `Pkcs11Error` (`ambiguous_object`).
     """
     wanted: dict[Attribute, Any] = {Attribute.CLASS: object_class}
     if uri.object is None and uri.id is None:
-        raise ObjectNotFoundError(f"the URI {uri} names no object: add object=LABEL or id=%NN")
+        raise TokenNotFoundError(f"the URI {uri} names no object: add object=LABEL or id=%NN", reason="object")
     if uri.object is not None:
         wanted[Attribute.LABEL] = uri.object
     if uri.id is not None:
@@ -279,7 +272,7 @@ def find_object(session: Any, uri: Pkcs11Uri, object_class: ObjectClass = Object
             f"{len(found)} objects of the token are {uri}: add id=%NN to the URI", reason="ambiguous_object"
         )
     if not found:
-        raise ObjectNotFoundError(f"the token has no object {uri}, as far as this login sees")
+        raise TokenNotFoundError(f"the token has no object {uri}, as far as this login sees", reason="object")
     return found[0]
 
 

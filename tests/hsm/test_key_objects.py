@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pkcs11 import Attribute
 
-from kms_schema.hsm import HsmError, MissingObjectError, UnfitTokenError, key_objects
+from kms_schema.hsm import HsmError, MissingObjectError, key_objects
 from kms_schema.hsm.handles import Handle, hsm_of_key
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenUriError
@@ -51,14 +51,14 @@ def test_other_attributes_are_found(hsms: Hsms, token: SoftHsm, over: dict[str, 
 
 def test_a_key_that_fails_its_trial_does_not_stay(hsms: Hsms, token: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_key: object) -> None:
-        raise UnfitTokenError
+        raise HsmError(reason="unfit_token")
 
     monkeypatch.setattr(key_objects, "_try", refuse)
-    with pytest.raises(UnfitTokenError):
+    with raises(HsmError, "unfit_token"):
         hsms.generate("luna", "orders version 1")
     monkeypatch.undo()
     monkeypatch.setitem(key_objects.EXPECTED, Attribute.LOCAL, False)
-    with pytest.raises(UnfitTokenError, match="LOCAL is True"):
+    with raises(HsmError, "unfit_token", match="LOCAL is True"):
         hsms.generate("luna", "orders version 1")
     assert in_token(token) == {}
 
@@ -101,7 +101,7 @@ class Simulated:
     ],
 )  # fmt: skip
 def test_the_trial_finds_what_a_token_cannot(fault: str, reason: str) -> None:
-    with pytest.raises(UnfitTokenError, match=reason):
+    with raises(HsmError, "unfit_token", match=reason):
         key_objects._try(Simulated(fault))
     key_objects._try(Simulated(""))
 

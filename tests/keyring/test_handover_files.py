@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from kms_schema.cli.handover.files import read_file
 from kms_schema.crypto import Secret
-from kms_schema.keyring import HandoverError, HandoverKeyError, UnsupportedKeyError
+from kms_schema.keyring import HandoverError, UnsupportedKeyError
 from kms_schema.keyring.handover import handover_files, receiver_keys
 from kms_schema.keyring.handover.handover_files import HandoverHeader, open_handover, seal, sha256_of
 from kms_schema.keyring.handover.receiver_keys import HandoverKey, HandoverPublicKey
+from support.errors import raises
 from tests.keyring.shown_secrets import forms, shown
 
 VECTOR: dict[str, Any] = json.loads(Path(handover_files.__file__).with_name("vector.json").read_text(encoding="ascii"))
@@ -160,18 +161,18 @@ def test_key_pairs_are_written_and_read(key: HandoverKey, tmp_path: Path) -> Non
     public.write_text(f"{key.public}\n")
     public.chmod(0o600)
     assert HandoverPublicKey.read(public).fingerprint == key.public.fingerprint
-    with pytest.raises(HandoverKeyError, match="begins with KMS-HANDOVER-PRIVATE-1"):
+    with raises(HandoverError, "key", match="begins with KMS-HANDOVER-PRIVATE-1"):
         HandoverKey.read(public)
-    with pytest.raises(HandoverKeyError, match="this is a private key"):
+    with raises(HandoverError, "key", match="this is a private key"):
         HandoverPublicKey.read(path)
     for text in ("", "KMS-HANDOVER-PUBLIC-1", "KMS-HANDOVER-PUBLIC-1 AAAA", f"{key.public}A", "\xff"):
         public.write_text(text, encoding="latin-1")
-        with pytest.raises(HandoverKeyError):
+        with raises(HandoverError, "key"):
             HandoverPublicKey.read(public)
-    with pytest.raises(HandoverKeyError, match="not valid"):
+    with raises(HandoverError, "key", match="not valid"):
         HandoverPublicKey(b"\xff" * 1216)  # numbers that ML-KEM does not have
     path.chmod(0o640 | 0o004)
-    with pytest.raises(HandoverKeyError, match="others can read"):
+    with raises(HandoverError, "key", match="others can read"):
         HandoverKey.read(path)
 
 
@@ -179,7 +180,7 @@ def failure(use: Callable[[], object]) -> str:
     """Return the error of a call with the variables of all frames below this one."""
     try:
         use()
-    except (HandoverError, HandoverKeyError, UnsupportedKeyError, TypeError) as error:
+    except (HandoverError, UnsupportedKeyError, TypeError) as error:
         return shown(error.with_traceback(error.__traceback__.tb_next if error.__traceback__ else None))
     pytest.fail("no error")
 
@@ -226,7 +227,7 @@ def test_a_library_without_the_algorithm_is_named(monkeypatch: pytest.MonkeyPatc
         lambda: HandoverKey(Secret(bytearray(96))),
         lambda: HandoverPublicKey(bytes(1216)),
     ):
-        with pytest.raises(HandoverKeyError, match="has no ML-KEM-768"):
+        with raises(HandoverError, "key", match="has no ML-KEM-768"):
             use()
 
 

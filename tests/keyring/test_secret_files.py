@@ -12,7 +12,7 @@ import pytest
 from kms_schema.audit import SealKeyError, SigningKey, read_signing_key, write_signing_key
 from kms_schema.crypto import RootKeyError, RootKeys
 from kms_schema.files.secret import LONGEST
-from kms_schema.keyring.errors import HandoverKeyError
+from kms_schema.keyring.errors import HandoverError
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.pkcs11.pins import read_pin
@@ -21,7 +21,7 @@ READERS: dict[str, tuple[type[Exception], Callable[[Path], object]]] = {
     "root": (RootKeyError, lambda path: RootKeys.from_files({"kms://root": path})),
     "PIN": (PinError, lambda path: read_pin(f"file:{path}")),
     "seal key": (SealKeyError, read_signing_key),
-    "receiver": (HandoverKeyError, HandoverKey.read),
+    "receiver": (HandoverError, HandoverKey.read),
 }
 
 

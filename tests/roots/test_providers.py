@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from pkcs11 import Attribute, KeyType, MechanismFlag
 
 from kms_schema.crypto import CryptoError, RootKeyError, RootUnavailableError, Secret, SecretRoot
-from kms_schema.pkcs11 import ObjectNotFoundError, Pkcs11Uri, TokenLostError, TokenRefusedError, TokenUriError
+from kms_schema.pkcs11 import Pkcs11Uri, TokenLostError, TokenNotFoundError, TokenRefusedError, TokenUriError
 from kms_schema.pkcs11.token import Token
 from kms_schema.roots import create_root, open_root, open_roots, opening, pkcs11_root
 from support.engines.softhsm import SoftHsm
@@ -176,7 +176,7 @@ def test_a_root_in_a_token_that_is_gone_and_back(hsm: SoftHsm) -> None:
         away = hsm.folder / "away"
         hsm.tokens.rename(away)
         hsm.tokens.mkdir()
-        with pytest.raises((TokenLostError, ObjectNotFoundError, CryptoError)):
+        with pytest.raises((TokenLostError, TokenNotFoundError, CryptoError)):
             root.derive(b"m")
         hsm.tokens.rmdir()
         away.rename(hsm.tokens)

@@ -24,7 +24,7 @@ def usage_errors(path: Path) -> Iterator[None]:
         yield
     except ImportError as error:  # cryptography is too old
         raise click.UsageError(str(error)) from None
-    except (keyring.HandoverKeyError, keyring.HandoverError) as error:
+    except keyring.HandoverError as error:
         raise CannotUseFile(in_a_line(str(error))) from None
     except FileExistsError as error:
         raise CannotUseFile(

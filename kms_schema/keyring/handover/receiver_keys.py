@@ -16,7 +16,7 @@ from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.files.inputs import open_regular
 from kms_schema.files.outputs import new_file
 from kms_schema.files.secret import SecretFileError, read_secret_file
-from kms_schema.keyring.errors import HandoverError, HandoverKeyError
+from kms_schema.keyring.errors import HandoverError
 
 try:
     from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -52,38 +52,44 @@ class HandoverPublicKey:
     __slots__ = ("_key", "fingerprint", "raw")
 
     def __init__(self, raw: bytes) -> None:
-        """Take the 1,216 bytes of the key. Raises `HandoverKeyError` for other bytes."""
+        """Take the 1,216 bytes of the key. Raises `HandoverError` (`key`) for other bytes."""
         self.raw: bytes = raw
         """The key: 1,184 bytes of ML-KEM-768, then 32 of X25519."""
         self.fingerprint: str = hashlib.sha256(raw).hexdigest()
         """SHA-256 of the key, in hexadecimal: compare it with the receiver's before you send anything."""
         if len(raw) != PUBLIC_BYTES:
-            raise HandoverKeyError(f"a public key of handovers has {PUBLIC_BYTES} bytes, not {len(raw)}")
+            raise HandoverError(f"a public key of handovers has {PUBLIC_BYTES} bytes, not {len(raw)}", reason="key")
         try:
             lattice = MLKEM768PublicKey.from_public_bytes(raw[:-32])
             self._key = MLKEM768X25519PublicKey(lattice, X25519PublicKey.from_public_bytes(raw[-32:]))
         except ValueError:
-            raise HandoverKeyError("the public key of handovers is not valid: it was changed or mistyped") from None
+            raise HandoverError(
+                "the public key of handovers is not valid: it was changed or mistyped", reason="key"
+            ) from None
         except UnsupportedAlgorithm:
             _refuse_build()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the key of a text that `str` has made. Raises `HandoverKeyError`."""
+        """Return the key of a text that `str` has made. Raises `HandoverError` (`key`)."""
         if text.startswith(PRIVATE_LABEL):
             del text  # so that a traceback with its variables does not have it
-            raise HandoverKeyError("this is a private key: give the public one, of the file that ends in .pub")
+            raise HandoverError(
+                "this is a private key: give the public one, of the file that ends in .pub", reason="key"
+            )
         return cls(_bytes_of(text, PUBLIC_LABEL))
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Return the key in a public file. Raises `HandoverKeyError` if it has none, and `OSError`."""
+        """Return the key in a public file. Raises `HandoverError` (`key`) if it has none, and `OSError`."""
         try:
             with open_regular(path) as file:
                 return cls.parse(file.read(_LONGEST_FILE).decode("ascii", "replace").strip())
-        except HandoverKeyError as error:
+        except HandoverError as error:
             message = f"{path}: {error}"
-        raise HandoverKeyError(message)  # outside of `except`: it may be a private key, which the other error has seen
+        raise HandoverError(
+            message, reason="key"
+        )  # outside of `except`: it may be a private key, which the other error has seen
 
     def seal(self, plaintext: BytesLike, info: bytes) -> bytes:
         """Return the HPKE message of `plaintext`, 1,136 bytes longer, bound to `info`. Raises nothing of its own."""
@@ -109,10 +115,10 @@ class HandoverKey:
     __slots__ = ("_secret", "public")
 
     def __init__(self, secret: Secret) -> None:
-        """Take over the 96 bytes of a key: 64 of the ML-KEM-768 seed, 32 of X25519. Raises `HandoverKeyError`."""
+        """Take over the 96 bytes of a key: 64 of the ML-KEM-768 seed, 32 of X25519. Raises `HandoverError` (`key`)."""
         self._secret = secret
         if len(secret) != PRIVATE_BYTES:
-            raise HandoverKeyError(f"a private key of handovers has {PRIVATE_BYTES} bytes")
+            raise HandoverError(f"a private key of handovers has {PRIVATE_BYTES} bytes", reason="key")
         lattice, curve = self._parts()
         raw = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
         self.public: HandoverPublicKey = HandoverPublicKey(raw)
@@ -120,7 +126,7 @@ class HandoverKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """Return a new random key. Raises `HandoverKeyError` if cryptography was built without ML-KEM-768."""
+        """Return a new random key. Raises `HandoverError` (`key`) if cryptography was built without ML-KEM-768."""
         try:
             lattice = MLKEM768PrivateKey.generate()
         except UnsupportedAlgorithm:
@@ -131,17 +137,17 @@ class HandoverKey:
     def read(cls, path: Path) -> Self:
         """Return the key in a private file of `write`.
 
-        Raises `HandoverKeyError` if it has none, others can read it or its group can change it, and `OSError`.
+        Raises `HandoverError` (`key`) if it has none, others can read it or its group can change it, and `OSError`.
         """
         try:
             with Secret(read_secret_file(path)) as content:
                 text = bytes(content.view).decode("ascii", "replace").strip() if content else ""
             return cls(Secret(bytearray(_bytes_of(text, PRIVATE_LABEL))))
-        except (SecretFileError, HandoverKeyError) as error:
+        except (SecretFileError, HandoverError) as error:
             message = str(error) if isinstance(error, SecretFileError) else f"{path}: {error}"
         finally:
             text = ""  # so that a traceback with its variables does not have it
-        raise HandoverKeyError(message)
+        raise HandoverError(message, reason="key")
 
     def write(self, path: Path) -> None:
         """Write the key to a new file that only its owner can read. Raises `FileExistsError` and other `OSError`."""
@@ -194,11 +200,13 @@ def _bytes_of(text: str, label: str) -> bytes:
     except binascii.Error:
         raw = b""
     if found != label or not raw:
-        raise HandoverKeyError(f"not a key of handovers, which begins with {label}: make one with handover new-key")
+        raise HandoverError(
+            f"not a key of handovers, which begins with {label}: make one with handover new-key", reason="key"
+        )
     return raw
 
 
 def _refuse_build() -> NoReturn:
-    raise HandoverKeyError(
-        "this build of cryptography has no ML-KEM-768: install the wheel of PyPI, or one with OpenSSL 3.5"
+    raise HandoverError(
+        "this build of cryptography has no ML-KEM-768: install the wheel of PyPI, or one with OpenSSL 3.5", reason="key"
     )
