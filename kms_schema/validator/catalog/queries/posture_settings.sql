@@ -12,8 +12,8 @@ SELECT 'KMS456', 'setting of ' || scope, word, remediation FROM setting WHERE wo
 UNION ALL
 -- No catalog has settings of these names in the server's configuration: the value of this session is compared.
 SELECT CASE s.name WHEN 'kms.restore' THEN 'KMS402' ELSE 'KMS456' END, 'setting of the server, or of this session', s.name || '=' || current_setting(s.name, true), NULL
-FROM (VALUES ('kms.restore'), ('kms.notices')) s (name)
-WHERE current_setting(s.name, true) = CASE s.name WHEN 'kms.restore' THEN 'on' ELSE 'off' END
+FROM (VALUES ('kms.restore', 'on'), ('kms.notices', 'off'), ('kms.actor', NULL)) s (name, reported)
+WHERE current_setting(s.name, true) = coalesce(s.reported, nullif(current_setting(s.name, true), ''))
   AND NOT EXISTS (SELECT FROM pg_db_role_setting b CROSS JOIN unnest(b.setconfig) AS d (word) CROSS JOIN here
                   WHERE d.word ILIKE s.name || '=%%' AND b.setdatabase IN (0, here.oid)
                     AND b.setrole IN (0, (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user)))
