@@ -60,6 +60,9 @@ class Follower(Protocol):
     def rollback(self, connection: sa.Connection) -> None:
         """Record that a transaction is about to be rolled back."""
 
+    def execute(self, connection: sa.Connection) -> None:
+        """A statement is about to be executed, by this thread."""
+
     def handle_error(self, context: sa.engine.ExceptionContext) -> None:
         """A statement or a COMMIT has failed."""
 
@@ -84,6 +87,10 @@ class _Followers:
     def rollback(self, connection: sa.Connection) -> None:
         for each in self.all:
             each.rollback(connection)
+
+    def before_execute(self, connection: sa.Connection, *_: object) -> None:
+        for each in self.all:
+            each.execute(connection)
 
     def handle_error(self, context: sa.engine.ExceptionContext) -> None:
         for each in self.all:
@@ -127,7 +134,7 @@ def _of_engine(engine: sa.Engine) -> _Followers:
     if noted is not None and (known := noted()) is not None:
         return known
     followers = _Followers()
-    for name in ("begin", "commit", "rollback", "handle_error"):
+    for name in ("begin", "commit", "rollback", "before_execute", "handle_error"):
         sa.event.listen(engine, name, getattr(followers, name))
     _followers[engine] = weakref.ref(followers)
     return followers

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,13 @@ from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInUseError, KeyRing, UnknownKeyError
+from kms_schema.keyring.columns import column_search, declarations
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.listing import stored_columns
 from kms_schema.roles.definition import Role
 from support.engines import Database
 from support.rows.smallest import unique
+from support.statements import execute
 from tests.keyring.async_rings import opened, statements
 from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.invoices import invoices
@@ -206,3 +209,31 @@ def test_a_column_that_is_re_encrypted_is_declared_and_a_tag_from_elsewhere_is_t
         assert stored(database, name) == ["*"]
         ring.reencrypt_column(f"{table.name}.iban", name)
         assert stored(database, name) == ["*", full_name(database, table)]
+
+
+@pytest.mark.only_on("postgresql")
+def test_locked_columns_are_waited_for_once(
+    *, ring: KeyRing, table: sa.Table, orders: str, database: Database, sql_engine: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whoever declares columns can lock as many tables."""
+    monkeypatch.setattr(declarations, "LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(
+        column_search, "_SHOW_ALL_ROWS", sa.text("SELECT pg_catalog.set_config('lock_timeout', '200', true)")
+    )
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, iban="x"))
+    schemas = [unique("other") for _ in range(3)]
+    with closing(database.connect()) as locking:
+        for schema in schemas:
+            execute(locking, f'CREATE SCHEMA "{schema}"')
+            execute(locking, f'CREATE TABLE "{schema}".{table.name} (iban bytea)')
+        execute(locking, "BEGIN")
+        for schema in ("public", *schemas):
+            execute(locking, f'LOCK TABLE "{schema}".{table.name}')
+        with pytest.raises(KeyInUseError, match="3 more columns were not looked at"):
+            ring.revoke(orders, reason="leaked")
+        execute(locking, "ROLLBACK")
+        for schema in schemas:
+            execute(locking, f'DROP SCHEMA "{schema}" CASCADE')
+    ring.revoke(orders, reason="leaked", now=True)

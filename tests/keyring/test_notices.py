@@ -249,3 +249,30 @@ def test_closing_ends_the_thread_at_once(
         ring.close()
         assert time.monotonic() - began < 15
         assert not [each for each in threading.enumerate() if each.name == notices.NAME and wait]
+
+
+def test_an_error_of_a_hook_of_the_application_ends_no_thread(database: Database, roots: RootKeys, orders: str) -> None:
+    """A hook that fetches a token for the database raises its own errors, while that is away."""
+    engine = create_engine(database.url, poolclass=sa.NullPool)
+    tokens = [True]
+
+    def fetch(*_: object) -> None:
+        if not tokens[0]:
+            raise LookupError("503")
+
+    sa.event.listen(engine, "do_connect", fetch)
+    with KeyRing(engine, roots, cache=OLD) as ring:
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        until(lambda: listeners(database))
+        tokens[0] = False
+        tally = next(iter(ring._parts.versions.uses._tallies.values()))
+        tally.encrypted(1)
+        tally.due = 0
+        assert ring._parts.versions.uses._write_hourly() > 0
+        for pid in listeners(database):
+            rows(database, "SELECT pg_terminate_backend(:pid)", pid=pid)
+        until(lambda: not listeners(database))
+        time.sleep(0.3)
+        tokens[0] = True
+        until(lambda: listeners(database))
+    engine.dispose()

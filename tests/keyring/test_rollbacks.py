@@ -169,7 +169,7 @@ def test_no_other_ring_gets_past_a_limit_at_a_rollback(
                     made.append(others.key(limited).encrypt(DATA, aad=AAD))
 
         def after_others(own: OpenTransactions) -> None:
-            if own is ring._storage.open_transactions:
+            if own is ring._parts.storage.open_transactions:
                 use_what_is_left()
             catch_up(own)
 

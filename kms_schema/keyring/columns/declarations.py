@@ -5,10 +5,12 @@ Before it encrypts for a caller, who may put the ciphertext anywhere, it adds `E
 
 import json
 import shlex
+import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.database.messages import driver_message
 from kms_schema.keyring.columns.column_search import holds_any, missing_access, with_namesakes
 from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
@@ -111,7 +113,16 @@ class Declarations:
         declared = self.declared(key_id)
         with self._storage.shared_transaction(key_id) as connection:
             columns = with_namesakes(connection, declared)
-        found = [state for name in columns if (state := self._state(key_id, name, tags)) is not None]
+        found = []
+        for position, name in enumerate(columns, 1):
+            began = time.monotonic()
+            state = self._state(key_id, name, tags)
+            if state is not None:
+                found.append(state)
+                if _HOLDS not in state and time.monotonic() - began >= LOCK_WAIT_SECONDS:
+                    left = len(columns) - position  # each could be locked as well, by whoever declared them
+                    found += [f"{left} more columns were not looked at"] * bool(left)
+                    break
         if found:
             sentences = [f"key {key_id!r} is not {what}: {'; '.join(found)}"]
             if any(_HOLDS in each for each in found):

@@ -101,7 +101,10 @@ class OpenTransactions:
 
     def _still_open(self) -> tuple[Open, ...]:
         stack = self._own.get()
-        still = tuple(each for each in stack if not each.has_ended and each.connection() is not None)
+        me = threading.current_thread()
+        still = tuple(
+            each for each in stack if not each.has_ended and each.thread is me and each.connection() is not None
+        )
         if len(still) < len(stack):
             self._own.set(still)
         return still
@@ -202,6 +205,13 @@ class OpenTransactions:
         if not self._is_closed:
             set_start(connection)
             self._note(connection)
+
+    def execute(self, connection: sa.Connection) -> None:
+        """Take a transaction as one of this thread, which goes on with it: a session may pass from one to another."""
+        opened, me = self._opens.get(connection), threading.current_thread()
+        if opened is not None and opened.thread is not me:
+            opened.thread = me
+            self._own.set((*self._own.get(), opened))
 
     def _note(self, connection: sa.Connection) -> None:
         opened = self._opens[connection] = join(connection, self._waits.lock())

@@ -131,7 +131,10 @@ class Uses:
         with self._lock:
             tallies = [each for each in self._tallies.values() if each.is_written]
         for each in tallies:
-            self._write_again(each, time.monotonic())
+            try:
+                self._write_again(each, time.monotonic())
+            except Exception:  # noqa: BLE001  (a hook of the application may raise its own when it connects)
+                each.due = time.monotonic() + RETRIED_AFTER
         now = time.monotonic()
         return max(0.0, min([USED_EVERY, *(each.due - now for each in tallies)]))
 

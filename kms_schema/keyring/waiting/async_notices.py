@@ -1,8 +1,8 @@
 """Notices of the database for an asynchronous ring: a task that listens, over asyncpg or psycopg."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from kms_schema.engine import engine_of_its_own
-from kms_schema.keyring.database.driver_errors import is_of_asyncpg
-from kms_schema.keyring.waiting.notices import CHANNEL, ENDS_IT, Delays, Note, listening
+from kms_schema.keyring.waiting.notices import CHANNEL, Delays, Note, listening
 
 
 class InTask:
@@ -54,7 +53,7 @@ async def listen_in_task(engine: sa.Engine, note: Note) -> None:
     own, pause = engine_of_its_own(engine), Delays()
     while True:
         await asyncio.sleep(pause.next())
-        with suppress(*ENDS_IT), _of_asyncpg():
+        with suppress(Exception):  # a hook of the application may raise its own when it connects
             connection, driver, listens = await greenlet_spawn(listening, own)
             try:
                 if not listens:
@@ -73,17 +72,6 @@ async def repeat_in_task(work: Callable[[], float]) -> None:
     """Do `work` in a greenlet, each time after the seconds that it has returned."""
     while True:
         await asyncio.sleep(await greenlet_spawn(work))
-
-
-@contextmanager
-def _of_asyncpg() -> Iterator[None]:
-    """Raise errors of asyncpg, which may not be installed, as those of a connection."""
-    try:
-        yield
-    except Exception as error:
-        if not is_of_asyncpg(error):
-            raise
-        raise ConnectionError(str(error)) from None
 
 
 async def _with_psycopg(driver: Any, note: Note) -> None:

@@ -29,8 +29,6 @@ FIRST_AFTER = 0.5
 """Seconds after the first use before a ring listens, so that a process of one use opens no connection for it."""
 RETRIED_AFTER, LONGEST_RETRY = 1.0, 60.0
 """Seconds before a connection that was lost is opened again; twice as many each time, until the longest."""
-ENDS_IT: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, psycopg.Error, OSError, ValueError)
-"""Errors after which it connects again. A ValueError: in the encoding SQL_ASCII a notice may be no text."""
 _ENDS_WITHIN = 1.0
 """Seconds that closing waits for a thread, which may be connecting."""
 
@@ -169,7 +167,7 @@ def listen_in_thread(engine: sa.Engine, note: Note, stop: Stop) -> None:
     """Listen to the database of `engine`, over psycopg."""
     own, pause = engine_of_its_own(engine), Delays()
     while not stop.wait(pause.next()):
-        with suppress(*ENDS_IT):
+        with suppress(Exception):  # a hook of the application may raise its own when it connects
             connection, driver, listens = listening(own)
             with connection:
                 if not listens:
