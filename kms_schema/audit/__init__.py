@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from kms_schema.audit.anomalies.finding import count_anomalies, find_anomalies
     from kms_schema.audit.anomalies.rules import AnomalyRule, RuleName
     from kms_schema.audit.documents import Document, record_document
-    from kms_schema.audit.formats.checkpoints import Checkpoint
-    from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint, read_checkpoint
+    from kms_schema.audit.formats.checkpoints import Checkpoint, ExternalCheckpoint, read_checkpoint
     from kms_schema.audit.formats.keys import (
         SealKeyError,
         SigningKey,
@@ -40,17 +39,16 @@ if TYPE_CHECKING:
     from kms_schema.audit.storage.open import open_trail
     from kms_schema.audit.storage.stored_seals import StoredSeal
     from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
-    from kms_schema.audit.verification.parallel_snapshot import open_snapshot
     from kms_schema.audit.verification.result import Fault, VerificationResult
     from kms_schema.audit.verification.verifier import verify
+    from kms_schema.audit.verification.worker_pool import open_snapshot
 
 _NAMES = {
     "kms_schema.audit.anomalies.anomaly": ("Anomaly", "Evidence"),
     "kms_schema.audit.anomalies.finding": ("count_anomalies", "find_anomalies"),
     "kms_schema.audit.anomalies.rules": ("AnomalyRule", "RuleName"),
     "kms_schema.audit.documents": ("Document", "record_document"),
-    "kms_schema.audit.formats.checkpoints": ("Checkpoint",),
-    "kms_schema.audit.formats.external_checkpoints": ("ExternalCheckpoint", "read_checkpoint"),
+    "kms_schema.audit.formats.checkpoints": ("Checkpoint", "ExternalCheckpoint", "read_checkpoint"),
     "kms_schema.audit.formats.keys": (
         "SealKeyError", "SigningKey", "VerifierKey", "read_signing_key", "read_verifier_keys", "write_signing_key",
     ),
@@ -63,7 +61,7 @@ _NAMES = {
     "kms_schema.audit.storage.errors": ("TrailError",),
     "kms_schema.audit.storage.stored_seals": ("StoredSeal",),
     "kms_schema.audit.storage.transactions": ("OpenTrail", "Snapshot"),
-    "kms_schema.audit.verification.parallel_snapshot": ("open_snapshot",),
+    "kms_schema.audit.verification.worker_pool": ("open_snapshot",),
     "kms_schema.audit.verification.result": ("Fault", "VerificationResult"),
     "kms_schema.audit.verification.verifier": ("verify",),
 }  # fmt: skip

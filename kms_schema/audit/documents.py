@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 
 from kms_schema._version import __version__
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import Value, columns
+from kms_schema.audit.formats.texts import to_base64
 from kms_schema.audit.storage.append import insert_entry
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.text.storable import check_texts

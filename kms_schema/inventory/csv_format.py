@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.audit.formats.texts import to_base64
 from kms_schema.inventory.document import Described, Inventory
 from kms_schema.inventory.output import Output
 from kms_schema.inventory.rows import Head, Key

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kms_schema._version import __version__
-from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.audit.formats.texts import to_base64
 from kms_schema.inventory.document import NOT_PROVABLE, Described, Inventory
 from kms_schema.inventory.output import Output, dumps
 from kms_schema.inventory.rows import Head, Hsm, Key

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kms_schema import audit
-from kms_schema.audit.formats.base64_text import from_base64
 from kms_schema.audit.formats.encoding import Value
+from kms_schema.audit.formats.texts import from_base64
 from kms_schema.audit.storage.open import snapshot_within
 from kms_schema.files.outputs import FOR_OTHERS, recorded_file
 from kms_schema.reports.claims import CLAIMS

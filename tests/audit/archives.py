@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import columns, leaf_hash
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.notes import Note, sign
 from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal, Tombstone
+from kms_schema.audit.formats.texts import to_base64
 from tests.audit.proofs import ENTRIES as GOLDEN
 from tests.audit.proofs import KEY
 from tests.audit.trees import mth, proof

@@ -6,7 +6,7 @@ from kms_schema.audit.formats.encoding import (
     COLUMNS,
     Kind,
 )
-from kms_schema.audit.formats.timestamps import text_of_microseconds
+from kms_schema.audit.formats.texts import text_of_microseconds
 
 ANY_ENTRY = st.fixed_dictionaries(
     {

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import columns
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
+from kms_schema.audit.formats.texts import to_base64
 from kms_schema.audit.retention.archive import sha256_of, write_archive
 from kms_schema.audit.standalone import check_audit
 from kms_schema.audit.standalone.check_audit import Archive, Refused, check_archive, read_key

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kms_schema.audit import Document, open_trail, record_document, verify
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.texts import to_base64
 from support.engines import Database
 from tests.audit.trails import seal_all
 

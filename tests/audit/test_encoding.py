@@ -21,7 +21,7 @@ from kms_schema.audit.formats.encoding import (
     leaf_hash,
     sequence_of,
 )
-from kms_schema.audit.storage.postgresql.copy_stream import SIGNATURE, entries
+from kms_schema.audit.storage.postgresql.encoded_entries import SIGNATURE, entries
 from kms_schema.audit.vectors import FILE, text
 from tests.audit.entries import ANY_ENTRY
 from tests.audit.vectors import VECTORS

@@ -17,10 +17,9 @@ from kms_schema.audit.storage.postgresql.transactions import PostgresqlSnapshot
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import ExportedSnapshot
 from kms_schema.audit.verification import ranges
-from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
-from kms_schema.audit.verification.worker_pool import Worker, WorkerPool
+from kms_schema.audit.verification.worker_pool import Worker, WorkerPool, open_snapshot
 from support.engines import Database
 from support.engines.database import Connection
 from support.statements import execute

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit.formats.external_checkpoints import read_checkpoint
+from kms_schema.audit.formats.checkpoints import read_checkpoint
 from kms_schema.audit.formats.keys import MOST_KEYS, SealKeyError, VerifierKey, read_signing_key, read_verifier_keys
 from kms_schema.audit.formats.notes import sign
 from kms_schema.audit.retention.archive import sha256_of

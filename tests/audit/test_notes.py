@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.audit.formats.keys import (
     SealKeyError,
     SigningKey,
@@ -22,6 +21,7 @@ from kms_schema.audit.formats.keys import (
     write_signing_key,
 )
 from kms_schema.audit.formats.notes import Note, NoteError, Signature, sign
+from kms_schema.audit.formats.texts import from_base64, to_base64
 
 GO = json.loads((Path(__file__).parent / "published" / "notes.json").read_text(encoding="utf-8"))
 TEXT = GO["text"]
@@ -290,7 +290,7 @@ def test_nothing_heavy_is_imported_before_a_signature_is_made_or_checked() -> No
     program = (
         "import sys; from kms_schema.audit.formats import merkle, notes, proof_documents, seals;"
         " from kms_schema.audit import vectors;"
-        " from kms_schema.audit.storage.postgresql import copy_stream, encoded_entries;"
+        " from kms_schema.audit.storage.postgresql import encoded_entries;"
         " from kms_schema.audit.storage.sqlite import encoded_entries;"
         f" notes.Note.parse({NOTE!r});"
         " print(*{'cryptography', 'sqlalchemy', 'alembic', 'psycopg', 'sqlite3'} & sys.modules.keys())"

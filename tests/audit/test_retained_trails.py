@@ -12,8 +12,8 @@ import pytest
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
 from kms_schema.audit.standalone.check_audit import check_proof, read_key
-from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.verifier import verify
+from kms_schema.audit.verification.worker_pool import open_snapshot
 from kms_schema.validator import validate
 from support.engines import Database, Engines
 from support.engines.client_programs import dumped, errors, run_script

@@ -6,7 +6,7 @@ from typing import Any
 
 from kms_schema.audit.formats.encoding import Bytes, Value
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
-from kms_schema.audit.storage.postgresql.copy_stream import entries
+from kms_schema.audit.storage.postgresql.encoded_entries import entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from kms_schema.audit.vectors import FILE, KEY, Vector
 from support.engines.database import Connection

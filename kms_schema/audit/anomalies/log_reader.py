@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kms_schema.audit.anomalies import known_entries, rules
 from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.row_security import going_by_policies
-from kms_schema.audit.storage.sqlite_texts import text_as_stored
+from kms_schema.audit.storage.sqlite_values import text_as_stored
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.reader import Reader, tuple_row

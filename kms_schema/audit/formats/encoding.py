@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Self
 
-from kms_schema.audit.formats.timestamps import microseconds, text_of_microseconds
+from kms_schema.audit.formats.texts import microseconds, text_of_microseconds
 from kms_schema.errors import KmsSchemaError
 
 Value = str | int | None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from kms_schema.audit.formats.base64_text import from_base64, to_base64
+from kms_schema.audit.formats.texts import from_base64, to_base64
 from kms_schema.errors import KmsSchemaError
 from kms_schema.files.inputs import read_whole
 from kms_schema.files.outputs import new_file

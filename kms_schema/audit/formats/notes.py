@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey, is_key_name
+from kms_schema.audit.formats.texts import from_base64, to_base64
 from kms_schema.errors import KmsSchemaError
 
 MOST_SIGNATURES = 100

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import Bytes, columns
 from kms_schema.audit.formats.notes import Note
+from kms_schema.audit.formats.texts import to_base64
 
 INCLUSION = "kms-schema/audit-inclusion-proof/v1"
 CONSISTENCY = "kms-schema/audit-consistency-proof/v1"

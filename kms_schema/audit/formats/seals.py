@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise, starmap
 from typing import Self
 
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint, hash_from_base64, number
 from kms_schema.audit.formats.keys import SealKeyError, VerifierKey
 from kms_schema.audit.formats.notes import NoteError
-from kms_schema.audit.formats.timestamps import time_from_text
+from kms_schema.audit.formats.texts import time_from_text, to_base64
 from kms_schema.errors import KmsSchemaError
 from kms_schema.reading.times import time_to_text
 

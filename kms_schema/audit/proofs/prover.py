@@ -5,9 +5,8 @@ A proof reads the stored subtrees of 256, 65 536, … leaves, and the pages of l
 
 import uuid
 
-from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.checkpoints import Checkpoint, ExternalCheckpoint
 from kms_schema.audit.formats.encoding import Bytes, EncodingError, identity, leaf_hash
-from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.formats.merkle import (
     CompactRange,
     ProofError,

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import EncodingError, Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
+from kms_schema.audit.formats.texts import to_base64
 from kms_schema.audit.proofs.prover import CannotProveError, Nodes, not_in_json
 from kms_schema.audit.standalone import check_audit
 from kms_schema.audit.storage.entries import Entries

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from kms_schema.audit.formats.encoding import COLUMNS, fields, identity
-from kms_schema.audit.formats.timestamps import text_of_microseconds, time_from_text
+from kms_schema.audit.formats.texts import text_of_microseconds, time_from_text
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 

@@ -10,7 +10,7 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import HASH_SIZE, CompactRange
 from kms_schema.audit.formats.notes import Note, Signature
 from kms_schema.audit.formats.seals import Bookkeeping, Seal, SealError, Tombstone
-from kms_schema.audit.formats.timestamps import time_from_text
+from kms_schema.audit.formats.texts import time_from_text
 
 _SIGNATURE_SIZE = 68
 _TOMBSTONE = ("tombstone_leaf_count", "tombstone_last_sequence", "archive_sha256")

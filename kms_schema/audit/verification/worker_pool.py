@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.transactions import ExportedSnapshot
+from kms_schema.audit.storage.transactions import ExportedSnapshot, OpenTrail, Snapshot
 
 _PROGRAM = "from kms_schema.audit.verification.worker import main; main()"
 _SECONDS_TO_END = 5
@@ -140,3 +140,22 @@ def started(count: int) -> Iterator[WorkerPool]:
         yield WorkerPool(workers)
         for worker in workers:
             worker.end()
+
+
+@contextmanager
+def open_snapshot(trail: OpenTrail, jobs: int = 1) -> Iterator[tuple[Snapshot, WorkerPool | None]]:
+    """Open one snapshot in `jobs` processes, this one among them; yield it, and the workers that have it too.
+
+    `jobs` is at least 1; there are no workers for 1. Every worker has its own connection, and ends with the block.
+    Raises `TrailError` if the processes cannot all have the same snapshot: a database in memory, or a SQLite file that
+    is written each time that they open it. Example::
+
+        with open_snapshot(open_trail(connection), jobs=4) as (snapshot, workers):
+            result = verify(snapshot, workers=workers)
+    """
+    if jobs == 1:
+        with trail.reading() as snapshot:
+            yield snapshot, None
+        return
+    with started(jobs - 1) as workers, trail.reading(workers.open) as snapshot:
+        yield snapshot, workers

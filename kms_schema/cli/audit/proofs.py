@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from kms_schema.audit.formats.checkpoints import LARGEST
-from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
+from kms_schema.audit.formats.checkpoints import LARGEST, ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
 from kms_schema.cli.audit.verify import external_checkpoint
 from kms_schema.cli.openers import as_trail, opened

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.audit.formats.texts import to_base64
 from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli.openers import as_trail, opened

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from kms_schema.audit.formats.checkpoints import Checkpoint
-from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint, read_checkpoint
+from kms_schema.audit.formats.checkpoints import Checkpoint, ExternalCheckpoint, read_checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.storage.records import UNIQUE_KEYS
-from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
+from kms_schema.audit.verification.worker_pool import open_snapshot
 from kms_schema.cli import progress
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.cli.openers import as_trail, opened

@@ -7,8 +7,7 @@ from kms_schema.audit.formats.encoding import Bytes, EncodingError, Misencoded, 
 from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.storage.entries import Entries, Retention
 from kms_schema.audit.storage.errors import TrailError, write_discarded
-from kms_schema.audit.storage.postgresql.copy_stream import whole
-from kms_schema.audit.storage.postgresql.encoded_entries import SELECTED
+from kms_schema.audit.storage.postgresql.encoded_entries import SELECTED, whole
 from kms_schema.audit.storage.postgresql.session import PostgresqlSession
 
 # The page before a gap may reach into it.

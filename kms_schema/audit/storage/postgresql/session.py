@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kms_schema.audit.formats.encoding import Bytes
 from kms_schema.audit.storage.errors import TrailError, missing_table, not_a_table, write_discarded
-from kms_schema.audit.storage.postgresql.copy_stream import after_header
+from kms_schema.audit.storage.postgresql.encoded_entries import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
 from kms_schema.audit.storage.session import Session
 from kms_schema.database.query_plans import settings

@@ -15,7 +15,7 @@ from kms_schema.audit.formats.encoding import (
     joined,
     text_bytes,
 )
-from kms_schema.audit.formats.timestamps import microseconds
+from kms_schema.audit.formats.texts import microseconds
 
 SELECTED = ", ".join(f'"{column}"' for column in COLUMNS)
 """The columns of a SELECT for `entry_from_row`."""

@@ -12,8 +12,7 @@ from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, Transaction
 from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries, SqliteRetention
 from kms_schema.audit.storage.sqlite.session import SqliteSession
-from kms_schema.audit.storage.sqlite_texts import text_as_stored
-from kms_schema.audit.storage.sqlite_times import AGAINST_TIME
+from kms_schema.audit.storage.sqlite_values import AGAINST_TIME, text_as_stored
 from kms_schema.audit.storage.transactions import ExportedSnapshot, OpenElsewhere, OpenTrail, Transaction
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.reading.times import SQLITE_NOW

@@ -1,8 +1,30 @@
-"""Timestamps of the trail: microseconds as PostgreSQL counts them, and one form of text in UTC."""
+"""Bytes and times as text, each in one form alone: base64, and microseconds as PostgreSQL counts them, in UTC."""
 
+import base64
+import binascii
 import datetime as dt
 
 from kms_schema.reading.times import time_to_text
+
+
+def to_base64(data: bytes) -> str:
+    """Return the text of some bytes: RFC 4648, section 4, with padding."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of a text. Raises `ValueError`, without the text, if `to_base64` would write another one.
+
+    Decoders ignore unused bits of the last character, so a changed text could pass otherwise.
+    """
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        data = b""
+    if to_base64(data) != text:
+        raise ValueError("not standard base64")
+    return data
+
 
 POSTGRESQL_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 

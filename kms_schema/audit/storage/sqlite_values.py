@@ -1,8 +1,18 @@
-"""Entries of SQLite whose times run against their sequence.
+"""Texts of SQLite, which stores any bytes as TEXT, and entries whose times run against their sequence.
 
 A connection can redefine the functions that the guard triggers call, and so choose the time of an entry. Entries are
 written one after the other, so a time before that of the entry before was chosen, or the clock was set back.
 """
+
+
+def text_as_stored(stored: bytes) -> str:
+    """Return a TEXT value that may not be valid UTF-8: the `text_factory` of connections that read the trail.
+
+    An invalid byte becomes a lone surrogate, which `entry_from_row` writes as that byte again. Otherwise one damaged
+    text would make the whole trail unreadable.
+    """
+    return stored.decode(errors="surrogateescape")
+
 
 TOLERATED_SECONDS = 60
 """How far a clock may be set back, or an id differ from the time of its entry."""
