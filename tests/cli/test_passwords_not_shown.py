@@ -109,6 +109,7 @@ def test_no_command_shows_a_password_in_the_wrong_place(
         [*words, "--database-url", "postgresql://me:a", "b", SECRET],
         [*COMMANDS[name][0], url, *words[len(COMMANDS[name][0]) :]],
         [*COMMANDS[name][0][:-1], url],
+        [*COMMANDS[name][0][:-1], f"file:missing.db?key={SECRET}"],
     ]
     for each in misplaced:
         said = kms_schema(*each, *missing)

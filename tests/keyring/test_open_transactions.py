@@ -165,29 +165,6 @@ def test_a_thread_with_two_transactions_does_not_wait_for_itself(
 
 
 @pytest.mark.only_on("sqlite")
-def test_a_session_that_passes_to_another_thread_does_not_wait_for_itself(
-    database: Database, roots: RootKeys, orders: str
-) -> None:
-    """As where a framework runs the dependencies and the endpoint of a request in threads of a pool."""
-    engine = database.engine()
-    with ring_of(engine, roots) as ring, engine.connect() as connection:
-        notes = table(connection)
-        connection.commit()
-
-        def write() -> float:
-            began = time.monotonic()
-            connection.execute(notes.insert().values(note="written"))
-            ring.key(orders).encrypt(DATA, aad=AAD)
-            return time.monotonic() - began
-
-        for _ in range(2):
-            with ThreadPoolExecutor(1) as thread:
-                assert thread.submit(write).result() < 20
-        connection.rollback()
-        assert used(database, orders) == 3  # blocks of 1 and 2
-
-
-@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("others", ["have written", "are writing"])
 def test_a_transaction_that_has_read_decrypts_while_others_write(
     database: Database, roots: RootKeys, orders: str, others: str

@@ -1,4 +1,7 @@
-"""Rings that are made and closed while other threads use their engine."""
+"""Rings beside the threads of an application: made while others use their engine, and used by one after the other."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -7,7 +10,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import KeyRing
 from support.engines import Database
-from tests.keyring.rings import AAD, DATA
+from tests.keyring.rings import AAD, DATA, ring_of, table, used
 
 
 @pytest.mark.only_on("sqlite")
@@ -35,3 +38,26 @@ def test_rings_are_made_and_closed_while_other_threads_use_the_engine(
         with engine.begin():  # this one is committed
             ring.key(orders).encrypt(DATA, aad=AAD)
     engine.dispose()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_session_that_passes_to_another_thread_does_not_wait_for_itself(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    """As where a framework runs the dependencies and the endpoint of a request in threads of a pool."""
+    engine = database.engine()
+    with ring_of(engine, roots) as ring, engine.connect() as connection:
+        notes = table(connection)
+        connection.commit()
+
+        def write() -> float:
+            began = time.monotonic()
+            connection.execute(notes.insert().values(note="written"))
+            ring.key(orders).encrypt(DATA, aad=AAD)
+            return time.monotonic() - began
+
+        for _ in range(2):
+            with ThreadPoolExecutor(1) as thread:
+                assert thread.submit(write).result() < 20
+        connection.rollback()
+        assert used(database, orders) == 3  # blocks of 1 and 2
