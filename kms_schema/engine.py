@@ -146,13 +146,9 @@ def committed_durably(engine: sa.Engine) -> sa.Engine:
     """
     if engine.dialect.name != "postgresql":
         return engine
-    durable = engine.execution_options()
-    sa.event.listen(durable, "begin", _wait_for_log)
-    return durable
-
-
-def _wait_for_log(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(durable())
+    own, statement = engine.execution_options(), durable()
+    sa.event.listen(own, "begin", lambda connection: connection.exec_driver_sql(statement))
+    return own
 
 
 def sync_fully(connection: Any, _record: Any) -> None:

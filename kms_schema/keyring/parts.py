@@ -81,7 +81,10 @@ class RingParts:
         self.check_open()
         opened = self.versions.for_encrypting(key_id, size)
         if key_id not in self.declarations.elsewhere:
-            self.declarations.declare_elsewhere(key_id)
+            if opened.state.encrypts_elsewhere:
+                self.declarations.elsewhere.add(key_id)
+            else:
+                self.declarations.declare_elsewhere(key_id)
         return opened
 
     def decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:

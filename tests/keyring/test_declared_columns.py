@@ -51,7 +51,7 @@ def test_a_column_is_declared_once_before_it_encrypts(
         connection.execute(table.insert().values(id=1, iban="x"))
         connection.rollback()
     assert declared(ring, orders) == [full_name(database, table)]
-    with KeyRing(sql_engine, ring._parts.opener._roots) as other, sql_engine.begin() as connection:
+    with KeyRing(sql_engine, ring._parts.roots) as other, sql_engine.begin() as connection:
         other.attach(table.metadata)
         connection.execute(table.insert().values(id=1, iban="x"))
     assert declared(ring, orders) == [full_name(database, table)]

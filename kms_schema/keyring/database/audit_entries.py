@@ -16,19 +16,17 @@ from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel, UseEvent
 
 KEY_IMPORTED = "KEY_IMPORTED"
 
+_OF_EVENT = {
+    event: {"event_type": event, "event_category": event.category, "security_level": event.security_level}
+    for event in UseEvent
+}
+
 
 def use_entry(
     event: UseEvent, key: uuid.UUID, description: str, details: Mapping[str, Any], actor: str | None = None
 ) -> dict[str, Any]:
     """Return the entry about a use of the key with the id `key`. None of its texts is a secret."""
-    values = {
-        "key_id": key,
-        "event_type": event,
-        "event_category": event.category,
-        "event_description": description,
-        "security_level": event.security_level,
-        "additional_metadata": details,
-    }
+    values = {**_OF_EVENT[event], "key_id": key, "event_description": description, "additional_metadata": details}
     return values if actor is None else {**values, "user_id": actor}
 
 

@@ -92,12 +92,8 @@ class OpenTransactions:
 
     def current(self) -> sa.Connection | None:
         """Return the connection of the last transaction that this thread or task began and that is open, if any."""
-        opened = self._last()
-        return None if opened is None else opened.connection()
-
-    def _last(self) -> Open | None:
         still = self._still_open()
-        return still[-1] if still else None
+        return still[-1].connection() if still else None
 
     def _still_open(self) -> tuple[Open, ...]:
         stack = self._own.get()
@@ -197,8 +193,8 @@ class OpenTransactions:
     @property
     def blocks(self) -> dict[Any, Any]:
         """The blocks of uses of the current transaction; empty and kept nowhere if none is open."""
-        opened = self._last()
-        return {} if opened is None else opened.blocks
+        still = self._still_open()
+        return still[-1].blocks if still else {}
 
     def begin(self, connection: sa.Connection) -> None:
         """Note a transaction that begins, as of this thread or task."""

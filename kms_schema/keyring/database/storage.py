@@ -85,13 +85,13 @@ class Storage:
         self._changing = self.waits.places(max(CONNECTIONS - 1, 1))  # a root may be slow: uses have one left
         self._reading = self.waits.places(CONNECTIONS) if self.dialect == "sqlite" else self._writing
 
-    def _query(self, name: str) -> sa.TextClause:
+    def _query(self, name: str) -> sa.Executable:
         values = {"seconds_left": _SECONDS_LEFT[self.dialect]}
         text = query_beside(__file__, name).replace("{schema}.", self.prefix)
         query = sa.text(fill(text, **values))
         if name in ("reserve", "add_uses"):
             return query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
-        return query
+        return query.columns(master_id=sa.Uuid(), version_id=sa.Uuid())
 
     @property
     def writers(self) -> sa.Engine:
@@ -131,13 +131,13 @@ class Storage:
 
     def read_key(self, key_id: str) -> KeyState | None:
         """Return a key with its live version, or with none. Raises `DatabaseUnavailableError` and the like."""
-        return self._read("read_key", key_id, key_id=key_id)
+        return self._read("read_key", key_id, {"key_id": key_id})
 
     def read_tag(self, tag: int, key_id: str | None = None) -> KeyState | None:
         """Return the version with a tag and its key; None if this role sees none."""
-        return self._read("read_tag", key_id, tag=tag)
+        return self._read("read_tag", key_id, {"tag": tag})
 
-    def _read(self, name: str, named: str | None, **values: object) -> KeyState | None:
+    def _read(self, name: str, named: str | None, values: Mapping[str, object]) -> KeyState | None:
         self._check_open(named)
 
         def read(connection: sa.Connection) -> tuple[float, sa.Row[Any] | None]:
@@ -158,68 +158,47 @@ class Storage:
 
     def reserve(self, key_id: str, version: uuid.UUID, uses: int, size: int) -> bool:
         """Reserve uses and bytes of a version. Returns False where its state or a limit does not allow it."""
-        given = {"version": version, "uses": uses, "bytes": size}
-        room = uses if uses <= 1 else 16 * uses
-
-        def work(connection: sa.Connection) -> bool:
-            return connection.execute(self._queries["reserve"], {**given, "room": room}).rowcount == 1
-
-        def again(connection: sa.Connection) -> None:
-            connection.execute(self._queries["add_uses"], given)
-
-        with translated(key_id, _USERS):
-            return self._write(work, again)
+        given = {"version": version, "uses": uses, "bytes": size, "room": uses if uses <= 1 else 16 * uses}
+        return self.write(key_id, self._queries["reserve"], given, again=self._queries["add_uses"])
 
     def add_bytes(self, key_id: str, version: uuid.UUID, size: int) -> None:
         """Count bytes of a version, whatever its state."""
-
-        def work(connection: sa.Connection) -> None:
-            connection.execute(self._queries["add_uses"], {"version": version, "uses": 0, "bytes": size})
-
-        with translated(key_id, _USERS):
-            self._write(work, work)
+        self.write(key_id, self._queries["add_uses"], {"version": version, "uses": 0, "bytes": size})
 
     def append(self, key_id: str, values: Mapping[str, Any]) -> None:
         """Append an entry to the audit log. A rollback of the application's transaction does not take it."""
-        statement = sa.insert(KeyAuditLog).values(**values)
+        self.write(key_id, sa.insert(KeyAuditLog), values)
 
-        def work(connection: sa.Connection) -> None:
-            connection.execute(statement)
+    def write(
+        self, key_id: str, statement: sa.Executable, values: Mapping[str, Any], again: sa.Executable | None = None
+    ) -> bool:
+        """Execute a statement, which a rollback of the application's transaction does not take. False says: no row.
 
-        with translated(key_id, _USERS):
-            self._write(work, work)
-
-    def write(self, key_id: str, statement: sa.Executable, values: Mapping[str, Any]) -> None:
-        """Execute a statement that may be repeated, which a rollback of the application's transaction does not take."""
-
-        def work(connection: sa.Connection) -> None:
-            connection.execute(statement, values)
-
-        with translated(key_id, _USERS):
-            self._write(work, work)
-
-    def _write(self, work: Callable[[sa.Connection], Result], again: Callable[[sa.Connection], None]) -> Result:
-        """Do `work` in a transaction of the ring, or in the open one of this thread on SQLite.
-
-        A second transaction would wait for that one. `again` is done after its rollback. An open transaction that has
-        only read may be too old to write, and is refused at once while another writes: then nothing waits for it.
-        Of several transactions of a thread, one may have written.
+        It is done in a transaction of the ring, or in the open one of this thread on SQLite: a second one would wait
+        for that. `again`, or the statement itself, is executed after its rollback. An open transaction that has only
+        read may be too old to write, and is refused at once while another writes: then nothing waits for it. Of several
+        transactions of a thread, one may have written.
         """
-        self._check_open(None)
-        if self.open_transactions is not None:
-            done = self.open_transactions.perform(work, again)
-            if done is not None:
-                return done[0]
-            self.open_transactions.catch_up()
-        return self._perform(work)
 
-    def _perform(self, work: Callable[[sa.Connection], Result]) -> Result:
-        return self._twice(work, self._writers, self._writing)
+        def work(connection: sa.Connection) -> bool:
+            return connection.execute(statement, values).rowcount != 0
+
+        def repeat(connection: sa.Connection) -> None:
+            connection.execute(statement if again is None else again, values)
+
+        with translated(key_id, _USERS):
+            self._check_open(None)
+            if self.open_transactions is not None:
+                done = self.open_transactions.perform(work, repeat)
+                if done is not None:
+                    return done[0]
+                self.open_transactions.catch_up()
+            return self._twice(work, self._writers, self._writing)
 
     def _repeat(self, work: Callable[[sa.Connection], None]) -> None:
         """Do again what a rollback has taken, also after the ring is closed."""
         try:
-            self._perform(work)
+            self._twice(work, self._writers, self._writing)
         finally:
             if self._is_closed:
                 self._dispose()

@@ -23,7 +23,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.keyring.formats.errors import CipherKeyError, DoesNotOpenError, MessageSizeError
-from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, PREFIX_BYTES, Algorithm, Form, write_prefix
+from kms_schema.keyring.formats.prefix import (
+    AUTHENTICATION_TAG_BYTES,
+    MAX_MESSAGE_BYTES,
+    PREFIX_BYTES,
+    Algorithm,
+    Form,
+    write_prefix,
+)
 
 KEY_BYTES = 32
 _SALT_BYTES = 12
@@ -66,8 +73,9 @@ class MessageCipher(ABC):
         """Take the `ciphertext_tag` of the version."""
         self.tag = tag  # first: a traceback with variables shows this object
         self._prefix = write_prefix(Form.MESSAGE, tag)
-        self._begin = PREFIX_BYTES + self.algorithm.nonce_bytes
-        self._least = self.algorithm.ciphertext_bytes(0)
+        self._nonce_bytes = self.algorithm.nonce_bytes
+        self._begin = PREFIX_BYTES + self._nonce_bytes
+        self._least = self._begin + AUTHENTICATION_TAG_BYTES
 
     @property
     @abstractmethod
@@ -81,7 +89,7 @@ class MessageCipher(ABC):
         """
         if len(plaintext) > MAX_MESSAGE_BYTES or len(aad) > MAX_MESSAGE_BYTES:
             raise too_long()
-        return self._encrypt(os.urandom(self.algorithm.nonce_bytes), plaintext, aad)
+        return self._encrypt(os.urandom(self._nonce_bytes), plaintext, aad)
 
     def _encrypt(self, nonce: bytes, plaintext: BytesLike, aad: BytesLike) -> bytes:
         return self._prefix + nonce + self._cipher(nonce).encrypt(nonce[-12:], plaintext, aad)

@@ -113,6 +113,11 @@ class Cache:
         self._lock = threading.Lock()
         self._versions: OrderedDict[int, Opened] = OrderedDict()
         self._live: dict[str, Opened] = {}
+        # Each use calls one of these two; they wait for nothing.
+        self.live: Callable[[str], Opened | None] = self._live.get
+        """Returns the version that a key encrypts with, if it is open; its state may be old."""
+        self.version: Callable[[int], Opened | None] = self._versions.get
+        """Returns the version with a tag, if it is open; its state may be old."""
         self._of_key: dict[str, set[int]] = {}
         """The tags of a key, so that a flood of notices costs little."""
         self._refused: OrderedDict[tuple[str, int], tuple[float, KeyState | None]] = OrderedDict()
@@ -124,14 +129,6 @@ class Cache:
     def loading(self, what: str | int) -> AbstractContextManager[object]:
         """Let one thread or task at a time read a key or a tag."""
         return self._loading[hash(what) % _STRIPES].held()
-
-    def live(self, key_id: str) -> Opened | None:
-        """Return the version that a key encrypts with, if it is open; its state may be old. Never waits."""
-        return self._live.get(key_id)
-
-    def version(self, tag: int) -> Opened | None:
-        """Return the version with a tag, if it is open; its state may be old. Never waits."""
-        return self._versions.get(tag)
 
     def read_once(self, key_id: str, tag: int, read: Callable[[], KeyState | None]) -> KeyState | None:
         """Return the row of a tag by `read`. One with which the key does not decrypt is read once a second at most.

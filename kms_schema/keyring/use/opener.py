@@ -17,7 +17,7 @@ class Opener:
 
     def __init__(self, roots: Sequence[RootKeys], held: HeldKeys) -> None:
         """Unwrap with `roots`, and use the HSMs of `held`."""
-        self._roots = roots
+        self._wrapping = KeyWrapping(*roots)
         self.held = held
 
     def read(self, session: Session, version: KeyVersion) -> Callable[[], MessageCipher]:
@@ -38,7 +38,7 @@ class Opener:
 
     def material(self, version: KeyVersion) -> Secret:
         """Return the material of a version, for the caller to wipe. Raises `CryptoError`."""
-        return KeyWrapping(*self._roots).unwrap(version)
+        return self._wrapping.unwrap(version)
 
 
 @contextmanager

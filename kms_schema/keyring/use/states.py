@@ -58,6 +58,8 @@ class KeyState:
     version: Version | None
     is_held: bool = False
     """True if an HSM holds the key."""
+    encrypts_elsewhere: bool = False
+    """True if it is stored with the key that its ciphertexts may be outside of columns. False where it was not read."""
 
     def left(self, uses: int) -> int:
         """Return how many encryptions are left to the limit after `uses`."""
@@ -156,11 +158,11 @@ def state_of(row: sa.Row[Any], read_at: float) -> KeyState:
     version = None
     if row.version_id is not None:
         version = Version(
-            _uuid(row.version_id), row.version_number, row.ciphertext_tag, bool(row.is_live), bool(row.is_destroyed),
+            row.version_id, row.version_number, row.ciphertext_tag, bool(row.is_live), bool(row.is_destroyed),
             row.usage_count,
         )  # fmt: skip
     return KeyState(
-        id=_uuid(row.master_id),
+        id=row.master_id,
         key_id=row.key_id,
         key_type=row.key_type,
         algorithm=row.algorithm,
@@ -171,8 +173,5 @@ def state_of(row: sa.Row[Any], read_at: float) -> KeyState:
         deadline=float("inf") if row.seconds_left is None else read_at + row.seconds_left,
         version=version,
         is_held=bool(row.is_held),
+        encrypts_elsewhere=bool(row.encrypts_elsewhere),
     )
-
-
-def _uuid(stored: uuid.UUID | str) -> uuid.UUID:
-    return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)

@@ -99,10 +99,6 @@ class Versions:
             if state is not None and state.is_held:
                 raise no_streams(key_id)
 
-    def _write_due(self, opened: Opened) -> None:
-        if not opened.records_each_use:
-            self.uses.write_due(opened.tally)
-
     def _record(self, opened: Opened, **counts: int) -> None:
         """Write an entry about one use, before it happens; its errors refuse the use."""
         try:
@@ -122,7 +118,8 @@ class Versions:
                 try:
                     state.check_live()  # a decryption may have read it
                     state.check_encrypting(time.monotonic())
-                    self._write_due(opened)
+                    if not opened.records_each_use:
+                        self.uses.write_due(opened.tally)
                     self._block(opened).take(size, partial(self._reservations.uses, state, opened.version))
                 except KeyStateError as error:
                     if error.reason != "not_live":
@@ -166,7 +163,8 @@ class Versions:
             except sa.exc.MissingGreenlet:
                 opened = self._of_result(key_id, tag)
             opened.state.check_decrypting()
-            self._write_due(opened)
+            if not opened.records_each_use:
+                self.uses.write_due(opened.tally)
         return opened
 
     def _of_result(self, key_id: str, tag: int) -> Opened:
@@ -189,7 +187,8 @@ class Versions:
         state, version = opened.state, opened.version
         with self._refusals(state.key_id):
             self._of_tag(state.key_id, version.tag).state.check_decrypting()
-            self._write_due(opened)
+            if not opened.records_each_use:
+                self.uses.write_due(opened.tally)
             if size:
                 self._block(opened).take_bytes(size, partial(self._reservations.bytes, state, version))
         if size:
@@ -263,7 +262,8 @@ class Versions:
         """Return a version, open, with the state that was read; its material never changes."""
         self.listener.begin()
         if known is not None and known.version.id == version.id:
-            self._look_at_hsm(known)
+            if isinstance(known.cipher, HeldCipher):
+                self._look_at_hsm(known, known.cipher)
             self.cache.refresh(known, state, version)
             return known
         with unwrapping(state.key_id, version.number):
@@ -271,16 +271,16 @@ class Versions:
                 opens = self._opener.read(session, session.get_one(KeyVersion, version.id))
             cipher = opens()
         opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
-        self._look_at_hsm(opened)
+        if isinstance(cipher, HeldCipher):
+            self._look_at_hsm(opened, cipher)
         self.cache.put(opened)
         return opened
 
-    def _look_at_hsm(self, opened: Opened) -> None:
-        """Of a version in an HSM, raise the error `hsm` if that is disabled, and note what is to be recorded."""
-        if isinstance(opened.cipher, HeldCipher):
-            with self._storage.reading_session(opened.state.key_id) as session:
-                hsm = self._opener.held.usable(session, opened.cipher)
-            opened.records_each_use = hsm.audit_all_operations
+    def _look_at_hsm(self, opened: Opened, cipher: HeldCipher) -> None:
+        """Raise the error `hsm` if the HSM of a version is disabled, and note what is to be recorded."""
+        with self._storage.reading_session(opened.state.key_id) as session:
+            hsm = self._opener.held.usable(session, cipher)
+        opened.records_each_use = hsm.audit_all_operations
 
     def _block(self, opened: Opened) -> Block:
         """Return the block to count in: of the process, or of the open transaction of this thread on SQLite.

@@ -1,0 +1,53 @@
+"""The functions of the package that an encryption enters: what a reader has to follow, and what each use costs.
+
+Counted by the code objects that `sys.setprofile` reports, without comprehensions, which some versions of Python inline.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import kms_schema
+from kms_schema.keyring import KeyRing
+from support.rows.smallest import unique
+from tests.keyring.conftest import MakeRing
+from tests.keyring.rings import AAD, DATA
+
+PACKAGE = str(Path(kms_schema.__file__).parent)
+CACHED = 12
+COLD, MODULES = 130, 33
+"""A key under a KEK, whose state and material are read, in a ring that has connections."""
+
+
+def entered(work: Callable[[], Any]) -> set[CodeType]:
+    """Return the functions of the package that `work` enters, each once."""
+    found: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, _argument: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(PACKAGE) and not code.co_name.endswith(("comp>", "expr>")):
+            found.add(code)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+def test_an_encryption_enters_few_functions(ring: KeyRing, kek: str, orders: str, make_ring: MakeRing) -> None:
+    cold = unique("cold")
+    ring.create(cold, under=kek)
+    own = make_ring()
+    for _ in range(20):  # blocks of uses grow: the last ones are reserved
+        own.key(orders).encrypt(DATA, aad=AAD)
+    cached, opened = own.key(orders), own.key(cold)
+    found = [entered(lambda: cached.encrypt(DATA, aad=AAD)) for _ in range(3)]
+    assert min(map(len, found)) <= CACHED
+    first = entered(lambda: opened.encrypt(DATA, aad=AAD))
+    assert len(first) <= COLD
+    assert len({code.co_filename for code in first}) <= MODULES
