@@ -42,13 +42,10 @@ def of_key_version(version_id: uuid.UUID, version_number: int, key: KeyIdentity)
     """Return the associated data of the material of version `version_id`, number `version_number`, of `key`."""
     texts = (text.encode() for text in (key.key_id, key.key_type, key.algorithm))
     number = version_number.to_bytes(4, "big")
-    return _place("key_versions", "encrypted_key_data", version_id.bytes, key.id.bytes, *texts, number)
+    place = ENCODING.encode(), b"key_versions", b"encrypted_key_data"
+    return fields(*place, version_id.bytes, key.id.bytes, *texts, number)
 
 
 def of_hsm_configuration(configuration_id: uuid.UUID) -> bytes:
     """Return the associated data of an HSM's credentials: the id, the only column that never changes."""
-    return _place("hsm_configurations", "authentication_config", configuration_id.bytes)
-
-
-def _place(table: str, column: str, *identity: bytes) -> bytes:
-    return fields(ENCODING.encode(), table.encode(), column.encode(), *identity)
+    return fields(ENCODING.encode(), b"hsm_configurations", b"authentication_config", configuration_id.bytes)

@@ -15,6 +15,7 @@ from kms_schema.crypto.associated_data import (
 )
 from kms_schema.crypto.ciphers import KEY_DERIVATION
 from kms_schema.crypto.errors import OpeningRefusedError
+from kms_schema.crypto.stored_versions import StoredKey, StoredVersion
 from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 
@@ -33,7 +34,7 @@ def new_version(key: KeyMaster, version_number: int) -> NewVersion:
     return NewVersion(version_id, _place(version_id, version_number, key))
 
 
-def of_version(version: KeyVersion) -> bytes:
+def of_version(version: KeyVersion | StoredVersion) -> bytes:
     """Return the associated data of a version's envelope."""
     return _place(version.id, version.version_number, version.key)
 
@@ -78,6 +79,6 @@ def time_ordered_id() -> uuid.UUID:
     return uuid.UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
 
 
-def _place(version_id: uuid.UUID, version_number: int, key: KeyMaster) -> bytes:
+def _place(version_id: uuid.UUID, version_number: int, key: KeyMaster | StoredKey) -> bytes:
     identity = KeyIdentity(key.id, key.key_id, str(key.key_type), key.algorithm)
     return of_key_version(version_id, version_number, identity)

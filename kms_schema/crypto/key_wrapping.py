@@ -19,6 +19,7 @@ from kms_schema.crypto.credentials import Credentials
 from kms_schema.crypto.errors import MaterialError, NoMaterialError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.root_keys import RootKeys
 from kms_schema.crypto.secret import Secret
+from kms_schema.crypto.stored_versions import StoredKey, StoredVersion
 from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyType
@@ -103,7 +104,7 @@ class KeyWrapping:
             **_columns(envelope, under),
         )
 
-    def unwrap(self, version: KeyVersion) -> Secret:
+    def unwrap(self, version: KeyVersion | StoredVersion) -> Secret:
         """Return the material of a version; end its `with` block, or call `wipe`, as soon as it has been used.
 
         Raises `OpeningRefusedError` if the envelope, the row that it is bound to, or the `check_value` was changed.
@@ -237,7 +238,7 @@ class KeyWrapping:
         with self._kek(under) as kek:
             return ciphers.encrypt(kek.view, form, material.view, place)
 
-    def _unwrap(self, place: bytes, version: KeyVersion, envelope: bytes) -> Secret:
+    def _unwrap(self, place: bytes, version: KeyVersion | StoredVersion, envelope: bytes) -> Secret:
         if version.wrapping_key_ref is not None:
             return self._roots.unwrap(version.wrapping_key_ref, envelope, place)
         if version.wrapped_by is None:
@@ -245,14 +246,14 @@ class KeyWrapping:
         with self._kek(version.wrapped_by) as kek:
             return ciphers.decrypt(kek.view, envelope, place)
 
-    def _kek(self, version: KeyVersion) -> Secret:
+    def _kek(self, version: KeyVersion | StoredVersion) -> Secret:
         """Return a key encryption key for the caller to wipe."""
         if version.key.key_type != KeyType.KEK:
             raise WrappingKeyError(f"{_named(version)} is not a key encryption key")
         if version.id in self._held:
             return Secret.copy_of(self._held[version.id].view)
         seen = {id(version)}
-        above = version.wrapped_by
+        above: KeyVersion | StoredVersion | None = version.wrapped_by
         while above is not None:  # the database refuses cycles; with its triggers disabled there can be one
             if id(above) in seen:
                 raise WrappingKeyError(f"{_named(version)} is wrapped by itself")
@@ -271,9 +272,9 @@ def _columns(envelope: bytes, under: Wrapper) -> dict[str, Any]:
     }
 
 
-def _envelope(version: KeyVersion) -> bytes:
+def _envelope(version: KeyVersion | StoredVersion) -> bytes:
     if version.encrypted_key_data is None:
-        why = "is destroyed" if version.destroyed_at is not None else "is held in an HSM"
+        why = "is destroyed" if version.is_destroyed else "is held in an HSM"
         raise NoMaterialError(f"{_named(version)} {why}: there is no material in the database")
     return version.encrypted_key_data
 
@@ -284,10 +285,10 @@ def _credentials_of(configuration: HsmConfiguration) -> bytes:
     return configuration.authentication_config
 
 
-def _size(key: KeyMaster) -> int:
+def _size(key: KeyMaster | StoredKey) -> int:
     """Return the length of a key's material in bytes."""
     return (key.key_size_bits + 7) // 8
 
 
-def _named(version: KeyVersion) -> str:
+def _named(version: KeyVersion | StoredVersion) -> str:
     return f"version {version.version_number} of key {version.key.key_id!r}"

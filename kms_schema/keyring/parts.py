@@ -47,7 +47,7 @@ class RingParts:
         self.held: HeldKeys = HeldKeys(hsms or {}, self.roots, waits)
         self.storage: Storage = Storage(engine, schema, waits)
         self.registry: Registry = Registry(self.storage, self.roots, self.held)
-        self.opener: Opener = Opener(self.roots, self.held)
+        self.opener: Opener = Opener(self.storage, self.roots, self.held)
         self.versions: Versions = Versions(self.storage, self.opener, cache)
         self.declarations: Declarations = Declarations(self.storage)
         self.revoked_keys: weakref.WeakSet[RevokedKey] = weakref.WeakSet()

@@ -48,12 +48,17 @@ def test_a_ring_and_its_commands(pooled: Database, roots: RootKeys, kek: str) ->
 
 
 def test_a_driver_that_prepares_all_statements_is_refused_in_a_sentence(
-    pooled: Database, roots: RootKeys, orders: str
+    pooled: Database, roots: RootKeys, ring: KeyRing, kek: str
 ) -> None:
+    """Of several keys, since one key is read and counted by one task at a time, and then always in one session."""
+    names = [unique("orders") for _ in range(10)]
+    for name in names:
+        ring.create(name, under=kek)
+
     async def work(driver: str, rounds: int) -> None:
-        async with AsyncKeyRing(async_engine(pooled, driver), roots, cache=FEW) as ring:
+        async with AsyncKeyRing(async_engine(pooled, driver), roots, cache=FEW) as own:
             for _ in range(rounds):
-                await asyncio.gather(*(ring.key(orders).encrypt(DATA, aad=AAD) for _ in range(10)))
+                await asyncio.gather(*(own.key(name).encrypt(DATA, aad=AAD) for name in names))
 
     asyncio.run(work("psycopg", 2))
     with pytest.raises(DatabaseUnavailableError, match="a proxy before it pools transactions, and the driver prepares"):

@@ -2,13 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.crypto.stored_versions import StoredVersion, version_of
 from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import (
     BEGIN_OPTION,
@@ -38,6 +39,16 @@ _SECONDS_LEFT = {
     "postgresql": "CAST(extract(epoch FROM master.expires_at - clock_timestamp()) AS double precision)",
     "sqlite": "(julianday(master.expires_at) - julianday('now')) * 86400.0",
 }
+_QUERIES = ("read_key", "read_tag", "read_material", "reserve", "add_uses")
+_STATE: dict[str, sa.types.TypeEngine[Any]] = {"master_id": sa.Uuid(), "version_id": sa.Uuid()}
+_TYPES: dict[str, dict[str, sa.types.TypeEngine[Any]]] = {
+    "read_key": _STATE,
+    "read_tag": _STATE,
+    "read_material": {
+        "master_id": sa.Uuid(), "id": sa.Uuid(), "wrapped_by_version_id": sa.Uuid(), "encryption_metadata": sa.JSON()
+    },
+}  # fmt: skip
+"""The types of columns that a driver may return otherwise."""
 _USERS = "kms_app"
 _IN_TRANSACTION = "this thread has a transaction open on the database: end it first"
 
@@ -73,7 +84,7 @@ class Storage:
         self._writers = with_pinned_path(self._host_writers)
         self._readers = with_pinned_path(self._host_readers)
         self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
-        self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
+        self._queries = {name: self._query(name) for name in _QUERIES}
         self._is_closed = False
         self._make_places()
         self.open_transactions: OpenTransactions | None = (
@@ -89,9 +100,9 @@ class Storage:
         values = {"seconds_left": _SECONDS_LEFT[self.dialect]}
         text = query_beside(__file__, name).replace("{schema}.", self.prefix)
         query = sa.text(fill(text, **values))
-        if name in ("reserve", "add_uses"):
-            return query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
-        return query.columns(master_id=sa.Uuid(), version_id=sa.Uuid())
+        if name not in ("read_key", "read_tag"):
+            query = query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
+        return query.columns(**_TYPES[name]) if name in _TYPES else query
 
     @property
     def writers(self) -> sa.Engine:
@@ -131,25 +142,31 @@ class Storage:
 
     def read_key(self, key_id: str) -> KeyState | None:
         """Return a key with its live version, or with none. Raises `DatabaseUnavailableError` and the like."""
-        return self._read("read_key", key_id, {"key_id": key_id})
+        return self._read_state("read_key", key_id, {"key_id": key_id})
 
     def read_tag(self, tag: int, key_id: str | None = None) -> KeyState | None:
         """Return the version with a tag and its key; None if this role sees none."""
-        return self._read("read_tag", key_id, {"tag": tag})
+        return self._read_state("read_tag", key_id, {"tag": tag})
 
-    def _read(self, name: str, named: str | None, values: Mapping[str, object]) -> KeyState | None:
+    def read_material(self, key_id: str, version: uuid.UUID) -> StoredVersion | None:
+        """Return what opens a version of a key; None if this role sees none."""
+        return version_of(self._read("read_material", key_id, {"version": version}), version)
+
+    def _read_state(self, name: str, named: str | None, values: Mapping[str, object]) -> KeyState | None:
+        before = time.monotonic()
+        rows = self._read(name, named, values)
+        return state_of(rows[0], before) if rows else None
+
+    def _read(self, name: str, named: str | None, values: Mapping[str, object]) -> Sequence[sa.Row[Any]]:
         self._check_open(named)
 
-        def read(connection: sa.Connection) -> tuple[float, sa.Row[Any] | None]:
-            before = time.monotonic()
-            return before, connection.execute(self._queries[name], values).one_or_none()
+        def read(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+            return connection.execute(self._queries[name], values).all()
 
         with translated(named, _USERS):
             if self.shares_connections and self.joined is not None:
-                before, row = read(self.joined)
-            else:
-                before, row = self._twice(read, self._readers, self._reading)
-        return None if row is None else state_of(row, before)
+                return read(self.joined)
+            return self._twice(read, self._readers, self._reading)
 
     @property
     def joined(self) -> sa.Connection | None:

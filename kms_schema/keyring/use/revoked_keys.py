@@ -19,9 +19,9 @@ from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
 from kms_schema.keyring.lifecycle.registry import require_rotator
-from kms_schema.keyring.use.opener import Opener, unwrapping
-from kms_schema.keyring.use.states import Version
-from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.keyring.use.opener import Opener
+from kms_schema.keyring.use.states import KeyState, Version
+from kms_schema.models import KeyMaster
 from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, UseEvent
 
@@ -93,7 +93,7 @@ class RevokedKey:
             raise DoesNotOpenError
         number = state.version.number
         if state.status == KeyStatus.REVOKED and not state.version.is_destroyed:
-            return self._opened(state.version)
+            return self._opened(state, state.version)
         if tag in self._ciphers:
             self._ciphers.pop(tag).close()
         if state.version.is_destroyed:
@@ -102,13 +102,10 @@ class RevokedKey:
         state.check_decrypting()  # archived
         raise not_revoked(self.key_id, state.status)
 
-    def _opened(self, version: Version) -> MessageCipher:
+    def _opened(self, state: KeyState, version: Version) -> MessageCipher:
         cipher = self._ciphers.get(version.tag)
         if cipher is None or not cipher.in_memory:  # an HSM may have been disabled
-            with unwrapping(self.key_id, version.number):
-                with self._storage.reading_session(self.key_id) as session:
-                    opens = self._opener.read(session, session.get_one(KeyVersion, version.id))
-                cipher = self._ciphers[version.tag] = opens()
+            cipher = self._ciphers[version.tag] = self._opener.open(state, version)
         return cipher
 
     def close(self) -> None:

@@ -147,14 +147,11 @@ def refused_by_status(key_id: str, status: str, sentence: str, version: int | No
     return KeyStateError(message, key_id=key_id, version=version, reason=str(status))
 
 
-def most_uses(algorithm: str, max_usage_count: int | None) -> int:
-    """Return the number of encryptions at which a version is refused."""
-    of_algorithm = MOST_USES_OF_AES if algorithm == AES else MOST_USES
-    return min(of_algorithm, MOST_USES if max_usage_count is None else max_usage_count)
-
-
 def state_of(row: sa.Row[Any], read_at: float) -> KeyState:
     """Return the key of a row that was read at a time of the monotonic clock, with its version."""
+    most_uses = MOST_USES_OF_AES if row.algorithm == AES else MOST_USES
+    if row.max_usage_count is not None:
+        most_uses = min(most_uses, row.max_usage_count)
     version = None
     if row.version_id is not None:
         version = Version(
@@ -168,7 +165,7 @@ def state_of(row: sa.Row[Any], read_at: float) -> KeyState:
         algorithm=row.algorithm,
         bits=row.key_size_bits,
         status=row.status,
-        most_uses=most_uses(row.algorithm, row.max_usage_count),
+        most_uses=most_uses,
         read_at=read_at,
         deadline=float("inf") if row.seconds_left is None else read_at + row.seconds_left,
         version=version,

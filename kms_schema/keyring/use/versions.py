@@ -22,12 +22,11 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.use.cache import Cache, CachePolicy, Opened
 from kms_schema.keyring.use.hsm_keys import HeldCipher, no_streams
-from kms_schema.keyring.use.opener import Opener, unwrapping
+from kms_schema.keyring.use.opener import Opener
 from kms_schema.keyring.use.reserved_uses import Block, Reservations
 from kms_schema.keyring.use.states import KeyState, Version
 from kms_schema.keyring.use.tallies import Uses
 from kms_schema.keyring.waiting.notices import Listener
-from kms_schema.models import KeyVersion
 
 
 class Versions:
@@ -266,10 +265,7 @@ class Versions:
                 self._look_at_hsm(known, known.cipher)
             self.cache.refresh(known, state, version)
             return known
-        with unwrapping(state.key_id, version.number):
-            with self._storage.reading_session(state.key_id) as session:
-                opens = self._opener.read(session, session.get_one(KeyVersion, version.id))
-            cipher = opens()
+        cipher = self._opener.open(state, version)
         opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
         if isinstance(cipher, HeldCipher):
             self._look_at_hsm(opened, cipher)
