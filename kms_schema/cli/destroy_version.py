@@ -1,6 +1,5 @@
 """`kms-schema destroy-version`: destroy the material of a key version."""
 
-import json
 import sys
 from contextlib import closing
 from functools import partial
@@ -13,6 +12,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.key_uris import hsm_option, hsms_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.results import print_result
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -113,12 +113,11 @@ def destroy_version(
         except keyring.MaterialUnavailableError as error:
             hint = "nothing is changed; if the object is gone with its token, use --leave-object"
             raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
-    if style == "json":
-        click.echo(
-            json.dumps({"key_id": key_id, "version_number": version, "held_in_hsm": found.held_in_hsm}, indent=2)
-        )
-    else:
-        click.echo(in_a_line(f"version {version} of key {key_id!r} is destroyed"))
+    print_result(
+        style,
+        {"key_id": key_id, "version_number": version, "held_in_hsm": found.held_in_hsm},
+        f"version {version} of key {key_id!r} is destroyed",
+    )
     if not found.held_in_hsm:
         note = _COPIES
     elif leave_object:

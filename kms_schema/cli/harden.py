@@ -1,6 +1,5 @@
 """`kms-schema harden`: event triggers that refuse DDL, and the protections of a database."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.options import style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.url import parse_database_url
@@ -71,7 +71,7 @@ def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
                 raise
             raise CannotConnect(_not_allowed(error, removing=removing)) from None
     if style == "json":
-        click.echo(json.dumps({"schema": schema, "hardened": not removing, "changed": changed}, indent=2))
+        print_json({"schema": schema, "hardened": not removing, "changed": changed})
     else:
         click.echo((_REMOVED if removing else _APPLIED)[changed].format(in_a_line(schema)))
 
@@ -96,7 +96,7 @@ def _report(url: str, schema: str, style: str) -> None:
     on_sqlite = parse_database_url(url).engine == "sqlite"
     if style == "json":
         sql: dict[str, Any] = {} if on_sqlite else {key: _whole(each) for key, each in statements.items()}
-        click.echo(json.dumps(asdict(observed) | {"schema": schema} | sql, indent=2))
+        print_json(asdict(observed) | {"schema": schema} | sql)
         return
     click.echo(_as_comments(observed))
     if not on_sqlite:

@@ -1,6 +1,5 @@
 """`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations."""
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database.url import parse_database_url
@@ -102,7 +102,7 @@ def current(database_url: str | None, style: str, **options: Any) -> None:
         (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
     )
     if style == "json":
-        click.echo(json.dumps({"current": revisions_of_database, "head": revisions[-1], "behind": behind}, indent=2))
+        print_json({"current": revisions_of_database, "head": revisions[-1], "behind": behind})
     else:
         status = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
         click.echo(f"{', '.join(revisions_of_database) or 'not migrated'} ({status})")
@@ -117,7 +117,7 @@ def history(style: str) -> None:
     with errors_reported():
         revisions = program.history()
     if style == "json":
-        click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
+        print_json([asdict(revision) for revision in revisions])
     else:
         listing = click.HelpFormatter(width=_WIDTH)
         listing.write_dl([(revision.revision, revision.summary) for revision in revisions], col_max=_WIDTH // 2)
@@ -208,7 +208,7 @@ def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
 
     revisions_of_database = program.current(url, _options(options))
     if style == "json":
-        click.echo(json.dumps({"current": revisions_of_database}, indent=2))
+        print_json({"current": revisions_of_database})
     else:
         click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 

@@ -1,7 +1,6 @@
 """`kms-schema reencrypt`: replace the ciphertexts of old versions in a column of an application."""
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, key_id_option, style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def reencrypt_command(
         finally:
             progress.clear()
     if style == "json":
-        click.echo(json.dumps(dataclasses.asdict(done), indent=2))
+        print_json(dataclasses.asdict(done))
     else:
         _print(done, dry_run=dry_run)
         if done.unopened and not (row and bound_as):

@@ -1,6 +1,5 @@
 """`kms-schema rewrap`: rewrap everything that one key wraps with another."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
+from kms_schema.cli.results import print_json
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _print_outcome(outcome: "Outcome", source: str, style: str, *, dry_run: bool
             "left": [{"row": each.row, "why": each.why} for each in outcome.left.values()],
             "unsaid": [{"row": each.row, "why": each.why} for each in outcome.unsaid.values()],
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     for each in stay[:_SHOWN]:
         click.echo(in_a_line(f"{each.row} is left: {each.why}"), err=True)

@@ -1,11 +1,10 @@
 """`kms-schema roles`: group roles for PostgreSQL and their privileges."""
 
-import json
-
 import click
 
 from kms_schema.cli import connections, messages
 from kms_schema.cli.options import schema_option, style_option
+from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.database.url import parse_database_url
 from kms_schema.roles.definition import Role
@@ -44,7 +43,7 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
     if applying:
         _apply(connections.url_of(database_url), schema, prefix, owner=owner, style=style)
     elif style == "json":
-        click.echo(json.dumps({"prefix": prefix, "schema": schema, "sql": statements}, indent=2))
+        print_json({"prefix": prefix, "schema": schema, "sql": statements})
     else:
         print_unchanged(statements)
 
@@ -61,7 +60,7 @@ def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> No
         click.echo(f"Warning: {warning}", err=True)
     if style == "json":
         changes = {"granted": applied.granted, "revoked": applied.revoked, "unchanged": applied.unchanged}
-        click.echo(json.dumps(changes, indent=2))
+        print_json(changes)
         return
     for sign, lines in (("+", applied.granted), ("-", applied.revoked)):
         for line in lines:

@@ -8,6 +8,7 @@ import click
 from kms_schema.audit.storage.append import append
 from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.text.printable import in_a_line
 from kms_schema.text.storable import check_texts
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
@@ -99,7 +100,7 @@ def append_command(
     with opened(as_trail(), database_url, schema, writing=True) as trail:
         entry = append(trail, compliance_tags=compliance_tags or None, **values)
     if style == "json":
-        click.echo(json.dumps(entry, indent=2))
+        print_json(entry)
     else:
         for column, value in entry.items():
             if value is not None:

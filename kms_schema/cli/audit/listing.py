@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_option, style_option, time_since, where
+from kms_schema.cli.results import print_json
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import EVENT_TYPES
@@ -63,7 +63,7 @@ def list_command(
         plain = [dataclasses.asdict(each) for each in found]
         for each in plain:
             each |= {"id": str(each["id"]), "timestamp": time_to_text(each["timestamp"])}
-        click.echo(json.dumps(plain, indent=2))
+        print_json(plain)
         return
     click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "ABOUT"))
     columns = streams.width()

@@ -1,6 +1,5 @@
 """`kms-schema audit export` and `retain`: archives of entries, and the end of retention periods."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +18,7 @@ from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
 from kms_schema.files.outputs import new_file
 from kms_schema.text.printable import counted
@@ -81,7 +81,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
     if style == "json":
         leaves = {"first_leaf": first, "last_leaf": seal.tree_size - 1}
         document = {"file": str(file), "entries": seal.tree_size - first, "origin": seal.origin}
-        click.echo(json.dumps(document | leaves, indent=2))
+        print_json(document | leaves)
         return
     click.echo(f"entries: {seal.tree_size - first}, leaves {first} to {seal.tree_size - 1} of {seal.origin}")
 
@@ -143,7 +143,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
         trail = open_trail(connection, schema, lock_wait)
         done = list(_reported(retain.retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
-        click.echo(json.dumps([_document(each) for each in done], indent=2))
+        print_json([_document(each) for each in done])
     if not done:
         messages.note("no entry has expired")
     if unpublished:
@@ -187,7 +187,7 @@ def _show_expired(cut: expiring.Expired | None, style: str) -> None:
             "entries": cut.entries, "first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf,
             "last_sequence": cut.last_sequence, "archive": cut.name,
         }  # fmt: skip
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     elif cut is None:
         click.echo("no entry has expired")
     else:

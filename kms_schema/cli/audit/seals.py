@@ -1,6 +1,5 @@
 """`kms-schema audit seal` and `checkpoint`: make seals, and print checkpoints to store outside the database."""
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -20,6 +19,7 @@ from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key,
 from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
+from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
@@ -83,7 +83,7 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
             # Without a new seal the last one, which `seal` has checked: `> checkpoint.txt` would empty the file else.
             shown = made or (_last(trail) if complete else None)
             if style == "json":
-                click.echo(json.dumps(_document(shown, sealed=made is not None, failed=failed), indent=2))
+                print_json(_document(shown, sealed=made is not None, failed=failed))
             elif shown is not None:
                 messages.note_result(shown.checkpoint_text())
     if failed:

@@ -1,6 +1,5 @@
 """`kms-schema audit keygen`, and the keys of the other commands."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from kms_schema.audit.formats.keys import (
 )
 from kms_schema.cli import messages
 from kms_schema.cli.options import OutputFile, style_option
+from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write
 from kms_schema.files.outputs import FOR_OTHERS, new_file
 
@@ -76,7 +76,7 @@ def keygen_command(name: str, output: Path, style: str) -> None:
         raise cannot_write(Path(error.filename or output), error) from None
     if style == "json":
         files = {"private_key_file": str(output), "verifier_key_file": str(public)}
-        click.echo(json.dumps({"verifier_key": str(key.verifier)} | files, indent=2))
+        print_json({"verifier_key": str(key.verifier)} | files)
     else:
         click.echo(key.verifier)
     messages.note(f"private key: {output}; verifier key: {public}")

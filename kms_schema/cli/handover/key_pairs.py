@@ -1,6 +1,5 @@
 """`kms-schema handover new-key` and `show`: key pairs of receivers, and what a file says of itself."""
 
-import json
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
 from kms_schema.cli.options import OutputFile, style_option
+from kms_schema.cli.results import print_json
 from kms_schema.files.outputs import FOR_OTHERS, new_file
 from kms_schema.text.printable import in_a_line
 
@@ -37,7 +37,7 @@ def new_key_command(*, file: Path, style: str) -> None:
     fingerprint = key.public.fingerprint
     if style == "json":
         names = {"private_key_file": str(file), "public_key_file": str(public)}
-        click.echo(json.dumps({"fingerprint": fingerprint} | names, indent=2))
+        print_json({"fingerprint": fingerprint} | names)
     else:
         click.echo(f"fingerprint: {fingerprint}")
     messages.note(in_a_line(f"private key: {file}; public key: {public}"))
@@ -63,7 +63,7 @@ def show_command(*, file: Path, style: str) -> None:
     else:
         described = {"fingerprint": read_public_key(file).fingerprint}
     if style == "json":
-        click.echo(json.dumps(described, indent=2))
+        print_json(described)
     else:
         for name, value in described.items():
             click.echo(in_a_line(f"{name}: {value}"))

@@ -1,6 +1,5 @@
 """`kms-schema handover import` and `open`: the receiver's commands."""
 
-import json
 import re
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring, print_change
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, style_option, together, where
+from kms_schema.cli.results import print_json
 from kms_schema.files.outputs import named_file
 from kms_schema.text.printable import in_a_line
 
@@ -106,7 +106,7 @@ def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str
     with material, usage_errors(output), named_file(output) as target:
         target.write(material.view)
     if style == "json":
-        click.echo(json.dumps(header.described(), indent=2))
+        print_json(header.described())
     else:
         named = f"version {header.version} of key {header.key_id!r}"
         click.echo(in_a_line(f"{output} has {named}, {header.key_size_bits} bits"))

@@ -1,6 +1,5 @@
 """`kms-schema handover send`: wrap a version of a key to the public key of a receiver."""
 
-import json
 import re
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import OutputFile, actor_option, named_key, style_option, where
+from kms_schema.cli.results import print_result
 from kms_schema.files.outputs import named_file
-from kms_schema.text.printable import in_a_line
 
 _WITH_VERSION = re.compile(r"(.+):([1-9][0-9]{0,8})", re.DOTALL)
 
@@ -71,8 +70,7 @@ def send_command(
         ):
             made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
             file.write(made.file)
-    if style == "json":
-        click.echo(json.dumps(made.header.described() | {"sha256": made.sha256}, indent=2))
-    else:
-        click.echo(in_a_line(f"version {made.header.version} of key {key_id!r} is for {receiver.fingerprint}"))
+    text = f"version {made.header.version} of key {key_id!r} is for {receiver.fingerprint}"
+    print_result(style, made.header.described() | {"sha256": made.sha256}, text)
+    if style == "text":
         click.echo(f"sha256: {made.sha256}")

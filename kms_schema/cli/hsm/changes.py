@@ -1,6 +1,5 @@
 """`kms-schema hsm add`, `disable` and `enable`."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +8,7 @@ from kms_schema.cli.hsm.listing import document_of
 from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, name_of, style_option, together, where
+from kms_schema.cli.results import print_result
 from kms_schema.pkcs11 import pins
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.text.printable import in_a_line
@@ -129,4 +129,4 @@ def _set_active(
 
 
 def _print(hsm: "configurations.ListedHsm", sentence: str, style: str) -> None:
-    click.echo(json.dumps(document_of(hsm), indent=2) if style == "json" else in_a_line(sentence))
+    print_result(style, document_of(hsm), sentence)

@@ -1,7 +1,6 @@
 """`kms-schema hsm check`."""
 
 import dataclasses
-import json
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.key_uris import hsm_option, hsms_of, root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.text.printable import counted, in_a_line
 from kms_schema.vocabulary import HsmHealth
@@ -76,7 +76,7 @@ def check_command(
             for each in checked
         ]
     if style == "json":
-        click.echo(json.dumps([dataclasses.asdict(each) for each in done], indent=2))
+        print_json([dataclasses.asdict(each) for each in done])
     else:
         for each in done:
             _print_check(each)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
     if not found:
         messages.note("no HSMs; kms-schema hsm add adds one")
     if style == "json":
-        click.echo(json.dumps([document_of(each) for each in found], indent=2))
+        print_json([document_of(each) for each in found])
         return
     click.echo(_LINE.format("HSM", "STATUS", "HEALTH", "MS", "CHECKED", "PROVIDER"))
     for each in found:

@@ -13,6 +13,7 @@ import click
 from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import key_id_argument, style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
@@ -99,7 +100,7 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
         columns = listing.stored_columns(connection, key_id)
         if style == "json":
             document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
-            click.echo(json.dumps(document, indent=2))
+            print_json(document)
             return
         _print_properties(key)
         if columns:

@@ -1,7 +1,6 @@
 """The key ring of the commands of `kms-schema keys`: its errors become one sentence and an exit status."""
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import click
 from kms_schema.cli.database_errors import LOCKED, MEMBERSHIP, at, with_hint
 from kms_schema.cli.key_uris import hsms_of, root_keys_of
 from kms_schema.cli.openers import Opening, opener
+from kms_schema.cli.results import print_json
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.url import parse_database_url
 from kms_schema.text.printable import in_a_line
@@ -101,7 +101,7 @@ def print_change(described: "KeyDescription", style: str) -> None:
     if style == "json":
         document = dataclasses.asdict(described)
         del document["next_step"]
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     else:
         live = "no live version" if described.version is None else f"version {described.version} is live"
         then = _USES.get(described.status, live)

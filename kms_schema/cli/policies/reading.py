@@ -9,6 +9,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import Decorator, name_of, style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 
@@ -53,7 +54,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
         if not found:
             messages.note("no policies; kms-schema policies create adds one")
         if style == "json":
-            click.echo(json.dumps([document_of(each) for each in found], indent=2))
+            print_json([document_of(each) for each in found])
             return
         click.echo(_LINE.format("POLICY", "TYPE", "STATUS", "DAYS", "AGE", "USES", "MB").rstrip())
         for each in found:
@@ -97,7 +98,7 @@ def document_of(policy: "RotationPolicy") -> dict[str, Any]:
 def print_policy(document: dict[str, Any], style: str) -> None:
     """Print a policy: a value a line in the words of the options, without empty ones; or the columns as JSON."""
     if style == "json":
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     status = "active" if document["is_active"] else "disabled"
     for name, value in document.items():

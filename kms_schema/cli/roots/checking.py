@@ -1,7 +1,6 @@
 """`kms-schema roots check`: open every row that is directly under root keys."""
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ from kms_schema.cli.key_uris import root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
+from kms_schema.cli.results import print_json
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check_command(
 def _print(checked: "list[Checked]", missing: list[str], style: str) -> None:
     if style == "json":
         document = {"roots": [dataclasses.asdict(each) for each in checked], "not_checked": missing}
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     for each in checked:
         for refused in each.refused[:_SHOWN]:

@@ -8,7 +8,9 @@ import click
 
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.cli.rotations.open_queue import as_queue, print_result, timestamp
+from kms_schema.cli.results import print_result
+from kms_schema.cli.rotations.open_queue import as_queue
+from kms_schema.reading.times import time_to_text
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
 _lease = click.option(
@@ -43,14 +45,14 @@ def claim_command(
     with opened(as_queue(), database_url, schema, writing=True) as queue:
         claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
     if claim is None:
-        print_result({}, "nothing to rotate now", style)
+        print_result(style, {}, "nothing to rotate now")
         return 1
     over = f", taken over from {claim.taken_over_from}" if claim.taken_over_from else ""
     text = (
         f"{claim.id} {claim.claimed_by}: key {claim.key_id}, version {claim.live_version}, {claim.trigger}{over};"
-        f" until {timestamp(claim.lease_expires_at)}"
+        f" until {time_to_text(claim.lease_expires_at)}"
     )
-    print_result(asdict(claim), text, style)
+    print_result(style, asdict(claim), text)
     return 0
 
 
@@ -66,8 +68,8 @@ def renew_command(
     """Extend the lease of ROTATION. Fails if it has expired."""
     with opened(as_queue(), database_url, schema, writing=True) as queue:
         claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
-    ends = timestamp(claim.lease_expires_at)
-    print_result({"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}", style)
+    ends = time_to_text(claim.lease_expires_at)
+    print_result(style, {"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}")
 
 
 @click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 no connection.")
@@ -82,7 +84,7 @@ def complete_command(
     """Mark ROTATION completed. Fails if its lease has expired."""
     with opened(as_queue(), database_url, schema, writing=True) as queue:
         queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
-    print_result({"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed", style)
+    print_result(style, {"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed")
 
 
 @click.command("fail", epilog="\b\nExit status: 0 recorded, 1 the lease is lost, 2 usage, 3 no connection.")
@@ -97,6 +99,6 @@ def fail_command(
     """Mark ROTATION failed. It is retried later, with twice the delay after each failure, until max_retries."""
     with opened(as_queue(), database_url, schema, writing=True) as queue:
         again = queue.fail(queue.find(rotation, claimed_by), error)
-    when = None if again is None else timestamp(again)
+    when = None if again is None else time_to_text(again)
     text = f"rotation {rotation} failed; " + (f"it is retried at {when}" if when else "no retry is left")
-    print_result({"id": rotation, "status": "FAILED", "next_retry_at": when}, text, style)
+    print_result(style, {"id": rotation, "status": "FAILED", "next_retry_at": when}, text)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import json
 from typing import Any
 
 import click
@@ -10,7 +9,8 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
-from kms_schema.cli.rotations.open_queue import as_queue, timestamp
+from kms_schema.cli.results import print_json
+from kms_schema.cli.rotations.open_queue import as_queue
 from kms_schema.rotations import ListedRotation
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RotationStatus
@@ -40,22 +40,14 @@ def list_command(*, status: str | None, limit: int, database_url: str | None, sc
     if not found:
         messages.note(f"no rotations of status {status}" if status else "no rotations")
     if style == "json":
-        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+        print_json([_plain(each) for each in found])
         return
     for each in found:
         click.echo(in_a_line(f"{each.key_id}: {_described(each)}"))
 
 
 def _plain(rotation: ListedRotation) -> dict[str, Any]:
-    plain = {name: _spelled(value) for name, value in dataclasses.asdict(rotation).items()}
-    plain["window"] = rotation.window and str(rotation.window)
-    return plain
-
-
-def _spelled(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return timestamp(value)
-    return value if isinstance(value, int) or value is None else str(value)
+    return dataclasses.asdict(rotation) | {"window": rotation.window and str(rotation.window)}
 
 
 def _described(rotation: ListedRotation) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import json
 import signal
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.results import print_json
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _report(sentence: str) -> None:
 
 def _print_counts(done: "keyring.RotationRun", style: str) -> None:
     if style == "json":
-        click.echo(json.dumps(dataclasses.asdict(done), indent=2))
+        print_json(dataclasses.asdict(done))
         return
     counts = []
     for name, text in _LINES:

@@ -10,7 +10,9 @@ import click
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.rotations.open_queue import as_queue, print_result, timestamp
+from kms_schema.cli.results import print_result
+from kms_schema.cli.rotations.open_queue import as_queue
+from kms_schema.reading.times import time_to_text
 from kms_schema.rotations.queue import DEFAULT_ROUND
 from kms_schema.text.printable import counted, in_a_line
 
@@ -31,7 +33,7 @@ def due_command(database_url: str | None, schema: str, style: str) -> None:
             rows, following = queue.due(), queue.next_due()
         found = [_plain(row) for row in rows]
     if style == "json":
-        document = following and asdict(following) | {"due_at": timestamp(following.due_at)}
+        document = following and asdict(following) | {"due_at": time_to_text(following.due_at)}
         click.echo(json.dumps({"due": found, "next": document}, indent=2, default=str))
         return
     for row in found:
@@ -44,7 +46,7 @@ def due_command(database_url: str | None, schema: str, style: str) -> None:
     click.echo(f"{len(found)} due")
     if following is not None:
         by = f"{following.reason}; policy {following.policy_name}"
-        click.echo(in_a_line(f"next: {following.key_id} is due at {timestamp(following.due_at)}, by {by}"))
+        click.echo(in_a_line(f"next: {following.key_id} is due at {time_to_text(following.due_at)}, by {by}"))
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
         plain[name] = json.loads(row[name]) if isinstance(row[name], str) else row[name]
     plain["overdue"] = bool(row["overdue"])
     if row["due_at"] is not None and not isinstance(row["due_at"], str):
-        plain["due_at"] = timestamp(row["due_at"])
+        plain["due_at"] = time_to_text(row["due_at"])
     return plain
 
 
@@ -79,7 +81,7 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
             if done.scheduled < limit and done.retried < limit:
                 break
     print_result(
-        {"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {counted(retried, 'retry')}", style
+        style, {"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {counted(retried, 'retry')}"
     )
 
 
@@ -98,4 +100,4 @@ def backfill_command(database_url: str | None, schema: str, style: str) -> None:
             done += found
             show(counted(done, "version"))
     clear()
-    print_result({"looked_at": done}, f"{counted(done, 'version')} checked", style)
+    print_result(style, {"looked_at": done}, f"{counted(done, 'version')} checked")
