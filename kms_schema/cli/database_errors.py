@@ -33,14 +33,14 @@ ANSWERS: Mapping[str, _Answer] = {
         (click.ClickException, "{error}"),
     ),
     **dict.fromkeys(
-        ("EncodingError", "SealError", "SealKeyError"),
+        ("EncodingError", "SealKeyError"),
         (
             click.ClickException,
             "the trail has a row that its constraints do not allow: {error}; run kms-schema validate",
         ),
     ),
     **dict.fromkeys(
-        ("RefreshError", "ReportError", "TrailError", "ValidationError"), (CannotConnect, "{place}: {error}")
+        ("ReportError", "RotationError (refresh)", "TrailError", "ValidationError"), (CannotConnect, "{place}: {error}")
     ),
 }  # fmt: skip
 """The kind and the text of the message for an error of the package, by its nearest class here, and its reason.

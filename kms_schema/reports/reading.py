@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
 
-from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.proofs.many import Prover
 from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -59,7 +59,7 @@ class Reading:
                 Prover(snapshot, last)
                 last.check_signature()
                 seal, reason = last, ""
-        except (SealError, CannotProveError, ValueError) as error:
+        except (EncodingError, CannotProveError, ValueError) as error:
             reason = str(error)
         return cls(snapshot, scope, validation, seal, newest, reason, progress)
 
@@ -119,7 +119,7 @@ class Reading:
         number = self.rows("seal_before")[1][0][0]
         try:
             start = None if number is None else self.snapshot.seals.get(number)
-        except SealError:  # a fault of the result
+        except EncodingError:  # a fault of the result
             start = None
         LeafVerification(self.snapshot, result, Expected(start), lambda *_: None).verify()
         return result

@@ -10,9 +10,12 @@ from kms_schema.errors import KmsSchemaError
 
 
 class RotationError(KmsSchemaError):
-    """A request to the queue, or a change of a policy, failed; the message says what to do."""
+    """A request to the queue, a change of a policy or a refresh (`refresh`) failed; the message says what to do."""
 
-    reason: Literal["policy_disabled", "policy_exists", "policy_refused", "unknown_policy", "unknown_time_zone"] | None
+    reason: (
+        Literal["refresh", "policy_disabled", "policy_exists", "policy_refused", "unknown_policy", "unknown_time_zone"]
+        | None
+    )
 
 
 class LeaseLostError(RotationError):

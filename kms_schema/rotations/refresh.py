@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, durable, limits, refreshing
-from kms_schema.errors import KmsSchemaError
+from kms_schema.rotations.claims import RotationError
 from kms_schema.text.identifiers import quoted
 
 if TYPE_CHECKING:
     import psycopg
-
-
-class RefreshError(KmsSchemaError):
-    """The database cannot be refreshed; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ def refresh(
     - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
     - `lock_wait`: how many seconds to wait for another session on PostgreSQL
 
-    Raises `RefreshError` if the database is older than revision 005, or another session does not end its refresh in
-    time, and the driver's errors.
+    Raises `RotationError` (`refresh`) if the database is older than revision 005, or another session does not end its
+    refresh in time, and the driver's errors.
 
     ```python
     with psycopg.connect(url, autocommit=True) as connection:
@@ -78,8 +74,9 @@ def refresh(
         return _count_use(connection)
     function = f"{quoted(schema)}.refresh_key_views()"
     if connection.execute("SELECT pg_catalog.to_regprocedure(%s)", (function,)).fetchone() == (None,):
-        raise RefreshError(
-            f"there is no {function}: upgrade the database (kms-schema upgrade), or name its schema (--schema)"
+        raise RotationError(
+            f"there is no {function}: upgrade the database (kms-schema upgrade), or name its schema (--schema)",
+            reason="refresh",
         )
     query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"
     deadline, first = time.monotonic() + lock_wait, None
@@ -87,9 +84,10 @@ def refresh(
         if first is None:
             first = _latest(connection, schema)
         if (left := deadline - time.monotonic()) <= 0:
-            raise RefreshError(
+            raise RotationError(
                 f"another session{_holder(connection, schema)} has been refreshing the views for {lock_wait:g} seconds:"
-                " wait for it or end it, or allow more with --lock-wait SECONDS"
+                " wait for it or end it, or allow more with --lock-wait SECONDS",
+                reason="refresh",
             )
         time.sleep(min(POLL_SECONDS, left))
         if _latest(connection, schema) != first:
@@ -125,7 +123,9 @@ def _count_use(connection: sqlite3.Connection) -> Refreshed:
     cursor = connection.cursor()
     tables = "SELECT count(*) FROM main.sqlite_master WHERE type = 'table' AND name IN ('key_masters', 'key_versions')"
     if cursor.execute(tables).fetchone()[0] != 2:
-        raise RefreshError("there is no table key_masters: upgrade the database (kms-schema upgrade)")
+        raise RotationError(
+            "there is no table key_masters: upgrade the database (kms-schema upgrade)", reason="refresh"
+        )
     try:
         cursor.execute("BEGIN IMMEDIATE")
         cursor.execute(_COUNT_USE)

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.notes import Note, NoteError, sign
-from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal, SealError
+from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
+from support.errors import raises
 
 KEY = SigningKey("EnochRoot", bytes(32))
 FIRST = Seal(
@@ -82,7 +84,7 @@ def test_a_changed_text_is_another_seal_or_none(at: int, character: str) -> None
     changed = TEXT[:at] + character + TEXT[at + 1 :]
     try:
         seal = Seal.parse(changed)
-    except SealError:
+    except EncodingError:
         return
     assert seal.text() == changed
     assert (seal == FIRST) == (changed == TEXT)
@@ -119,7 +121,7 @@ def test_a_changed_text_is_another_seal_or_none(at: int, character: str) -> None
 )
 def test_what_is_not_exactly_a_seal_is_refused(old: str, new: str) -> None:
     assert old in TEXT
-    with pytest.raises(SealError):
+    with raises(EncodingError, "seal"):
         Seal.parse(TEXT.replace(old, new, 1))
 
 
@@ -141,7 +143,7 @@ def test_what_is_not_exactly_a_seal_is_refused(old: str, new: str) -> None:
     ids=str,
 )
 def test_there_is_no_such_seal(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SealError):
+    with raises(EncodingError, "seal"):
         Seal(**(vars(FIRST) | wrong))
 
 
@@ -202,5 +204,5 @@ def test_the_bookkeeping_is_written_as_the_page_says() -> None:
     ids=str,
 )
 def test_there_is_no_such_bookkeeping(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SealError):
+    with raises(EncodingError, "seal"):
         Bookkeeping(**({"gaps": [], "last_sequence": 9} | wrong))

@@ -7,9 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.rotations.refresh import Refreshed, RefreshError, refresh
+from kms_schema.rotations import RotationError
+from kms_schema.rotations.refresh import Refreshed, refresh
 from support.engines import Database
 from support.engines.database import Connection
+from support.errors import raises
 from support.login_roles import login
 from support.rows.smallest import active_key_master, insert, live_key_version
 from support.statements import adapt, dialect_of, execute
@@ -77,7 +79,7 @@ def test_a_session_that_quotes_all_identifiers_refreshes(database: Database) -> 
         failed = ""
         try:
             assert names(refresh(connection)) == VIEWS
-        except (psycopg.Error, RefreshError) as error:
+        except (psycopg.Error, RotationError) as error:
             failed = str(error)
         assert failed == ""
         assert use(connection) == [3]
@@ -177,7 +179,7 @@ def test_a_refresh_needs_only_execute_on_the_function(database: Database) -> Non
 def test_an_older_revision_is_refused(database: Database) -> None:
     database.alembic("downgrade", "004")
     with closing(database.connect()) as connection:
-        with pytest.raises(RefreshError, match=r"there is no public.refresh_key_views.*kms-schema upgrade"):
+        with raises(RotationError, "refresh", match=r"there is no public.refresh_key_views.*kms-schema upgrade"):
             refresh(connection)
-        with pytest.raises(RefreshError, match=r"there is no nowhere.refresh_key_views"):
+        with raises(RotationError, "refresh", match=r"there is no nowhere.refresh_key_views"):
             refresh(connection, "nowhere")

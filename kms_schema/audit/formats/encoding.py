@@ -10,7 +10,7 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from kms_schema.audit.formats.texts import microseconds, text_of_microseconds
 from kms_schema.errors import KmsSchemaError
@@ -24,7 +24,9 @@ TAG = b"kms-schema/audit-entry/v1"
 
 
 class EncodingError(KmsSchemaError, ValueError):
-    """Bytes or values cannot be an audit entry."""
+    """Bytes or values cannot be an audit entry; or they, or a text, cannot be a seal (`seal`)."""
+
+    reason: Literal["seal"] | None
 
 
 class Kind(StrEnum):

@@ -8,10 +8,10 @@ from itertools import pairwise, starmap
 from typing import Self
 
 from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint, hash_from_base64, number
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import SealKeyError, VerifierKey
 from kms_schema.audit.formats.notes import NoteError
 from kms_schema.audit.formats.texts import time_from_text, to_base64
-from kms_schema.errors import KmsSchemaError
 from kms_schema.reading.times import time_to_text
 
 NO_SEAL = bytes(32)
@@ -20,10 +20,6 @@ NO_SEAL = bytes(32)
 _STATE = "kms-schema/audit-seal-state/v1"
 _WORDS = {"time": 1, "seal": 2, "state": 1, "next-key": 1, "tombstone": 3}
 """The number of words after the name of a line."""
-
-
-class SealError(KmsSchemaError, ValueError):
-    """A text or values cannot be a seal."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +34,11 @@ class Tombstone:
     """The SHA-256 of the archive of the entries that no earlier tombstone names, 32 bytes."""
 
     def __post_init__(self) -> None:
-        """Raise `SealError` if the values are not valid."""
+        """Raise `EncodingError` if the values are not valid."""
         if any(type(each) is not int or not 1 <= each <= LARGEST for each in (self.leaf_count, self.last_sequence)):
-            raise SealError("a tombstone is for at least one leaf, and for sequences from 1 on")
+            raise EncodingError("a tombstone is for at least one leaf, and for sequences from 1 on", reason="seal")
         if type(self.archive_sha256) is not bytes or len(self.archive_sha256) != 32:
-            raise SealError("the hash of an archive has 32 bytes")
+            raise EncodingError("the hash of an archive has 32 bytes", reason="seal")
 
     def line(self) -> str:
         """Return the line of the seal."""
@@ -66,11 +62,11 @@ class Bookkeeping:
     """The system identifier of PostgreSQL, in decimal digits: gaps are valid on this cluster only."""
 
     def __post_init__(self) -> None:
-        """Raise `SealError` if runs are empty, out of order, or could be joined: a state has one text only."""
+        """Raise `EncodingError` if runs are empty, out of order, or could be joined: a state has one text only."""
         if any(first > last for first, last, _ in self.gaps) or not all(starmap(_apart, pairwise(self.gaps))):
-            raise SealError("runs of sequences must be ascending, and adjacent runs joined")
+            raise EncodingError("runs of sequences must be ascending, and adjacent runs joined", reason="seal")
         if self.system_identifier is not None and str(_number(self.system_identifier)) != self.system_identifier:
-            raise SealError("a system identifier is a decimal number")
+            raise EncodingError("a system identifier is a decimal number", reason="seal")
 
     def text(self) -> str:
         """Return the canonical text: four lines after its name, with `none` for missing values.
@@ -110,17 +106,17 @@ class Seal:
     tombstone: Tombstone | None = None
 
     def __post_init__(self) -> None:
-        """Raise `SealError` if the values are not valid."""
+        """Raise `EncodingError` if the values are not valid."""
         if self.time.tzinfo is None:
-            raise SealError("the time of a seal needs a time zone")
+            raise EncodingError("the time of a seal needs a time zone", reason="seal")
         if not 1 <= self.number <= LARGEST or len(self.previous) != 32 or len(self.state) != 32:
-            raise SealError("a seal has a number from 1 on, and hashes of 32 bytes")
+            raise EncodingError("a seal has a number from 1 on, and hashes of 32 bytes", reason="seal")
         if (self.number == 1) != (self.previous == NO_SEAL):
-            raise SealError("the first seal, and no other, has no seal before it")
+            raise EncodingError("the first seal, and no other, has no seal before it", reason="seal")
         try:
             self.checkpoint()
         except NoteError as error:
-            raise SealError(str(error)) from None
+            raise EncodingError(str(error), reason="seal") from None
 
     def checkpoint(self) -> Checkpoint:
         """Return the seal as a checkpoint."""
@@ -147,7 +143,7 @@ class Seal:
     def parse(cls, text: str) -> Self:
         """Return the seal of a note's text.
 
-        Raises `SealError` if the text is not exactly that of a seal. Unknown lines are refused, not ignored: this
+        Raises `EncodingError` if the text is not exactly that of a seal. Unknown lines are refused, not ignored: this
         version could not interpret them, and could not make the signed text again from the columns.
         """
         try:
@@ -166,7 +162,7 @@ class Seal:
                 _tombstone(*words["tombstone"]) if "tombstone" in words else None,
             )
         except (NoteError, SealKeyError, ValueError) as error:
-            raise SealError(f"not a seal: {error}") from None
+            raise EncodingError(f"not a seal: {error}", reason="seal") from None
 
 
 def _apart(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:
@@ -178,9 +174,10 @@ def _extensions(lines: Sequence[str]) -> dict[str, list[str]]:
     found = {name: words for name, *words in (line.split(" ") for line in lines)}
     names = ["time", "seal", "state", *(name for name in ("next-key", "tombstone") if name in found)]
     if [line.partition(" ")[0] for line in lines] != names or any(len(found[name]) != _WORDS[name] for name in names):
-        raise SealError(
+        raise EncodingError(
             "after origin, size and root a seal has the lines time, seal, state and perhaps next-key and tombstone; a"
-            " newer version of this package may know others"
+            " newer version of this package may know others",
+            reason="seal",
         )
     return found
 

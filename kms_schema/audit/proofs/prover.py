@@ -80,8 +80,8 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
 
     Raises `CannotProveError` if there is no such entry or seal, if the entry is unsealed or was sealed later, or if the
     seal is not signed. It is also raised if the entry was changed after it was sealed, or if JSON cannot express it.
-    Raises `SealError` or `EncodingError` for invalid rows. The page "audit" of the documentation describes the
-    document. Example::
+    Raises `EncodingError` for invalid rows. The page "audit" of the documentation describes
+    the document. Example::
 
         with open_trail(connection).reading() as snapshot:
             Path("proof.json").write_text(prove_inclusion(snapshot, 4711))

@@ -1,8 +1,8 @@
 """The seal that the next one continues: it must hold, or a signature would cover what somebody else put there."""
 
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
-from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -27,7 +27,7 @@ def last_sound_seal(seals: Seals, signer: VerifierKey | None) -> StoredSeal | No
         number = last.number
         last.check_signature()
         if CompactRange(last.tree_size, last.subtree_hashes).root() != last.root_hash:
-            raise SealError("its compact range is not that of its tree")
+            raise EncodingError("its compact range is not that of its tree", reason="seal")
         if (before := seals.get(number - 1)) is not None:
             _refuse_another(before, last)
         if signer is not None and last.verifier_key != str(signer):
@@ -55,7 +55,7 @@ def _refuse_unannounced(before: StoredSeal | None, seal: StoredSeal | None) -> N
 
 def _refuse_another(before: StoredSeal, last: StoredSeal) -> None:
     if last.previous_seal_hash != before.seal().hash():
-        raise SealError("it follows another seal than the one that is before it here")
+        raise EncodingError("it follows another seal than the one that is before it here", reason="seal")
     if before.leads_to not in {None, last.verifier_key}:
         signed = "it is not signed" if last.verifier_key is None else f"it is signed by {last.verifier_key}"
-        raise SealError(f"{signed}, but the seal before leads to {before.leads_to}")
+        raise EncodingError(f"{signed}, but the seal before leads to {before.leads_to}", reason="seal")

@@ -44,7 +44,7 @@ class SealingStatus:
 def sealing_status(snapshot: Snapshot) -> SealingStatus:
     """Return the last seal and the unsealed entries of a snapshot. Only the unsealed entries are read, none verified.
 
-    Raises `SealError` if the last seal is not valid, and `EncodingError` if the oldest unsealed entry is not. Example::
+    Raises `EncodingError` if the last seal or the oldest unsealed entry is not valid. Example::
 
         with open_trail(connection).reading() as snapshot:
             print(sealing_status(snapshot).unsealed)

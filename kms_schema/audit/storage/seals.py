@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from kms_schema.audit.formats.seals import SealError, Tombstone
+from kms_schema.audit.formats.encoding import EncodingError
+from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.storage.records import Page, Subtree
 from kms_schema.audit.storage.session import Session
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -46,22 +47,22 @@ class Seals:
         )
 
     def last(self) -> StoredSeal | None:
-        """Return the newest seal. Raises `SealError` if its row is not valid."""
+        """Return the newest seal. Raises `EncodingError` if its row is not valid."""
         return self._one("ORDER BY seal_number DESC LIMIT 1")
 
     def readable_last(self) -> StoredSeal | None:
         """Return the newest seal, None if no seal exists or its row is not valid: verification continues without it."""
         try:
             return self.last()
-        except SealError:
+        except EncodingError:
             return None
 
     def get(self, number: int) -> StoredSeal | None:
-        """Return the seal of this number. Raises `SealError` if its row is not valid."""
+        """Return the seal of this number. Raises `EncodingError` if its row is not valid."""
         return self._one(f"WHERE seal_number = {number:d}")
 
     def last_with_tombstone(self) -> StoredSeal | None:
-        """Return the seal of the newest tombstone. Raises `SealError` if its row is not valid."""
+        """Return the seal of the newest tombstone. Raises `EncodingError` if its row is not valid."""
         return self._one("WHERE tombstone.archive_sha256 IS NOT NULL ORDER BY seal_number DESC LIMIT 1")
 
     def changes_of_key(self) -> list[int]:
@@ -112,7 +113,7 @@ class Tombstones:
         self._session = session
 
     def newest(self) -> Tombstone | None:
-        """Return the newest tombstone, which includes all earlier ones. Raises `SealError` if it is not valid.
+        """Return the newest tombstone, which includes all earlier ones. Raises `EncodingError` if it is not valid.
 
         It is one of a seal, whose signature covers it: nothing covers one without a seal.
         """

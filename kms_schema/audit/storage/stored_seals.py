@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import HASH_SIZE, CompactRange
 from kms_schema.audit.formats.notes import Note, Signature
-from kms_schema.audit.formats.seals import Bookkeeping, Seal, SealError, Tombstone
+from kms_schema.audit.formats.seals import Bookkeeping, Seal, Tombstone
 from kms_schema.audit.formats.texts import time_from_text
 
 _SIGNATURE_SIZE = 68
@@ -44,7 +45,7 @@ class StoredSeal:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
-        """Return the seal of a row, with `open_gaps` as JSON text. Raises `SealError` if the row cannot be a seal.
+        """Return the seal of a row, with `open_gaps` as JSON text. Raises `EncodingError` if the row cannot be a seal.
 
         The returned seal has a text and a tree to extend. Its signature and hashes are not verified.
         """
@@ -58,7 +59,7 @@ class StoredSeal:
             if stored.verifier_key is not None:
                 VerifierKey.parse(stored.verifier_key)
         except ValueError as error:
-            raise SealError(f"seal {row[0]} cannot be read: {error}") from None
+            raise EncodingError(f"seal {row[0]} cannot be read: {error}", reason="seal") from None
         return stored
 
     def row(self) -> tuple[Any, ...]:
@@ -69,7 +70,7 @@ class StoredSeal:
 
     @property
     def tombstone(self) -> Tombstone | None:
-        """Its statement about removed entries. Raises `SealError`."""
+        """Its statement about removed entries. Raises `EncodingError`."""
         if self.tombstone_leaf_count is None or self.tombstone_last_sequence is None or self.archive_sha256 is None:
             return None
         return Tombstone(self.tombstone_leaf_count, self.tombstone_last_sequence, self.archive_sha256)
@@ -113,15 +114,15 @@ class StoredSeal:
         return replace(self, verifier_key=str(key.verifier), signature=signature)
 
     def check_signature(self) -> None:
-        """Raise `SealError` if the signature is not one over this seal by its key. An unsigned seal passes."""
+        """Raise `EncodingError` if the signature is not one over this seal by its key. An unsigned seal passes."""
         if self.verifier_key is None and self.signature is None:
             return
         if self.verifier_key is None or self.signature is None or len(self.signature) != _SIGNATURE_SIZE:
-            raise SealError("its signature is incomplete")
+            raise EncodingError("its signature is incomplete", reason="seal")
         key = VerifierKey.parse(self.verifier_key)
         message, signature = self.seal().text().encode(), self.signature
         if signature[:4] != key.key_id or not key.verifies(message, signature[4:]):
-            raise SealError(f"its signature is not one of {key.name} over its present content")
+            raise EncodingError(f"its signature is not one of {key.name} over its present content", reason="seal")
 
     @property
     def leads_to(self) -> str | None:
@@ -137,7 +138,7 @@ class StoredSeal:
 def _check_type(name: str, value: object) -> None:
     expected = int if name in _INTEGERS else bytes if name in _BYTES else str
     if type(value) is not expected and not (value is None and name in _NULLABLE):
-        raise SealError(f"{name} is of the type {type(value).__name__}, not {expected.__name__}")
+        raise EncodingError(f"{name} is of the type {type(value).__name__}, not {expected.__name__}", reason="seal")
 
 
 def _gaps(text: str) -> tuple[Gap, ...]:
@@ -148,4 +149,4 @@ def _gaps(text: str) -> tuple[Gap, ...]:
             return tuple(Gap(*gap) for gap in parsed)
     except (ValueError, TypeError, RecursionError):
         pass
-    raise SealError("its open gaps are not valid")
+    raise EncodingError("its open gaps are not valid", reason="seal")

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import VerifierKey
-from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.records import UNIQUE_KEYS
 from kms_schema.audit.storage.seals import Seals
@@ -110,7 +110,7 @@ def _start(seals: Seals, number: int, checkpoints: Sequence[Checkpoint]) -> Stor
     try:
         start = seals.get(number)
         last = seals.last()
-    except SealError as error:
+    except EncodingError as error:
         raise TrailError(f"nothing can start from a seal that cannot be read: {error}", reason="cannot_start") from None
     if start is None:
         raise TrailError(

@@ -4,8 +4,16 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from kms_schema.audit.formats.checkpoints import LARGEST
-from kms_schema.audit.formats.encoding import Bytes, Misencoded, Unreadable, hashes_of, identity, leaf_hash, sequence_of
-from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.formats.encoding import (
+    Bytes,
+    EncodingError,
+    Misencoded,
+    Unreadable,
+    hashes_of,
+    identity,
+    leaf_hash,
+    sequence_of,
+)
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
@@ -50,7 +58,7 @@ class EntryVerification:
         """Return the last sequence of the newest tombstone; the verification of the leaves checks its seal."""
         try:
             tombstone = self._snapshot.tombstones.newest()
-        except SealError:
+        except EncodingError:
             return 0
         if tombstone is None or not self._snapshot.tree.is_cut(tombstone.leaf_count, tombstone.last_sequence):
             return 0

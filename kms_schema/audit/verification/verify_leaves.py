@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint
+from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
-from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
+from kms_schema.audit.formats.seals import NO_SEAL, Tombstone
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -59,7 +60,7 @@ class LeafVerification:
             try:
                 seal = StoredSeal.from_row(row)
                 readable = True
-            except SealError as error:
+            except EncodingError as error:
                 self._result.add(Fault(str(error), seal=row[0]))
                 readable = False
                 continue
