@@ -41,8 +41,7 @@ LONGEST = 2 * 1024 * 1024
 MOST_BRACKETS = 150_000
 """The most objects and lists of a document, with the brackets in texts; each takes memory before it can be refused."""
 MOST_SIGNATURES, MOST_KEYS = 100, 1000
-LARGEST = 2**63 - 1
-"""The highest size of a tree."""
+LARGEST = 2**63 - 1  # the highest size of a tree
 
 ARCHIVE = "kms-schema/audit-archive/v1"
 ARCHIVE_MEMBERS = {"format", "first_leaf", "end_leaf", "before", "consistency", "checkpoint"}
@@ -157,21 +156,22 @@ def _refuse_crlf(text: str, what: str) -> None:
 
 def with_successors(keys: list[Key], notes: list[Any]) -> list[Key]:
     """Return the keys, and those that checkpoints of the trail of `notes[0]` announce, each signed by a key before."""
-    trusted = list(dict.fromkeys(keys))
+    trusted = dict.fromkeys(keys)
     origin = notes[0].partition("\n")[0] if isinstance(notes[0], str) else None
-    before = 0
-    while len(trusted) > before:  # the note of a key that was announced may announce another
-        before = len(trusted)
-        for note in notes:
+    signers = {each: {*re.findall(r"^— (\S+ \S{5})", each, re.M)} for each in notes if isinstance(each, str)}
+    while True:  # the note of a key that was announced may announce another; each is read once
+        known = {f"{key.name} {base64.b64encode(key.key_id).decode()[:5]}" for key in trusted}
+        read = [note for note, names in signers.items() if not known.isdisjoint(names)]
+        if not read:
+            return list(trusted)
+        for note in read:
+            del signers[note]
             try:
-                lines = read_checkpoint(note, trusted).text.split("\n")
+                lines = read_checkpoint(note, list(trusted)).text.split("\n")
             except Refused:
                 continue  # it is refused where it is read
-            announced = [
-                read_key(each[9:]) for each in lines[3:] if each.startswith("next-key ") and lines[0] == origin
-            ]
-            trusted += [key for key in announced if key not in trusted]
-    return trusted
+            next_keys = [each[9:] for each in lines[3:] if each.startswith("next-key ")]
+            trusted |= dict.fromkeys(map(read_key, next_keys if lines[0] == origin else []))
 
 
 def entry_bytes(entry: Any) -> bytes:
