@@ -8,6 +8,7 @@ where Alembic would print its message.
     program.upgrade("postgresql://localhost/kms")
 """
 
+import re
 from argparse import Namespace
 from dataclasses import dataclass
 from importlib.resources import files
@@ -25,6 +26,7 @@ from kms_schema.migrate.faults import MigrationError, MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
 
 _DEFAULTS = MigrationOptions()
+_STEPS = re.compile(r"[+-]\d+$")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def sql(url: str, revisions: str, *, down: bool = False, options: MigrationOptio
 
     Example: `sql("postgresql://", "004:head")`.
     """
-    if revisions.count(":") > 1:
+    begin, *end = revisions.split(":")
+    if len(end) > 1 or (end and not (begin and end[0] and not _STEPS.search(begin))):
         raise MigrationUsageError(f"{revisions}: a range of revisions is FROM:TO, such as 004:head")
     if down and ":" not in revisions:
         raise MigrationUsageError(f"{revisions}: a script that goes down needs both ends, such as head:{revisions}")

@@ -76,6 +76,12 @@ def test_steps_beyond_the_history_are_wrong_usage(database: Database, command: s
         assert (said.status, f"{typed}: there is no revision so many steps away" in said.error) == (2, True), said.all
 
 
+@pytest.mark.parametrize("typed", [":head", "004:", ":", "1:2:3", "head+1:head", "base-1:head"])
+def test_a_range_has_two_ends(typed: str) -> None:
+    said = kms_schema("sql", typed, "--engine", "postgresql")
+    assert (said.status, f"{typed}: a range of revisions is FROM:TO, such as 004:head" in said.error) == (2, True), said
+
+
 def test_current_says_where_the_database_stands_and_how_far_behind_that_is(database: Database) -> None:
     said = kms_schema("current", url=database.url)
     assert (said.status, said.out, said.err) == (0, f"{head()} (the newest)\n", "")
