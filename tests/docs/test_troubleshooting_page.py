@@ -18,11 +18,11 @@ def texts() -> str:
     package = REPOSITORY / "kms_schema"
     files = [
         file
-        for part in ("cli", "crypto", "keyring", "migrate", "pkcs11", "sql")
+        for part in ("cli", "crypto", "database", "files", "keyring", "migrate", "pkcs11", "sql")
         for file in (package / part).rglob("*.py")
     ]
     found = []
-    for file in (*files, package / "database_url.py", package / "forks.py", package / "secret_files.py"):
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = (str(each.value) if isinstance(each, ast.Constant) else "…" for each in node.values)

@@ -14,6 +14,7 @@ MAY_IMPORT = frozenset(
     {
         "alembic",
         "sqlalchemy",
+        "kms_schema.database.messages",
         "kms_schema.errors",
         "kms_schema.sql",
         "kms_schema.sql.checked_triggers",
