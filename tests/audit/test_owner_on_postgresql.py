@@ -169,13 +169,13 @@ def test_a_table_with_the_rule_of_a_view_is_not_taken_for_the_trail(database: Da
             trail.verified()
 
 
-def test_a_catalog_with_a_view_in_its_place_does_not_vouch_for_the_trail(database: Database) -> None:
-    """A superuser can rename a catalog, and have a view leave out what was done to the trail."""
+def test_a_catalog_with_a_table_in_its_place_does_not_vouch_for_the_trail(database: Database) -> None:
+    """A superuser can rename a catalog, and leave out in another table what was done to the trail."""
     with owned(database) as trail:
         for statement in (
             "SET allow_system_table_mods = on",
             "ALTER TABLE pg_catalog.pg_rewrite RENAME TO pg_rewrite0",
-            "CREATE VIEW pg_catalog.pg_rewrite AS SELECT * FROM pg_catalog.pg_rewrite0 WHERE false",
+            "CREATE TABLE pg_catalog.pg_rewrite AS SELECT * FROM pg_catalog.pg_rewrite0 WHERE false",
         ):
             execute(trail.connection, statement)
         with pytest.raises(TrailError, match=r"pg_catalog\.pg_rewrite is not the server's own"):

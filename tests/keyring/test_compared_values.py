@@ -125,6 +125,9 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
         },
         "order by a lightweight column": lambda: sa.select(number).select_from(table).order_by(sa.column("iban")),
         "order by a parameter": lambda: sa.select(number, iban).order_by(sa.literal(2, literal_execute=True)),
+        "order by the parameter of a text": lambda: sa.select(number, iban).order_by(
+            sa.text("id, :n DESC").bindparams(n=2)
+        ),
         "order by the number after a text": lambda: sa.select(sa.text("1, 2"), iban).order_by(sa.text("3")),
         "order by the label of a text": lambda: (
             sa.select(sa.literal_column("iban").label("x")).select_from(table).order_by("x")

@@ -69,9 +69,7 @@ class Texts:
         for each in parts_of(clause):
             is_number = any(each is one for one in numbered)
             if is_number and isinstance(each, elements.BindParameter):
-                # A driver that writes parameters into the text makes a number of it. The value is not looked at: a
-                # statement that was compiled is executed with others.
-                yield from (column for column in map(_encrypted_in, self._listed) if column is not None)
+                yield from self._with_any_number()
             else:
                 yield from self._of(each, is_number, with_list=True)
 
@@ -118,6 +116,13 @@ class Texts:
         elif text is not None and text.strip() != "*":  # that of count(*), and of all columns
             yield from self._in_text(text.casefold(), is_number, with_list)
 
+    def _with_any_number(self) -> Iterator[Any]:
+        """Yield what a parameter in place of a number may mean: a driver that writes it into the text makes one of it.
+
+        The value is not looked at: a statement that was compiled is executed with others.
+        """
+        yield from (column for column in map(_encrypted_in, self._listed) if column is not None)
+
     def _in_text(self, text: str, is_number: bool, with_list: bool) -> Iterator[Any]:
         tokens, end = [], 0
         while match := _TOKEN.match(text, end):
@@ -132,6 +137,8 @@ class Texts:
             if word is not None and word.isdecimal():
                 if is_number and before[-1:] in ([], [","], ["("], ["+"], ["-"]) and after in (None, ",", ")"):
                     yield from self._with_number(int(word))
+            elif is_number and before[-1:] == [":"] and before[:-1] in ([], [","], ["("]) and after in (None, ",", ")"):
+                yield from self._with_any_number()
             elif word is not None or quoted is not None:
                 name = word if quoted is None else quoted.replace('""', '"')
                 is_other = word in _KEYWORDS or after == "("  # a function
