@@ -182,14 +182,15 @@ def test_a_catalog_with_a_table_in_its_place_does_not_vouch_for_the_trail(databa
             trail.verified()
 
 
-def test_a_type_with_a_cast_of_its_own_is_not_taken_for_the_trail(database: Database) -> None:
+@pytest.mark.parametrize("schema", ["public", "pg_catalog"])
+def test_a_type_with_a_cast_of_its_own_is_not_taken_for_the_trail(database: Database, schema: str) -> None:
     """Every reader sees the label; entries are sealed and verified as text, which the cast makes of it."""
     with owned(database) as trail:
         write(trail.connection, 1, client_ip="203.0.113.5")
         seal_all(trail.connection)
         to_shown = "CASE WHEN client_ip IS NOT NULL THEN '10.0.0.9'::shown END"
         statements = (
-            "CREATE TYPE shown AS ENUM ('10.0.0.9')",
+            f"CREATE TYPE {schema}.shown AS ENUM ('10.0.0.9')",
             "CREATE FUNCTION sealed(shown) RETURNS text LANGUAGE sql STRICT AS $$ SELECT '203.0.113.5' $$",
             "CREATE CAST (shown AS text) WITH FUNCTION sealed(shown)",
             with_the_view(f"ALTER TABLE key_audit_logs ALTER client_ip TYPE shown USING {to_shown}"),

@@ -10,14 +10,14 @@ from kms_schema.audit.storage.postgresql.encoded_entries import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
 from kms_schema.audit.storage.session import Session
 from kms_schema.database.query_plans import settings
-from kms_schema.database.system_catalogs import numbers, replaced, rows
+from kms_schema.database.system_catalogs import FIRST_OF_USERS, numbers, replaced, rows
 from kms_schema.text.identifiers import always_quoted
 
 if TYPE_CHECKING:
     import psycopg
 
 
-_CATALOGS = ("pg_attribute", "pg_class", "pg_inherits", "pg_rewrite", "pg_type")
+_CATALOGS = ("pg_attribute", "pg_class", "pg_inherits", "pg_rewrite")
 
 
 class PostgresqlSession(Session):
@@ -53,9 +53,9 @@ class PostgresqlSession(Session):
         kinds = self.cursor.execute(
             "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
             " AND NOT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = to_regclass(name) AND ev_type = '1')"
-            " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
+            " AND NOT EXISTS (SELECT FROM pg_attribute"
             " WHERE attrelid = to_regclass(name) AND attnum > 0 AND NOT attisdropped"
-            " AND (attgenerated <> '' OR typnamespace <> 'pg_catalog'::regnamespace))"
+            f" AND (attgenerated <> '' OR atttypid >= '{FIRST_OF_USERS}'::oid))"
             " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
             " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
             ([f"{self.schema}.{table}" for table in tables],),
