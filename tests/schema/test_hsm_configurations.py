@@ -1,7 +1,6 @@
 """HSM configurations: credentials are an envelope and never readable, words are known, names are taken once."""
 
 import json
-import uuid
 
 import pytest
 
@@ -11,12 +10,8 @@ from support.rows.smallest import Row, envelope, hsm_configuration, in_words, in
 from support.shared import SharedDatabase
 from support.statements import execute
 from support.violations.refused_rows import (
-    SETTINGS,
-    UNIQUE_VIOLATION,
     Forbidden,
-    apply_settings,
     malformed,
-    refuses_displacement,
     refuses_insert,
     refuses_update,
     stored,
@@ -28,7 +23,6 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "hsm_configurations"
 IDENTITY = {"id", "created_at"}
-UNIQUE = [("id", "pk_hsm_configurations"), ("configuration_name", "uq_hsm_configurations_configuration_name")]
 
 NONCE, TAG = bytes(12), bytes(16)
 CREDENTIALS = {"user": "crypto-officer", "pin": "31337", "url": "https://hsm.example"}
@@ -128,26 +122,6 @@ def test_the_history_of_an_hsms_health_is_in_the_trail(shared: SharedDatabase) -
     assert all(document["changed"] == ["health_status"] and document["last_health_check"] for document in documents)
 
 
-def test_a_configuration_name_is_taken_once(shared: SharedDatabase) -> None:
-    first, second = (insert(shared.connection, TABLE, **hsm_configuration()) for _ in range(2))
-    taken = Forbidden(
-        {"configuration_name": first["configuration_name"]},
-        "uq_hsm_configurations_configuration_name",
-        UNIQUE_VIOLATION,
-    )
-    refuses_insert(shared.connection, TABLE, hsm_configuration(), taken)
-    refuses_update(shared.connection, TABLE, second, taken)
-    same_id = Forbidden({"id": first["id"]}, "pk_hsm_configurations", UNIQUE_VIOLATION)
-    refuses_insert(shared.connection, TABLE, hsm_configuration(), same_id)
-    update(shared.connection, TABLE, first, configuration_name=first["configuration_name"])
-
-
-@pytest.mark.parametrize("change", [{"id": uuid.uuid4()}, {"created_at": now()}], ids=",".join)
-def test_identity_columns_of_a_configuration_never_change(shared: SharedDatabase, change: Row) -> None:
-    row = insert(shared.connection, TABLE, **hsm_configuration())
-    refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_hsm_configuration_identity"))
-
-
 def test_updated_at_is_the_time_of_the_last_change(shared: SharedDatabase) -> None:
     row = insert(shared.connection, TABLE, **hsm_configuration(updated_at=now().replace(year=2020)))
     before = value_of(shared.connection, TABLE, row, "updated_at")
@@ -174,15 +148,6 @@ def test_a_configuration_may_be_deleted(shared: SharedDatabase) -> None:
     row = insert(shared.connection, TABLE, **hsm_configuration())
     execute(shared.connection, f"DELETE FROM {TABLE} WHERE id = :id", {"id": row["id"]})  # noqa: S608
     assert stored(shared.connection, TABLE) == []
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize(("column", "rule"), UNIQUE, ids=str)
-def test_no_configuration_displaces_another(shared: SharedDatabase, column: str, rule: str, settings: Row) -> None:
-    apply_settings(shared.connection, settings)
-    first, second = (insert(shared.connection, TABLE, **hsm_configuration()) for _ in range(2))
-    refuses_displacement(shared.connection, TABLE, second, {column: first[column]}, rule=rule)
 
 
 @pytest.mark.only_on("sqlite")

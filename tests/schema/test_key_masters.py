@@ -139,13 +139,6 @@ def test_a_key_is_not_its_own_parent(shared: SharedDatabase) -> None:
     update_refused(shared.connection, "key_masters", key, {"parent_key_id": key["key_id"]}, rule=rule)
 
 
-def test_a_parent_is_there(shared: SharedDatabase) -> None:
-    rule = "fk_key_masters_parent_key_id_key_masters"
-    insert_refused(shared.connection, "key_masters", key_master(parent_key_id="nobody"), rule=rule)
-    (key,) = family(shared, 1)
-    update_refused(shared.connection, "key_masters", key, {"parent_key_id": "nobody"}, rule=rule)
-
-
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_no_chain_of_parents_closes_a_circle(shared: SharedDatabase, size: int) -> None:
     keys = family(shared, size)

@@ -5,7 +5,6 @@ How a rotation moves from status to status is in `test_rotation_lifecycle.py`.
 
 import datetime as dt
 import secrets
-import uuid
 from typing import Any
 
 import psycopg
@@ -83,14 +82,6 @@ def completed(master: Row, **over: Any) -> Row:
 def test_a_sound_rotation_is_accepted_on_insert_and_on_update(shared: SharedDatabase, master: Row, change: Row) -> None:
     insert(shared.connection, TABLE, **completed(master, **change))
     update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), **change)
-
-
-def test_identity_columns_of_a_rotation_never_change(shared: SharedDatabase, master: Row) -> None:
-    row = insert(shared.connection, TABLE, **key_rotation(master))
-    other = insert(shared.connection, "key_masters", **key_master())
-    for change in ({"id": uuid.uuid4()}, {"key_id": other["id"]}):
-        refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_key_rotation_identity"))
-    update(shared.connection, TABLE, row, id=row["id"], key_id=row["key_id"])
 
 
 @pytest.mark.parametrize("versions", [{"old_version": 2}, {"new_version": 1}, {"old_version": 1, "new_version": 3}])

@@ -87,15 +87,6 @@ def test_a_version_is_of_a_key(shared: SharedDatabase) -> None:
         insert_refused(shared.connection, "key_versions", orphan, rule="fk_key_versions_key_id_key_masters")
 
 
-def test_numbers_of_a_key_do_not_repeat(shared: SharedDatabase) -> None:
-    key, other = stored_key(shared), stored_key(shared)
-    stored_version(shared, key, version_number=3)
-    rule = "uq_key_versions_key_id_version_number"
-    insert_refused(shared.connection, "key_versions", key_version(key, version_number=3), rule=rule)
-    stored_version(shared, key, version_number=2)
-    stored_version(shared, other, version_number=3)
-
-
 @pytest.mark.parametrize(
     "change",
     [{"id": uuid.uuid4()}, {"key_id": uuid.uuid4()}, {"version_number": 2}, {"created_at": START}],

@@ -1,22 +1,18 @@
 """Rotation policies: something makes a key due, numbers and windows mean something, and history outlives them."""
 
-import uuid
 from typing import Any
 
 import pytest
 
 from kms_schema.vocabulary import KeyType
-from support.rows.smallest import Row, insert, key_master, key_rotation, now, rotation_policy, unique
+from support.rows.smallest import Row, insert, key_master, key_rotation, now, rotation_policy
 from support.shared import SharedDatabase
 from support.statements import execute
 from support.violations.refused_rows import (
-    SETTINGS,
-    UNIQUE_VIOLATION,
     Forbidden,
     apply_settings,
     malformed,
     refuses,
-    refuses_displacement,
     refuses_insert,
     refuses_update,
     stored,
@@ -28,10 +24,8 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "rotation_policies"
 IDENTITY = {"id", "created_at"}
-UNIQUE = [("id", "pk_rotation_policies"), ("policy_name", "uq_rotation_policies_policy_name")]
 LIMITS = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
 NUMBERS = (*LIMITS, "notify_before_rotation_hours")
-COUNTED = {"max_operations": 10**15, "max_data_volume_mb": 2**33}
 NO_TRIGGER = {**dict.fromkeys(LIMITS), "rotate_on_compliance_requirement": False}
 TRIGGERS: list[Row] = [*({limit: 1} for limit in LIMITS), {"rotate_on_compliance_requirement": True}]
 
@@ -95,22 +89,6 @@ def test_any_time_zone_but_a_blank_one_is_accepted_where_no_zones_are_known(shar
     refuses_insert(shared.connection, TABLE, rotation_policy(), blank)
 
 
-def test_a_policy_name_is_taken_once(shared: SharedDatabase) -> None:
-    first, second = (insert(shared.connection, TABLE, **rotation_policy()) for _ in range(2))
-    taken = Forbidden({"policy_name": first["policy_name"]}, "uq_rotation_policies_policy_name", UNIQUE_VIOLATION)
-    refuses_insert(shared.connection, TABLE, rotation_policy(), taken)
-    refuses_update(shared.connection, TABLE, second, taken)
-    same_id = Forbidden({"id": first["id"]}, "pk_rotation_policies", UNIQUE_VIOLATION)
-    refuses_insert(shared.connection, TABLE, rotation_policy(), same_id)
-
-
-@pytest.mark.parametrize("change", [{"id": uuid.uuid4()}, {"created_at": now()}], ids=",".join)
-def test_identity_columns_of_a_policy_never_change(shared: SharedDatabase, change: Row) -> None:
-    row = insert(shared.connection, TABLE, **rotation_policy())
-    refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_rotation_policy_identity"))
-    update(shared.connection, TABLE, row, id=row["id"], policy_name=unique("renamed"))
-
-
 def test_missing_values_get_defaults(shared: SharedDatabase) -> None:
     execute(
         shared.connection,
@@ -164,15 +142,6 @@ def test_an_upsert_works_and_keeps_the_rules(shared: SharedDatabase) -> None:
     refuses(shared.connection, TABLE, upsert.format(value="NULL"), named, rule="validate_rotation_policy_triggers")
     execute(shared.connection, upsert.format(value="7"), named)
     assert value_of(shared.connection, TABLE, row, "rotation_interval_days") == 7
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize(("column", "rule"), UNIQUE, ids=str)
-def test_no_policy_displaces_another(shared: SharedDatabase, column: str, rule: str, settings: Row) -> None:
-    apply_settings(shared.connection, settings)
-    first, second = (insert(shared.connection, TABLE, **rotation_policy()) for _ in range(2))
-    refuses_displacement(shared.connection, TABLE, second, {column: first[column]}, rule=rule)
 
 
 @pytest.mark.only_on("sqlite")
