@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -91,7 +90,6 @@ def destroy_version(
     from kms_schema.keyring.lifecycle import version_destruction
     from kms_schema.keyring.use import hsm_keys
     from kms_schema.keyring.waiting import waits
-    from kms_schema.keyring.worker import ciphertext_counts
 
     uris = hsms_of(hsms)
     with opened(as_engine(), database_url, schema, writing=True) as engine:
@@ -99,17 +97,15 @@ def destroy_version(
             if not yes and not sys.stdin.isatty():
                 raise click.UsageError("there is no terminal for the question: use --yes")
             also = [each.resolved_by(engine) for each in columns]
-            check = {} if erase_data else {"check": partial(ciphertext_counts.refuse_data_loss, also=also)}
+            check = version_destruction.data_loss_check(also, erase_data=erase_data)
             with orm.Session(engine) as session:  # before the question: the answer would be for nothing
-                found = crypto.destroyable(session, key_id, version, **({} if yes else check))
+                found = crypto.destroyable(session, key_id, version, **({} if yes else {"check": check}))
             if not yes:
                 _ask(key_id, version)
             with closing(hsm_keys.HeldKeys(uris, (), waits.Threads())) as held:
-                crypto.destroy(
-                    engine, key_id, version, actor=actor,
-                    in_hsm=version_destruction.leave if leave_object else held.destroy,
-                    **check,
-                )  # fmt: skip
+                version_destruction.destroy_with_object(
+                    engine, held, key_id, version, check=check, leave_object=leave_object, actor=actor
+                )
         except keyring.MaterialUnavailableError as error:
             hint = "nothing is changed; if the object is gone with its token, use --leave-object"
             raise click.ClickException(in_a_line(f"{error}; {hint}")) from None

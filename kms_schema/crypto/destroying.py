@@ -23,6 +23,10 @@ _NAMED = 10
 """How many dependents a message names."""
 
 
+def unchecked(_session: Session, _version: KeyVersion) -> None:
+    """Allow a version to be destroyed, as far as the caller is concerned."""
+
+
 @dataclass(frozen=True)
 class Destroyable:
     """A version that can be destroyed: it has no dependents, and is not live."""
@@ -43,7 +47,7 @@ def destroyable(
     key_id: str,
     version_number: int,
     *,
-    check: Check = lambda _session, _version: None,
+    check: Check = unchecked,
 ) -> Destroyable:
     """Return the version that `destroy` would destroy, and change nothing.
 
@@ -99,7 +103,7 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
     version_number: int,
     *,
     actor: str | None = None,
-    check: Check = lambda _session, _version: None,
+    check: Check = unchecked,
     in_hsm: InHsm | None = None,
 ) -> Destroyable:
     """Destroy a version in one transaction, and return which one it was.
@@ -132,7 +136,7 @@ def destroy_in(
     version: KeyVersion,
     *,
     actor: str | None = None,
-    check: Check = lambda _session, _version: None,
+    check: Check = unchecked,
     in_hsm: InHsm | None = None,
 ) -> Destroyable:
     """Destroy a version in the transaction of a session, and return which one it was. The caller commits.
