@@ -25,7 +25,8 @@ CHANGES = {
         " WHERE indrelid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'key_masters'::regclass)"
     ),
     "table key_audit_logs": (
-        "UPDATE pg_class SET reltoastrelid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'key_versions'::regclass)"
+        "UPDATE pg_class SET reltoastrelid ="
+        " (SELECT reltoastrelid FROM pg_class WHERE oid = 'hsm_configurations'::regclass)"
         " WHERE oid = 'key_audit_logs'::regclass"
     ),
     "table key_versions": (

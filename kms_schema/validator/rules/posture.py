@@ -87,7 +87,8 @@ POSTURE = (
         "it decides what the server runs or loads, or who logs in as which role, and can become a superuser",
     ),
     rule("KMS426", "a role may write every table", WARNING, SQL,
-        "it can write every table without a grant; the triggers still fire",
+        "it can write every table without a grant; the triggers still fire. It has USAGE on every schema: its "
+        "CREATE RULE shuts a table behind any open reader",
     ),
     rule("KMS427", "a role may have rows replicated in", WARNING, SQL,
         "a subscription of this role can write into the tables that the role may write, and foreign keys are not "
@@ -107,7 +108,7 @@ POSTURE = (
     ),
     rule("KMS432", "a role may read every table", WARNING, SQL,
         "it can read every table, wrapped key material and audit entries included; the login that makes backups needs "
-        "this, and no other",
+        "this, and no other. It has USAGE on every schema: its CREATE RULE shuts a table behind any open reader",
     ),
     rule("KMS433", "a role may copy the server", WARNING, SQL,
         "it can copy the files of the server or follow its changes: wrapped key material, audit entries and hashes of "
