@@ -118,7 +118,8 @@ def _lock_holder(reader: Reader, error: Exception) -> str:
     """Return which session has the lock for which a part waited too long, if this role can read that."""
     if getattr(error, "sqlstate", None) == _LOCKED:
         with suppress(*errors()), reader.alone():
-            return f"; another session{lock_holders.described(reader.row(lock_holders.TABLES))} has the lock"
+            holder = reader.cursor().execute(lock_holders.TABLES.encode()).fetchone()
+            return f"; another session{lock_holders.described(holder)} has the lock"
     return ""
 
 

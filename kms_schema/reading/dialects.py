@@ -14,6 +14,7 @@ _MOST = 1_000_000_000_000_000
 _HYPHENATED = " || '-' || ".join(
     f"substr({{0}}, {first}, {length})" for first, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 )
+_TYPE_ON_SQLITE = "CASE WHEN json_valid({0}) THEN json_type({0}, '$.{1}') END"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ SQLITE = Dialect(
         "json_count": "CASE WHEN json_valid({0}) THEN CASE WHEN json_type({0}, '$.{1}') = 'integer'"
         f" THEN min(max(json_extract({{0}}, '$.{{1}}'), 0), {_MOST}) ELSE 0 END ELSE 0 END",
         "json_id": "CASE WHEN json_valid({0}) THEN json_extract({0}, '$.{1}') END",
-        "json_type": "CASE WHEN json_valid({0}) THEN json_type({0}, '$.{1}') END",
-        "is_count": "CASE WHEN json_valid({0}) THEN json_type({0}, '$.{1}') END = 'integer'",
-        "is_text": "CASE WHEN json_valid({0}) THEN json_type({0}, '$.{1}') END = 'text'",
+        "json_type": _TYPE_ON_SQLITE,
+        "is_count": f"{_TYPE_ON_SQLITE} = 'integer'",
+        "is_text": f"{_TYPE_ON_SQLITE} = 'text'",
         "document_text": "{0}",
         "id_text": _HYPHENATED,
         "is_of": "{0} IN (SELECT value FROM json_each(%({1})s))",

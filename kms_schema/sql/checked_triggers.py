@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
 
-from kms_schema.database.messages import driver_message
 from kms_schema.sql import statement
 from kms_schema.sql.declarations import NOTHING, Declaration, declaring
 from kms_schema.sql.operations import (
@@ -138,6 +137,6 @@ class CheckedTriggers:
                 drop()
                 commit()
             except sa.exc.DBAPIError as error:
-                why = driver_message(error)
+                why = " ".join(str(error.orig).split())
                 raise CommandError(f"{message}\n{STAY}, since they could not be dropped: {why}") from error
         raise CommandError(message)

@@ -1,6 +1,7 @@
 """Keys by type and status, those that expire or are near their limit, and HSMs."""
 
 import datetime as dt
+from typing import Any, NamedTuple
 
 from kms_schema.monitoring.names import EXPIRY_DAYS, MOST_SERIES, NO_HEALTH
 from kms_schema.monitoring.parts.single_keys import Found
@@ -49,19 +50,30 @@ def usage(reader: Reader) -> Read:
     return Read(samples, found.omitted(abouts))
 
 
+class Hsm(NamedTuple):
+    """An HSM configuration with the result of its last health check."""
+
+    name: str
+    provider: str
+    is_active: bool
+    health: str | None
+    checked_at: Any
+    milliseconds: float | None
+
+
 def hsms(reader: Reader) -> Read:
     """Show each HSM with the result of its last health check, and the use of the keys of each provider."""
     samples: list[Sample] = []
-    found = reader.rows("hsms")
-    for name, provider, active, health, checked, milliseconds in found[:MOST_SERIES]:
-        hsm = (name, provider)
-        samples.append(Sample("kms_hsm_active", int(active), hsm))
+    found = reader.read(Hsm, "hsms")
+    for each in found[:MOST_SERIES]:
+        hsm = (each.name, each.provider)
+        samples.append(Sample("kms_hsm_active", int(each.is_active), hsm))
         for status in (*HsmHealth, NO_HEALTH):
-            samples.append(Sample("kms_hsm_health", int((health or NO_HEALTH) == status), (*hsm, status)))
-        if checked is not None:
-            samples.append(Sample("kms_hsm_health_check_timestamp_seconds", seconds(checked), hsm))
-        if milliseconds is not None:
-            samples.append(Sample("kms_hsm_response_seconds", milliseconds / 1000, hsm))
+            samples.append(Sample("kms_hsm_health", int((each.health or NO_HEALTH) == status), (*hsm, status)))
+        if each.checked_at is not None:
+            samples.append(Sample("kms_hsm_health_check_timestamp_seconds", seconds(each.checked_at), hsm))
+        if each.milliseconds is not None:
+            samples.append(Sample("kms_hsm_response_seconds", each.milliseconds / 1000, hsm))
     used = dict(reader.rows("hsm_operations"))
     samples += [Sample("kms_hsm_provider_operations", float(used.get(each, 0)), (each,)) for each in HsmProvider]
     return Read(samples, max(0, len(found) - MOST_SERIES))

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from typing import Any, NamedTuple
 
 from kms_schema.audit.anomalies.finding import find_anomalies
 from kms_schema.audit.anomalies.rules import RULES
@@ -52,22 +53,37 @@ CLOCK_MINUTES = 5
 """A record may be so much newer than the snapshot: its transaction began after that of the scrape."""
 
 
+class Record(NamedTuple):
+    """The newest record of an operation about a subject."""
+
+    subject: str
+    recorded_at: Any
+    seal_number: int
+    """Of a publication; the counts are of a validation."""
+    errors: int
+    warnings: int
+    infos: int
+    unchecked: int
+
+
 def records(reader: Reader) -> Read:
     """Show the last recorded publication, cosignatures and validation."""
     latest = reader.now + dt.timedelta(minutes=CLOCK_MINUTES)
     published, cosigned, validated = (
-        reader.rows("newest_records", operation=str(operation), latest=latest)
+        reader.read(Record, "newest_records", operation=str(operation), latest=latest)
         for operation in (
             RecordedOperation.PUBLICATION, RecordedOperation.COSIGNATURE, RecordedOperation.VALIDATION,
         )
     )  # fmt: skip
-    samples = [Sample("kms_audit_cosignature_timestamp_seconds", seconds(row[1]), (row[0],)) for row in cosigned]
+    samples = [
+        Sample("kms_audit_cosignature_timestamp_seconds", seconds(row.recorded_at), (row.subject,)) for row in cosigned
+    ]
     if published:
-        last = max(published, key=lambda row: time_of(row[1]))
-        samples.append(Sample("kms_audit_publication_timestamp_seconds", seconds(last[1])))
-        samples.append(Sample("kms_audit_published_seal_number", last[2]))
+        last = max(published, key=lambda row: time_of(row.recorded_at))
+        samples.append(Sample("kms_audit_publication_timestamp_seconds", seconds(last.recorded_at)))
+        samples.append(Sample("kms_audit_published_seal_number", last.seal_number))
     # A validation of the catalog alone finds no errors of rows: it says nothing about those that were found.
-    complete = max((time_of(row[1]) for row in validated if row[0] == COMPLETE_LEVEL), default=None)
+    complete = max((time_of(row.recorded_at) for row in validated if row.subject == COMPLETE_LEVEL), default=None)
     for level, at, _, *counts, unchecked in validated:
         if complete is not None and time_of(at) < complete:
             continue
