@@ -189,7 +189,9 @@ class Storage:
     def write(
         self, key_id: str, statement: sa.Executable, values: Mapping[str, Any], again: sa.Executable | None = None
     ) -> bool:
-        """Execute a statement, which a rollback of the application's transaction does not take. False says: no row.
+        """Execute a statement, which a rollback of the application's transaction does not take.
+
+        Returns False if `again` is given and no row was changed: then there is nothing to execute again.
 
         It is done in a transaction of the ring, or in the open one of this thread on SQLite: a second one would wait
         for that. `again`, or the statement itself, is executed after its rollback. An open transaction that has only
@@ -198,7 +200,8 @@ class Storage:
         """
 
         def work(connection: sa.Connection) -> bool:
-            return connection.execute(statement, values).rowcount != 0
+            done = connection.execute(statement, values)
+            return again is None or done.rowcount == 1
 
         def repeat(connection: sa.Connection) -> None:
             connection.execute(statement if again is None else again, values)
