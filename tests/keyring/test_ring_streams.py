@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,6 +98,6 @@ def test_a_closed_ring_and_a_forked_process_end_a_stream(
     with pytest.raises(RingClosedError, match="is closed"):
         list(parts)
     parts = ring.key(orders).encrypt_stream(io.BytesIO(DATA), aad=b"a")
-    monkeypatch.setattr("kms_schema.keyring.key.os.getpid", lambda: 1)
+    monkeypatch.setattr("kms_schema.keyring.key.os", SimpleNamespace(getpid=lambda: 1))  # of streams only
     with pytest.raises(RingClosedError, match="parent process"):
         list(parts)
