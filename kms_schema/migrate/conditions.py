@@ -14,13 +14,74 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.util import CommandError
 
+from kms_schema.hardening.definition import event_triggers
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrate.planned import recorded
 from kms_schema.migrate.revision_ids import complete_typed_revisions
+from kms_schema.models import Base
 from kms_schema.snapshots import chain
 from kms_schema.sql import query_beside
 from kms_schema.sql.declarations import Declaration
 from kms_schema.sql.operations import SCHEMA_OPTION
+
+_DISTRIBUTED = sa.text(query_beside(__file__, "distributed_tables"))
+
+
+def distributed_tables(connection: sa.Connection | None, schema: str) -> str | None:
+    """Return a sentence about the tables of ours in `schema` that Citus distributes; None without any.
+
+    `connection` is None while a script is written.
+    """
+    if connection is None or connection.dialect.name != "postgresql":
+        return None
+    names = sorted(Base.metadata.tables)
+    if (found := connection.scalar(_DISTRIBUTED, {"schema": schema, "names": names})) is None:
+        return None
+    return (
+        f"Citus distributes {found} in schema {schema}, which is not supported: audit entries and seals get lost there"
+        ' without an error. Move the rows into tables of one server, as the page "engines" of the documentation says'
+    )
+
+
+def refuse_where_distributed(connection: sa.Connection | None, schema: str) -> None:
+    """Raise `MigrationError` if Citus distributes a table of ours."""
+    if (problem := distributed_tables(connection, schema)) is not None:
+        raise MigrationError(problem)
+
+
+_ACTIVE = sa.text(query_beside(__file__, "active_event_triggers"))
+
+
+def is_hardened(connection: sa.Connection, schema: str) -> bool:
+    """Return whether event triggers refuse DDL on our objects in `schema`."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.scalar(_ACTIVE, {"names": [each.name for each in event_triggers(schema)]}))
+
+
+def hardened_hint(schema: str) -> str:
+    """Return what to do about a hardened `schema`, in a sentence."""
+    option = "" if schema == "public" else f" --schema {schema}"
+    return (
+        f"schema {schema} is hardened, and its event triggers would refuse this"
+        ' (page "hardening" of the documentation): a superuser runs'
+        f" kms-schema harden --remove{option} before, and kms-schema harden --apply{option} after it"
+    )
+
+
+def refuse_where_hardened(connection: sa.Connection | None, schema: str, operations: Iterable[MigrationStep]) -> None:
+    """Raise `MigrationError` if revisions of this package are to run on a hardened database. Revisions of the host may.
+
+    `connection` is None while a script is written. `operations` are those that Alembic would run in `schema`.
+    """
+    ours = frozenset(chain())
+    if connection is None or not any(
+        isinstance(operation, RevisionStep) and operation.revision.revision in ours for operation in operations
+    ):
+        return
+    if is_hardened(connection, schema):
+        raise MigrationError(hardened_hint(schema))
+
 
 OLDEST = 13
 """The oldest major version of PostgreSQL that this package is tested on."""

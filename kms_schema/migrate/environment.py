@@ -16,10 +16,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from kms_schema.engine import autocommit_of
-from kms_schema.migrate.conditions import refuse_what_would_fail
-from kms_schema.migrate.distributed import refuse_where_distributed
+from kms_schema.migrate.conditions import refuse_what_would_fail, refuse_where_distributed, refuse_where_hardened
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError, not_in_utf8
-from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.revision_ids import complete_typed_revisions, is_known

@@ -1,23 +1,49 @@
 """Conditions of an upgrade on PostgreSQL, read from the catalog: problems, waiting clients, and disk space."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from kms_schema.database.lock_holders import UPGRADE, described
-from kms_schema.migrate.conditions import SERVER, existing, objects_in_the_way, privileges_missing
-from kms_schema.migrate.distributed import distributed_tables
-from kms_schema.migrate.hardened import hardened_hint, is_hardened
+from kms_schema.migrate.conditions import (
+    SERVER,
+    distributed_tables,
+    existing,
+    hardened_hint,
+    is_hardened,
+    objects_in_the_way,
+    privileges_missing,
+)
 from kms_schema.migrate.options import MigrationOptions
-from kms_schema.preflight.locks import BLOCKING, WAITING, strongest
 from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
 from kms_schema.sql import fill, query_beside
-from kms_schema.sql.declarations import IndexBuild, Lock
+from kms_schema.sql.declarations import MODES, IndexBuild, Lock
 from kms_schema.sql.operations import LOCK_ATTEMPTS, SHORT_LOCK_TIMEOUT_MS
+
+WAITING = {
+    "ACCESS SHARE": "no session waits",
+    "ROW SHARE": "no session waits",
+    "ROW EXCLUSIVE": "no session waits",
+    "SHARE UPDATE EXCLUSIVE": "only VACUUM and other DDL wait",
+    "SHARE": "writers wait",
+    "SHARE ROW EXCLUSIVE": "writers wait",
+    "EXCLUSIVE": "writers wait",
+    "ACCESS EXCLUSIVE": "readers and writers wait",
+}
+"""The statements that wait for a lock of each mode (https://www.postgresql.org/docs/current/explicit-locking.html)."""
+
+BLOCKING = MODES[MODES.index("SHARE") :]
+"""The modes for which writers wait."""
+
+
+def strongest(locks: Iterable[Lock]) -> str:
+    """Return the strongest mode among locks; raise `ValueError` without any."""
+    return max((lock.mode for lock in locks), key=MODES.index)
+
 
 NEWEST = 18
 """The newest major version that this package is tested on."""
