@@ -8,7 +8,7 @@ import pytest
 
 from kms_schema.monitoring import Snapshot, take_snapshot
 from kms_schema.monitoring.names import BY_NAME, METRICS, Part
-from kms_schema.monitoring.parts import keys, single_keys, trail
+from kms_schema.monitoring.parts import keys, trail
 from kms_schema.validator import Severity, validate
 from kms_schema.vocabulary import KeyType
 from support.engines import Database
@@ -132,7 +132,7 @@ def test_a_part_that_fails_exports_only_that(database: Database) -> None:
 def test_the_number_of_series_is_bounded_and_what_is_left_out_is_counted(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(single_keys, "MOST_SERIES", 2)
+    monkeypatch.setattr(keys, "MOST_SERIES", 2)
     with closing(database.connect()) as connection:
         state = fill(connection)
         columns = "key_id, key_type, algorithm, key_size_bits, status, created_at, activated_at, expires_at"
@@ -160,7 +160,7 @@ def test_the_number_of_series_is_bounded_and_what_is_left_out_is_counted(
 
 
 def test_many_expired_keys_hide_none_that_expires(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_keys, "MOST_SERIES", 2)
+    monkeypatch.setattr(keys, "MOST_SERIES", 2)
     at = now()
     with closing(database.connect()) as connection:
         for number in range(3):

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from kms_schema.monitoring.names import OPEN_DAYS, REASONS
-from kms_schema.monitoring.parts.single_keys import Found
+from kms_schema.monitoring.parts.keys import Found
 from kms_schema.monitoring.reader import Reader, seconds
 from kms_schema.monitoring.samples import Read, Sample
 from kms_schema.vocabulary import KeyType, RotationStatus
