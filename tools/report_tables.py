@@ -1,7 +1,7 @@
 """The tables of docs/reports.md: the claims of reports, and the controls of each standard."""
 
 from kms_schema.reports.claims import CLAIMS, Claim
-from kms_schema.reports.legend import LEGEND
+from kms_schema.reports.outcomes import LEGEND
 from kms_schema.reports.standards import STANDARDS
 
 CLAIM_HEAD = ("claim", "says", "decided by", "quotes")

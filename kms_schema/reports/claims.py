@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kms_schema.reports.selections import ADMINISTRATION_EVENTS, EXPORT_EVENTS, Selection
+from kms_schema.reports.scope import ADMINISTRATION_EVENTS, EXPORT_EVENTS, Selection
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Any
 from kms_schema._version import __version__
 from kms_schema.audit.formats.texts import to_base64
 from kms_schema.reading.times import time_to_text
-from kms_schema.reports.legend import LEGEND
-from kms_schema.reports.outcomes import Outcome, Quoted, Table, state_of
+from kms_schema.reports.outcomes import LEGEND, Outcome, Quoted, Table, state_of
 from kms_schema.reports.reading import Reading
 from kms_schema.reports.standards.control import Standard
 

@@ -13,7 +13,7 @@ from kms_schema.files.outputs import recorded_file
 from kms_schema.reports.claims import Claim
 from kms_schema.reports.outcomes import LISTED, Quoted
 from kms_schema.reports.reading import Reading, plain
-from kms_schema.reports.selections import Selection
+from kms_schema.reports.scope import Selection
 
 _COLUMNS = (
     "sequence", "id", "timestamp", "event_type", "security_level", "risk_score", "recorded_by", "user_id",

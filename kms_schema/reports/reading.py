@@ -16,8 +16,7 @@ from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_leaves import Expected, LeafVerification
 from kms_schema.reading.times import time_to_text
 from kms_schema.reports.outcomes import LISTED, Table
-from kms_schema.reports.scope import Scope
-from kms_schema.reports.selections import ADMINISTRATION_EVENTS, EXPORT_EVENTS, USE_EVENTS
+from kms_schema.reports.scope import ADMINISTRATION_EVENTS, EXPORT_EVENTS, USE_EVENTS, Scope
 from kms_schema.validator.report import Report
 
 Rows = list[tuple[Any, ...]]

@@ -1,18 +1,59 @@
-"""The schema, the period and the time that the queries of a report are about. Their SQL is in `queries`.
+"""The schema, the period, the time and the entries that the queries of a report are about. Their SQL is in `queries`.
 
 Each query can be run as it stands in a report. No query reads key material or credentials, so the role kms_auditor may
 run all of them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.times import time_to_text
 from kms_schema.reports.periods import Period
-from kms_schema.reports.selections import ADMINISTRATION_EVENTS, EXPORT_EVENTS, HIGH_RISK, USE_EVENTS, listed
 from kms_schema.roles.definition import RELATIONS
 from kms_schema.text.identifiers import literal
+
+HIGH_LEVELS = ("HIGH", "CRITICAL")
+HIGH_SCORE = 70
+HIGH_RISK = "(risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL'))"
+"""The condition of `idx_key_audit_high_risk_partial`."""
+
+EXPORT_EVENTS = (
+    "REVOKED_KEY_OPENED", "KEY_HANDOVER_STARTED", "KEY_HANDED_OVER", "KEY_TAKEN_OVER", "DOCUMENT_WRITTEN",
+)  # fmt: skip
+USE_EVENTS = ("KEY_USED", "KEY_USE_REFUSED")
+ADMINISTRATION_EVENTS = (
+    "RIGHTS_CHANGED", "POLICY_CREATED", "POLICY_CHANGED", "POLICY_DELETED",
+    "HSM_CONFIGURATION_CREATED", "HSM_CONFIGURATION_CHANGED", "HSM_CONFIGURATION_DELETED",
+)  # fmt: skip
+
+
+def listed(events: Iterable[str]) -> str:
+    """Return types of entries as literals of SQL."""
+    return ", ".join(f"'{each}'" for each in sorted(events))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The entries of the period that a claim quotes: those of some types, or all that need a review."""
+
+    events: frozenset[str] = frozenset()
+    high_risk: bool = False
+
+    @property
+    def condition(self) -> str:
+        """The condition of SQL that selects them."""
+        if self.high_risk:
+            return HIGH_RISK
+        return f"event_type IN ({listed(self.events)})"
+
+    def has(self, event_type: str, security_level: str, risk_score: int | None) -> bool:
+        """Return whether an entry is selected."""
+        if self.high_risk:
+            return security_level in HIGH_LEVELS or (risk_score or 0) >= HIGH_SCORE
+        return event_type in self.events
+
 
 QUERIES = Queries(
     __file__,
