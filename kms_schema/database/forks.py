@@ -103,6 +103,15 @@ def follow(engine: sa.Engine) -> None:
     sa.event.listen(engine, "connect", _check_file, insert=True)
     sa.event.listen(engine, "checkout", _take)
     sa.event.listen(engine, "checkin", _give_back)
+    for name in ("before_cursor_execute", "commit"):
+        sa.event.listen(engine, name, _check_process)
+
+
+def _check_process(connection: sa.Connection, *_: object) -> None:
+    """Refuse a child what it does in a transaction of its parent. Raises `sqlite3.OperationalError`."""
+    process = connection.connection.info.get(_PROCESS) if _inherited else None
+    if process not in (None, os.getpid()):
+        raise sqlite3.OperationalError(REFUSAL)
 
 
 def _check_file(connection: Any, record: Any) -> None:

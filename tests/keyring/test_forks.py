@@ -106,13 +106,15 @@ def test_a_child_of_a_connection_that_no_fork_closes_is_refused(
         "SingletonThreadPool": {"poolclass": sa.SingletonThreadPool, "connect_args": {"factory": Connection}},
     }[made_with]
     engine = create_engine(database.url, **options)
-    with engine.begin() as connection:
-        connection.execute(notes.insert().values(note=1))
 
     def write() -> None:
         with engine.begin() as connection:
             connection.execute(notes.insert().values(note=2))
 
+    with engine.begin() as connection:
+        connection.execute(notes.insert().values(note=1))
+        for work in (lambda: connection.execute(notes.insert().values(note=2)), connection.commit):
+            assert REFUSAL in child(answered(work)).read_within(AT_ONCE).decode()
     assert REFUSAL in child(answered(write)).read_within(AT_ONCE).decode()
     write()
     engine.dispose()
