@@ -136,7 +136,7 @@ def _of_catalog(connection: Any, options: MigrationOptions) -> list[str]:
     try:
         return list(catalog_check.problems(connection, options.schema, options.version_table))
     except ValidationError as error:
-        return [] if "there is no schema" in str(error) else [str(error)]
+        return [] if error.reason == "no_schema" else [str(error)]
 
 
 def _without_space(disk: Disk) -> Iterator[str]:

@@ -45,10 +45,11 @@ DATA_CORRUPTED = "XX001"
 class ValidationError(KmsSchemaError):
     """There is no verdict: the database could not be read, or not consistently; the message has the cause.
 
-    `changed_meanwhile`: an object was dropped or altered while its definition was read; the message is the server's.
+    - `no_schema`: the database has no such schema
+    - `changed_meanwhile`: an object was dropped or altered while its definition was read; the message is the server's
     """
 
-    reason: Literal["changed_meanwhile"] | None
+    reason: Literal["no_schema", "changed_meanwhile"] | None
 
 
 class UnreadableError(KmsSchemaError):

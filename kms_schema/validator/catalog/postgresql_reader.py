@@ -88,7 +88,9 @@ class PostgresqlReader:
         cursor.execute(_sql("database"), {"schema": schema})
         [(self._version, self._schema_oid, self.identifier)] = cursor.fetchall()
         if self._schema_oid is None:
-            raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
+            raise ValidationError(
+                f"there is no schema {schema!r} in this database; name another with --schema", reason="no_schema"
+            )
         self.version: str = f"{self._version // 10000}.{self._version % 10000}"
 
     @property
@@ -182,9 +184,8 @@ class PostgresqlReader:
             "hardening": hardening_schema(self.schema),
             "builtins": builtins.keys(),
         }
-        self._cursor.execute(
-            _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES), parameters
-        )
+        query = _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES)
+        self._cursor.execute(query, parameters)
         rows = [*builtins.without_usual(self._cursor, self._version // 10000), *self._misleading]
         return sorted(with_sequence(self._cursor, rows), key=lambda row: row[:3])
 
@@ -278,10 +279,8 @@ def _finish(attributes: Attributes) -> Attributes:
 
 
 def _table_key(found: dict[_Address, tuple[str, Attributes]], address: _Address) -> str | None:
-    """Return the key of the table that this object is attached to."""
-    if address[2]:  # a column, which the catalog numbers under its table
-        return found[address[0], address[1], 0][0]
-    return None
+    """Return the key of the table that a column is attached to: the catalog numbers columns under their table."""
+    return found[address[0], address[1], 0][0] if address[2] else None
 
 
 @cache
