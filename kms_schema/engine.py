@@ -21,6 +21,7 @@ from kms_schema.database.begun_transactions import (
     note_begun,
 )
 from kms_schema.database.lock_holders import durable
+from kms_schema.database.messages import is_busy
 from kms_schema.database.url import parse_database_url
 
 BUSY_TIMEOUT_MS = 30_000
@@ -251,7 +252,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection, pause: Callable[[float]
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if not is_busy(error):
                 raise
         else:
             return

@@ -15,6 +15,7 @@ from kms_schema.cli.database_errors import LOCKED, errors_reported, holder_named
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.database.sources import ENVIRONMENT_VARIABLE, find_source, similar
 from kms_schema.database.url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
 from kms_schema.text.printable import in_a_line
@@ -128,7 +129,7 @@ def engine_at(url: str, *, schema: str, writing: bool = True, pooled: bool = Fal
         except sa.exc.DBAPIError as error:
             if error.orig is None:
                 raise
-            if getattr(error.orig, "sqlstate", None) != LOCKED:
+            if sqlstate_of(error) != LOCKED:
                 raise error.orig from None
             engine.dispose()  # the transaction that has failed holds locks as well
             with (

@@ -18,7 +18,7 @@ from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.same_root import require_same_root_for_rewrap
 from kms_schema.crypto.wrappers import Move, find_move
-from kms_schema.database.messages import driver_message
+from kms_schema.database.messages import driver_message, sqlstate_of
 from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for
@@ -210,7 +210,7 @@ class _Run:
                 return self._one_by_one(kind, ids, error)
             except sa.exc.OperationalError as error:
                 self.session.rollback()
-                if getattr(error.orig, "sqlstate", None) not in _TRANSIENT or attempt == _ATTEMPTS:
+                if sqlstate_of(error) not in _TRANSIENT or attempt == _ATTEMPTS:
                     raise
             except BaseException:
                 self.session.rollback()

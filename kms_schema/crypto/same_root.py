@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, load_only
 from kms_schema.crypto.errors import OpeningRefusedError, RootKeyError
 from kms_schema.crypto.key_wrapping import KeyWrapping
 from kms_schema.crypto.secret import Secret
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.models import HsmConfiguration, KeyVersion
 
 _NOT_ALLOWED = "42501"
@@ -104,5 +105,5 @@ def _if_readable(session: Session, work: Callable[[], object]) -> None:
         with session.begin_nested():
             work()
     except sa.exc.ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+        if sqlstate_of(error) != _NOT_ALLOWED:
             raise

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, load_only
 
 from kms_schema.crypto import KeyWrapping, RootKeys, Secret
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.hsm.errors import HsmError
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.models import HsmConfiguration
@@ -34,7 +35,7 @@ def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[Ro
     try:
         configuration = session.scalars(query).one_or_none()
     except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+        if sqlstate_of(error) != _INSUFFICIENT_PRIVILEGE:
             raise
         raise HsmError(
             f"the URI of HSM {name!r} names no source of its PIN, and this login may not read the stored one: add"

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from kms_schema.database.connection_hints import CONNECTION_HINTS
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.database.url import redact, without_secrets
 from kms_schema.errors import KmsSchemaError
 
@@ -114,14 +115,6 @@ def described(failure: Exception, url: str) -> MigrationError:
 def connection_lost(url: str, message: str) -> CannotMigrateError:
     """Return the error for a session that ended before the migration did; `message` is the driver's."""
     return CannotMigrateError(f"the connection to {url} was lost: {_first_line(message)}; {_RUN_AGAIN}")
-
-
-def sqlstate_of(error: BaseException | None) -> str | None:
-    """Return the SQLSTATE of an error of a PostgreSQL driver; None if it has none."""
-    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)  # pgcode: psycopg2
-    if code is None and error is not None and error.args and isinstance(error.args[0], dict):  # pg8000
-        code = error.args[0].get("C")
-    return code
 
 
 def _of_driver(failure: BaseException) -> sa.exc.DBAPIError | None:

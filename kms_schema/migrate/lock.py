@@ -1,7 +1,6 @@
 """One upgrade at a time: Alembic itself has no lock (sqlalchemy/alembic#633)."""
 
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -11,8 +10,9 @@ import sqlalchemy as sa
 
 from kms_schema.database.lock_holders import TABLES, UPGRADE, described
 from kms_schema.database.lock_keys import LOCK_KEY
+from kms_schema.database.messages import is_busy, sqlstate_of
 from kms_schema.engine import BEGIN_OPTION
-from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, CannotMigrateError, sqlstate_of
+from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, CannotMigrateError
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
 
@@ -227,7 +227,7 @@ def _began_to_write(connection: sa.Connection) -> bool:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     except sa.exc.OperationalError as error:
         connection.rollback()
-        if not _is_busy(error.orig):
+        if not is_busy(error):
             raise
         return False
     finally:
@@ -238,7 +238,3 @@ def _began_to_write(connection: sa.Connection) -> bool:
 def _in_transaction(connection: sa.Connection) -> bool:
     driver: Any = connection.connection.driver_connection
     return bool(driver.in_transaction)
-
-
-def _is_busy(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

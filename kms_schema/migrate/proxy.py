@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.database.url import redact
-from kms_schema.migrate.faults import GO_DIRECTLY, CannotMigrateError, connection_lost, sqlstate_of
+from kms_schema.migrate.faults import GO_DIRECTLY, CannotMigrateError, connection_lost
 from kms_schema.migrate.session import OF_PSYCOPG, PostgresqlSession
 
 WHICH_PROCESS = "SELECT pg_catalog.pg_backend_pid()"

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.database import lock_holders
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.parts import keys, rotating, server, trail
 from kms_schema.monitoring.reader import Reader, described, errors
@@ -116,7 +117,7 @@ def _result(reader: Reader, part: Part) -> PartResult:
 
 def _lock_holder(reader: Reader, error: Exception) -> str:
     """Return which session has the lock for which a part waited too long, if this role can read that."""
-    if getattr(error, "sqlstate", None) == _LOCKED:
+    if sqlstate_of(error) == _LOCKED:
         with suppress(*errors()), reader.alone():
             holder = reader.cursor().execute(lock_holders.TABLES.encode()).fetchone()
             return f"; another session{lock_holders.described(holder)} has the lock"

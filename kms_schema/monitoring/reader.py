@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.row_security import going_by_policies
-from kms_schema.database.messages import driver_message
+from kms_schema.database.messages import driver_message, sqlstate_of
 from kms_schema.errors import KmsSchemaError
 from kms_schema.reading import reader
 from kms_schema.reading.queries import Queries
@@ -114,7 +114,7 @@ def errors() -> tuple[type[Exception], ...]:
 
 def described(error: Exception) -> str:
     """Return the message of an error in one line."""
-    hint = ": run this as a member of kms_auditor" if getattr(error, "sqlstate", None) == _FORBIDDEN else ""
+    hint = ": run this as a member of kms_auditor" if sqlstate_of(error) == _FORBIDDEN else ""
     return (driver_message(error) or type(error).__name__) + hint
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
 from kms_schema.text.identifiers import quoted
 from kms_schema.validator import DatabaseConnection, Report, ValidationError, validate
@@ -108,8 +109,7 @@ def _sealed(connection: DatabaseConnection, schema: str) -> int | None:
     except sqlite3.Error:
         return None
     except Exception as error:
-        # psycopg is not imported here: its errors have a SQLSTATE.
-        if getattr(error, "sqlstate", None) not in {"42501", "42P01"}:
+        if sqlstate_of(error) not in {"42501", "42P01"}:
             raise
         return None
     return int(row[0]) if row else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.errors import TrailError, missing_table, write_discarded
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
-from kms_schema.database.messages import driver_message
+from kms_schema.database.messages import driver_message, sqlstate_of
 from kms_schema.text.identifiers import quoted
 from kms_schema.vocabulary import RecordedOperation
 
@@ -55,7 +55,7 @@ def record_operation(  # noqa: PLR0913  (each is a column)
                 connection.execute(limits(LOCK_WAIT_SECONDS).encode(), prepare=False)
                 written = connection.execute(statement.encode(), row).rowcount
     except refusals as error:
-        if getattr(error, "sqlstate", None) == "42P01" or f"no such table: {where}.{TABLE}" in str(error):
+        if sqlstate_of(error) == "42P01" or f"no such table: {where}.{TABLE}" in str(error):
             raise missing_table(TABLE) from None
         raise TrailError(driver_message(error)) from None
     if written != 1:

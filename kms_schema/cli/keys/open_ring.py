@@ -13,6 +13,7 @@ from kms_schema.cli.key_uris import hsms_of, root_keys_of
 from kms_schema.cli.openers import Opening, opener
 from kms_schema.cli.results import print_json
 from kms_schema.cli.targets import CannotConnect
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.database.url import parse_database_url
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus
@@ -68,7 +69,7 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
     try:
         yield
     except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
-        state = getattr(getattr(error.__context__, "orig", None), "sqlstate", None)  # the driver's error is its context
+        state = sqlstate_of(error.__context__)  # the driver's error is its context
         if state == LOCKED and error.__context__ is not None:
             raise error.__context__ from None  # the engine names the holder
         message = " ".join(target.without_secrets(str(error)).split())

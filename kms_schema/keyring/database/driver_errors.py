@@ -1,12 +1,12 @@
 """Turns errors of the driver into those of the key ring, and repeats what another transaction has overtaken."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import sqlalchemy as sa
 
+from kms_schema.database.messages import sqlstate_of
 from kms_schema.keyring.errors import (
     DatabaseUnavailableError,
     KeyExistsError,
@@ -31,21 +31,9 @@ _POOLED = (
 Result = TypeVar("Result")
 
 
-def sqlstate(error: sa.exc.DBAPIError) -> str | None:
-    """Return the SQLSTATE of a driver's error; None if it has none."""
-    state: str | None = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return state
-
-
 def is_refused(error: sa.exc.DBAPIError) -> bool:
     """Return whether the login role lacks a privilege."""
-    return sqlstate(error) == _INSUFFICIENT_PRIVILEGE
-
-
-def is_busy(error: sa.exc.DBAPIError) -> bool:
-    """Return whether SQLite refused the statement because another connection has, or had, the write lock."""
-    code: int = getattr(error.orig, "sqlite_errorcode", 0)
-    return code & 0xFF == sqlite3.SQLITE_BUSY
+    return sqlstate_of(error) == _INSUFFICIENT_PRIVILEGE
 
 
 def is_of_asyncpg(error: BaseException) -> bool:
@@ -66,7 +54,7 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
     except sa.exc.TimeoutError:
         raise DatabaseUnavailableError("no connection became free in the pool of the key ring", key_id=key_id) from None
     except sa.exc.DBAPIError as error:
-        first, state = _first_line(error.orig), sqlstate(error) or ""
+        first, state = _first_line(error.orig), sqlstate_of(error) or ""
         if is_refused(error):
             raise KeyNotPermittedError(f"this needs a login in {needs}: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) and "ciphertext_tag" in first:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from kms_schema.database.begun_transactions import begun, end_failed_commit, follow, unfollow
-from kms_schema.keyring.database.driver_errors import is_busy
+from kms_schema.database.messages import is_busy
 from kms_schema.keyring.database.rollback_marks import (
     Open,
     Work,
