@@ -10,6 +10,7 @@ from support.programs.commands import kms_schema
 from tests.keyring.rings import AAD, DATA, ROOT, rows
 
 
+@pytest.mark.full_on("postgresql")  # it goes down and up again
 def test_no_key_is_written_below_head(empty_database: Database, roots: RootKeys, root: tuple[str, str]) -> None:
     below = program.history()[-2].revision
 

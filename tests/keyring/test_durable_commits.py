@@ -44,7 +44,14 @@ def committed_levels(database: Database, level: str) -> Iterator[set[str]]:
         change(database, f'ALTER DATABASE "{database.name}" RESET synchronous_commit')
 
 
-@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("local", "on"), ("remote_write", "remote_write")])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("off", "on"),
+        pytest.param("local", "on", marks=pytest.mark.full),
+        ("remote_write", "remote_write"),
+    ],
+)
 def test_what_the_ring_commits_is_on_the_disk(*, database: Database, roots: RootKeys, given: str, kept: str) -> None:
     kek, name, engine = unique("kek"), unique("orders"), database.engine()
     with committed_levels(database, given) as found, KeyRing(engine, roots) as ring:
