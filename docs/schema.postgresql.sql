@@ -2778,30 +2778,35 @@ REVOKE ALL ON FUNCTION public.refresh_key_views() FROM PUBLIC;
 
 CREATE INDEX idx_key_health_monitor_score ON public.key_health_monitor (health_score, key_id);
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER protect_key_master_identity
 BEFORE UPDATE OF id, key_id, key_type, algorithm, key_size_bits, created_at ON public.key_masters
 FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'key_id', 'key_type', 'algorithm', 'key_size_bits', 'created_at');
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER protect_key_master_identity;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER protect_key_version_identity
 BEFORE UPDATE OF id, key_id, version_number, created_at, ciphertext_tag ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'key_id', 'version_number', 'created_at', 'ciphertext_tag');
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER protect_key_version_identity;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER protect_rotation_policy_identity
 BEFORE UPDATE OF id, created_at ON public.rotation_policies
 FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'created_at');
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER protect_rotation_policy_identity;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER protect_key_rotation_identity
 BEFORE UPDATE OF id, key_id ON public.key_rotations
 FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'key_id');
 
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER protect_key_rotation_identity;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER protect_hsm_configuration_identity
 BEFORE UPDATE OF id, created_at ON public.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'created_at');
@@ -3199,18 +3204,21 @@ FOR EACH ROW WHEN (NOT public.kms_restoring()) EXECUTE FUNCTION public.guard_key
 
 ALTER TABLE public.key_audit_seals ENABLE ALWAYS TRIGGER guard_key_audit_seal_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_seal_update
 BEFORE UPDATE ON public.key_audit_seals
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_seals ENABLE ALWAYS TRIGGER prevent_key_audit_seal_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_seal_delete
 BEFORE DELETE ON public.key_audit_seals
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_seals ENABLE ALWAYS TRIGGER prevent_key_audit_seal_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_seal_delete_truncate
 BEFORE TRUNCATE ON public.key_audit_seals
 FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
@@ -3223,18 +3231,21 @@ FOR EACH ROW WHEN (NOT public.kms_restoring()) EXECUTE FUNCTION public.guard_key
 
 ALTER TABLE public.key_audit_leaves ENABLE ALWAYS TRIGGER guard_key_audit_leaf_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_leaf_update
 BEFORE UPDATE ON public.key_audit_leaves
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_leaves ENABLE ALWAYS TRIGGER prevent_key_audit_leaf_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_leaf_delete
 BEFORE DELETE ON public.key_audit_leaves
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_leaves ENABLE ALWAYS TRIGGER prevent_key_audit_leaf_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_leaf_delete_truncate
 BEFORE TRUNCATE ON public.key_audit_leaves
 FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
@@ -3247,18 +3258,21 @@ FOR EACH ROW WHEN (NOT public.kms_restoring()) EXECUTE FUNCTION public.guard_key
 
 ALTER TABLE public.key_audit_subtrees ENABLE ALWAYS TRIGGER guard_key_audit_subtree_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_subtree_update
 BEFORE UPDATE ON public.key_audit_subtrees
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_subtrees ENABLE ALWAYS TRIGGER prevent_key_audit_subtree_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_subtree_delete
 BEFORE DELETE ON public.key_audit_subtrees
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_subtrees ENABLE ALWAYS TRIGGER prevent_key_audit_subtree_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_subtree_delete_truncate
 BEFORE TRUNCATE ON public.key_audit_subtrees
 FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
@@ -3500,18 +3514,21 @@ FOR EACH ROW WHEN (NOT public.kms_restoring()) EXECUTE FUNCTION public.guard_key
 
 ALTER TABLE public.key_audit_tombstones ENABLE ALWAYS TRIGGER guard_key_audit_tombstone_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_tombstone_update
 BEFORE UPDATE ON public.key_audit_tombstones
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_tombstones ENABLE ALWAYS TRIGGER prevent_key_audit_tombstone_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_tombstone_delete
 BEFORE DELETE ON public.key_audit_tombstones
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_audit_tombstones ENABLE ALWAYS TRIGGER prevent_key_audit_tombstone_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_tombstone_delete_truncate
 BEFORE TRUNCATE ON public.key_audit_tombstones
 FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
@@ -3590,18 +3607,21 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 
 ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER guard_key_operation_record_bounds;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_operation_record_update
 BEFORE UPDATE ON public.key_operation_records
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER prevent_key_operation_record_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_operation_record_delete
 BEFORE DELETE ON public.key_operation_records
 FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
 
 ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER prevent_key_operation_record_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_operation_record_delete_truncate
 BEFORE TRUNCATE ON public.key_operation_records
 FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_audit_evidence_change();

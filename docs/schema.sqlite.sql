@@ -2712,6 +2712,7 @@ BEGIN
     );
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change.
 CREATE TRIGGER protect_key_master_identity
 BEFORE UPDATE OF id, key_id, key_type, algorithm, key_size_bits, created_at ON key_masters
@@ -2730,6 +2731,7 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change. A tag of 0 is one that is not drawn yet.
 CREATE TRIGGER protect_key_version_identity
 BEFORE UPDATE OF id, key_id, version_number, created_at, ciphertext_tag ON key_versions
@@ -2746,6 +2748,7 @@ BEGIN
     WHERE NEW.ciphertext_tag IS NOT OLD.ciphertext_tag AND OLD.ciphertext_tag <> 0;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change.
 CREATE TRIGGER protect_rotation_policy_identity
 BEFORE UPDATE OF id, created_at ON rotation_policies
@@ -2756,6 +2759,7 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change.
 CREATE TRIGGER protect_key_rotation_identity
 BEFORE UPDATE OF id, key_id ON key_rotations
@@ -2766,6 +2770,7 @@ BEGIN
     WHERE NEW.key_id IS NOT OLD.key_id;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change.
 CREATE TRIGGER protect_hsm_configuration_identity
 BEFORE UPDATE OF id, created_at ON hsm_configurations
@@ -3599,6 +3604,7 @@ BEGIN
     WHERE length(CAST(NEW.open_gaps AS BLOB)) > 65536;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_seal_update
 BEFORE UPDATE ON key_audit_seals
@@ -3606,6 +3612,7 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_seal_update: WORM violation: UPDATE of key_audit_seals is refused');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_seal_delete
 BEFORE DELETE ON key_audit_seals
@@ -3627,6 +3634,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_audit_leaves WHERE first_sequence = NEW.first_sequence);
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_leaf_update
 BEFORE UPDATE ON key_audit_leaves
@@ -3634,6 +3642,7 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_leaf_update: WORM violation: UPDATE of key_audit_leaves is refused');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_leaf_delete
 BEFORE DELETE ON key_audit_leaves
@@ -3652,6 +3661,7 @@ BEGIN
     WHERE NEW.position >= (SELECT coalesce(max(tree_size), 0) FROM key_audit_seals) >> NEW.level;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_subtree_update
 BEFORE UPDATE ON key_audit_subtrees
@@ -3659,6 +3669,7 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_subtree_update: WORM violation: UPDATE of key_audit_subtrees is refused');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_subtree_delete
 BEFORE DELETE ON key_audit_subtrees
@@ -3776,6 +3787,7 @@ BEGIN
     );
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_tombstone_update
 BEFORE UPDATE ON key_audit_tombstones
@@ -3783,6 +3795,7 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_tombstone_update: WORM violation: UPDATE of key_audit_tombstones is refused');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_tombstone_delete
 BEFORE DELETE ON key_audit_tombstones
@@ -3943,6 +3956,7 @@ BEGIN
     );
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Records are written once.
 CREATE TRIGGER prevent_key_operation_record_update
 BEFORE UPDATE ON key_operation_records
@@ -3950,6 +3964,7 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_operation_record_update: WORM violation: UPDATE of key_operation_records is refused');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Records are written once.
 CREATE TRIGGER prevent_key_operation_record_delete
 BEFORE DELETE ON key_operation_records
@@ -4133,6 +4148,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_master_delete
 AFTER DELETE ON key_masters
 BEGIN
@@ -4282,6 +4298,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_version_delete
 AFTER DELETE ON key_versions
 BEGIN
@@ -4441,6 +4458,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_rotation_policy_delete
 AFTER DELETE ON rotation_policies
 BEGIN
@@ -4612,6 +4630,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_rotation_delete
 AFTER DELETE ON key_rotations
 BEGIN
@@ -4742,6 +4761,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_hsm_configuration_delete
 AFTER DELETE ON hsm_configurations
 BEGIN

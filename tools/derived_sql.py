@@ -12,7 +12,7 @@ changes.
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -21,7 +21,14 @@ from kms_schema import sql
 from kms_schema._version import __version__
 from kms_schema.models import Base
 from tools.model_ddl import table_statement
-from tools.recorded_columns import CHANGES_WITH_ITS_STATUS, ITS_PARTS_ARE_TEXTS, RECORDED, Table
+from tools.recorded_columns import (
+    CHANGES_WITH_ITS_STATUS,
+    DRAWN_ONCE,
+    ITS_PARTS_ARE_TEXTS,
+    RECORDED,
+    WRITTEN_ONCE,
+    Table,
+)
 
 MARK = "-- Derived from the models by tools/derived_sql.py.\n"
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,13 +108,16 @@ def whole_texts(engine: str) -> Iterator[tuple[str, str]]:
     for table in Base.metadata.sorted_tables:
         if table.info.get("only_on", engine) == engine:
             yield table.name, table_statement(table, engine)
+    yield from written_once(engine)
     for name, recorded in RECORDED.items():
+        yield from identities(name, recorded, engine)
         if engine == "postgresql":
             yield from bounds_on_postgresql(name, recorded)
             continue
         yield from bounds_on_sqlite(name, recorded)
         yield from nulls_on_sqlite(name, recorded)
         yield from touch_on_sqlite(name, recorded)
+        yield from deletion_on_sqlite(name, recorded)
 
 
 def kind_of(column: sa.Column[object], table: Table) -> str:
@@ -119,37 +129,101 @@ def kind_of(column: sa.Column[object], table: Table) -> str:
     return "json" if isinstance(column.type, sa.JSON) else "plain"
 
 
-def recorded_on_sqlite(text: str, name: str, table: Table, event: str) -> str:
-    """Return a trigger of SQLite with the columns that its table has now."""
-    columns = {each.name: each for each in Base.metadata.tables[name].columns if each.name not in table.unrecorded}
-    kinds = {column: kind_of(columns[column], table) for column in sorted(columns)}
-    listed = re.search(
-        r"(?<=        FROM \(\n)            SELECT '.*?\n(?=        \)\n        WHERE before)", text, re.DOTALL
-    )
-    if listed is None:
-        raise ValueError(f"{event} of {name} has no list of columns")
-    written = dict(re.findall(r"SELECT '(\w+)'(?: AS name)?, '\w+'(?: AS kind)?, (.*)\n", listed[0]))
+def shown(kinds: Mapping[str, str], value: str) -> str:
+    """Return how a value is written into a document, by its kind."""
+    cases = {"json": f"json({value})", "boolean": f"json(iif({value}, 'true', 'false'))"}
+    used = "".join(f" WHEN '{kind}' THEN {how}" for kind, how in cases.items() if kind in kinds.values())
+    return f"CASE kind{used} ELSE {value} END" if used else value
+
+
+def columns_on_sqlite(kinds: Mapping[str, str], event: str, written: Mapping[str, str]) -> str:
+    """Return the columns with both values; what is written already for one stays."""
     lines: list[str] = []
     for column, kind in kinds.items():
         quoted = f'"{column}"' if column == "trigger" else column
-        values = [f"OLD.{quoted}" if event != "insert" else "NULL", f"NEW.{quoted}" if event != "delete" else "NULL"]
-        before, after = (
-            written.get(column, ", ".join(values)).replace(" AS before", "").removesuffix(" AS after").split(", ", 1)
-        )
+        both = f"{f'OLD.{quoted}' if event != 'insert' else 'NULL'}, {f'NEW.{quoted}' if event != 'delete' else 'NULL'}"
+        values = written.get(column, both).replace(" AS before", "").removesuffix(" AS after")
+        before, after = values.split(", ", 1)
         if lines:
             lines.append(f"            UNION ALL SELECT '{column}', '{kind}', {before}, {after}\n")
         else:
             lines.append(
                 f"            SELECT '{column}' AS name, '{kind}' AS kind, {before} AS before, {after} AS after\n"
             )
-    text = text.replace(listed[0], "".join(lines))
-    for value in ("before", "after"):
-        cases = [("json", f"json({value})"), ("boolean", f"json(iif({value}, 'true', 'false'))")]
-        shown = "".join(f" WHEN '{kind}' THEN {how}" for kind, how in cases if kind in kinds.values())
-        shown = f"CASE kind{shown} ELSE {value} END" if shown else value
-        text = re.sub(
-            rf"json_group_object\(name, .*\)(?= FILTER .* AND {value} IS)", f"json_group_object(name, {shown})", text
+    return "".join(lines)
+
+
+def kinds_of(name: str, table: Table) -> dict[str, str]:
+    """Return the kinds of the columns that are recorded, in their order in documents."""
+    columns = {each.name: each for each in Base.metadata.tables[name].columns if each.name not in table.unrecorded}
+    return {column: kind_of(columns[column], table) for column in sorted(columns)}
+
+
+def deletion_on_sqlite(name: str, table: Table) -> Iterator[tuple[str, str]]:
+    """Yield the trigger that records deletions."""
+    kinds = kinds_of(name, table)
+    owner = "".join(f"            '{column}', OLD.{column},\n" for column in sorted(table.belongs_to))
+    yield (
+        f"audit_{table.singular}_delete_trigger",
+        filled(
+            "audit_delete", singular=table.singular, table=name, category=table.category, subject=table.subject,
+            name=table.called.format("OLD"), owner=owner, shown=shown(kinds, "before"),
+            columns=columns_on_sqlite(kinds, "delete", {}),
+        ),
+    )  # fmt: skip
+
+
+def identities(name: str, table: Table, engine: str) -> Iterator[tuple[str, str]]:
+    """Yield the trigger that protects what makes a row what it is."""
+    trigger, of = f"protect_{table.singular}_identity", ", ".join(table.identity)
+    if engine == "postgresql":
+        arguments = ", ".join(f"'{column}'" for column in table.identity)
+        yield (
+            f"{trigger}_trigger",
+            f"CREATE TRIGGER {trigger}\nBEFORE UPDATE OF {of} ON {{schema}}.{name}\n"
+            f"FOR EACH ROW EXECUTE FUNCTION {{schema}}.protect_row_identity({arguments})",
         )
+        return
+    reasons = [f" {DRAWN_ONCE[column][0]}" for column in table.identity if column in DRAWN_ONCE]
+    lines = [f"-- The identity columns of a row never change.{''.join(reasons)}", f"CREATE TRIGGER {trigger}"]
+    lines += [f"BEFORE UPDATE OF {of} ON {name}", "BEGIN"]
+    for column in table.identity:
+        drawn = f" AND {DRAWN_ONCE[column][1]}" if column in DRAWN_ONCE else ""
+        lines.append(f"    SELECT RAISE(ABORT, '{trigger}: {column} may not change')")
+        lines.append(f"    WHERE NEW.{column} IS NOT OLD.{column}{drawn};")
+    yield f"{trigger}_trigger", "\n".join([*lines, "END"])
+
+
+def written_once(engine: str) -> Iterator[tuple[str, str]]:
+    """Yield the triggers that refuse any change of evidence and records."""
+    for name, (singular, word) in WRITTEN_ONCE.items():
+        events = {"update": "UPDATE", "delete": "DELETE", "delete_truncate": "TRUNCATE"}
+        for suffix, event in events.items():
+            trigger = f"prevent_{singular}_{suffix}"
+            if engine == "postgresql":
+                each = "STATEMENT" if event == "TRUNCATE" else "ROW"
+                yield (
+                    f"{trigger}_trigger",
+                    f"CREATE TRIGGER {trigger}\nBEFORE {event} ON {{schema}}.{name}\n"
+                    f"FOR EACH {each} EXECUTE FUNCTION {{schema}}.prevent_key_audit_evidence_change()",
+                )
+            elif event != "TRUNCATE":
+                yield f"{trigger}_trigger", filled("written_once", trigger=trigger, table=name, event=event, word=word)
+
+
+def recorded_on_sqlite(text: str, name: str, table: Table, event: str) -> str:
+    """Return a trigger of SQLite with the columns that its table has now."""
+    kinds = kinds_of(name, table)
+    listed = re.search(
+        r"(?<=        FROM \(\n)            SELECT '.*?\n(?=        \)\n        WHERE before)", text, re.DOTALL
+    )
+    if listed is None:
+        raise ValueError(f"{event} of {name} has no list of columns")
+    written = dict(re.findall(r"SELECT '(\w+)'(?: AS name)?, '\w+'(?: AS kind)?, (.*)\n", listed[0]))
+    text = text.replace(listed[0], columns_on_sqlite(kinds, event, written))
+    for value in ("before", "after"):
+        objects = rf"json_group_object\(name, .*\)(?= FILTER .* AND {value} IS)"
+        text = re.sub(objects, f"json_group_object(name, {shown(kinds, value)})", text)
     return looked_at(text, kinds, "OLD.{0} IS NOT NEW.{0}", "\nBEGIN\n") if event == "update" else text
 
 
@@ -190,7 +264,7 @@ def texts() -> Iterator[tuple[Path, str]]:
             yield files[f"{name}_v01.sql"], f"{MARK}{text.rstrip()}\n"
         with_columns = recorded_on_sqlite if engine == "sqlite" else recorded_on_postgresql
         for name, table in RECORDED.items():
-            for event in EVENTS:
+            for event in EVENTS if engine == "postgresql" else EVENTS[:2]:
                 file = files[f"audit_{table.singular}_{event}_trigger_v01.sql"]
                 yield file, with_columns(file.read_text("utf-8"), name, table, event)
 

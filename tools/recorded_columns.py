@@ -1,4 +1,4 @@
-"""The columns that the triggers of a table record, only name, or bound.
+"""The columns that the triggers of a table record, only name, bound, or protect.
 
 `tools/derived_sql.py` writes the lists of the triggers from this and the models.
 """
@@ -9,12 +9,20 @@ from dataclasses import dataclass, field
 OF_THE_ROW = frozenset({"id", "created_at", "updated_at"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table whose changes are recorded."""
 
-    singular: str
+    singular: str = field(kw_only=False)
     """The table in the names of its triggers."""
+    identity: tuple[str, ...]
+    """Never change."""
+    subject: str
+    """The subject of the entries, in the names of their events."""
+    category: str
+    """The category of the entries."""
+    called: str
+    """The name of a row of SQLite's in its entries; `{0}` is NEW or OLD."""
     named: frozenset[str]
     """Secrets and free texts: named where they change, and never quoted, since an entry cannot be taken back."""
     bounds: Mapping[str, int] = field(default_factory=dict)
@@ -34,38 +42,62 @@ class Table:
         return self.books | OF_THE_ROW | self.belongs_to
 
 
+_NAME_OF_KEY = "coalesce((SELECT key_id FROM key_masters WHERE id = {0}.key_id), {0}.key_id)"
+
 RECORDED = {
     "key_masters": Table(
         "key_master",
-        frozenset({"hsm_metadata"}),
-        {"status_reason": 4096, "compliance_tags": 4096, "hsm_metadata": 65536, "encrypted_columns": 8192},
-        frozenset({"usage_count"}),
+        subject="KEY",
+        category="LIFECYCLE",
+        called="{0}.key_id",
+        identity=("id", "key_id", "key_type", "algorithm", "key_size_bits", "created_at"),
+        named=frozenset({"hsm_metadata"}),
+        bounds={"status_reason": 4096, "compliance_tags": 4096, "hsm_metadata": 65536, "encrypted_columns": 8192},
+        books=frozenset({"usage_count"}),
     ),
     "key_versions": Table(
         "key_version",
-        frozenset({"encrypted_key_data", "key_checksum", "encryption_metadata"}),
-        {"encryption_metadata": 65536},
-        frozenset({
+        subject="VERSION",
+        category="LIFECYCLE",
+        called=_NAME_OF_KEY + " || ' version ' || {0}.version_number",
+        identity=("id", "key_id", "version_number", "created_at", "ciphertext_tag"),
+        named=frozenset({"encrypted_key_data", "key_checksum", "encryption_metadata"}),
+        bounds={"encryption_metadata": 65536},
+        books=frozenset({
             "usage_count", "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_index_bound",
             "volume_index_bound",
         }),
-        frozenset({"key_id"}),
+        belongs_to=frozenset({"key_id"}),
     ),
     "rotation_policies": Table(
-        "rotation_policy", frozenset({"notification_channels"}), {"notification_channels": 65536}
+        "rotation_policy",
+        subject="POLICY",
+        category="POLICY",
+        called="{0}.policy_name",
+        identity=("id", "created_at"),
+        named=frozenset({"notification_channels"}),
+        bounds={"notification_channels": 65536},
     ),
     "key_rotations": Table(
         "key_rotation",
-        frozenset({"trigger_details", "error_message", "pre_rotation_checksum", "post_rotation_checksum"}),
-        {"trigger_details": 65536, "error_message": 1048576},
-        frozenset({"policy_id", "next_retry_at", "lease_expires_at", "execution_time_ms", "affected_records"}),
-        frozenset({"key_id"}),
+        subject="ROTATION",
+        category="LIFECYCLE",
+        called=_NAME_OF_KEY,
+        identity=("id", "key_id"),
+        named=frozenset({"trigger_details", "error_message", "pre_rotation_checksum", "post_rotation_checksum"}),
+        bounds={"trigger_details": 65536, "error_message": 1048576},
+        books=frozenset({"policy_id", "next_retry_at", "lease_expires_at", "execution_time_ms", "affected_records"}),
+        belongs_to=frozenset({"key_id"}),
     ),
     "hsm_configurations": Table(
         "hsm_configuration",
-        frozenset({"endpoint_url", "authentication_config"}),
-        {"supported_algorithms": 4096, "endpoint_url": 1020},
-        frozenset({"last_health_check", "health_status", "response_time_ms"}),
+        subject="HSM_CONFIGURATION",
+        category="SECURITY",
+        called="{0}.configuration_name",
+        identity=("id", "created_at"),
+        named=frozenset({"endpoint_url", "authentication_config"}),
+        bounds={"supported_algorithms": 4096, "endpoint_url": 1020},
+        books=frozenset({"last_health_check", "health_status", "response_time_ms"}),
     ),
 }  # fmt: skip
 
@@ -75,3 +107,14 @@ ITS_PARTS_ARE_TEXTS = {
     "encrypted_columns": "Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.",
 }
 """Documents without levels and numbers, and why."""
+
+DRAWN_ONCE = {"ciphertext_tag": ("A tag of 0 is one that is not drawn yet.", "OLD.ciphertext_tag <> 0")}
+"""Columns of an identity that get their value after the INSERT: the reason, and the condition that they have it."""
+WRITTEN_ONCE = {
+    "key_audit_leaves": ("key_audit_leaf", "Evidence is"),
+    "key_audit_seals": ("key_audit_seal", "Evidence is"),
+    "key_audit_subtrees": ("key_audit_subtree", "Evidence is"),
+    "key_audit_tombstones": ("key_audit_tombstone", "Evidence is"),
+    "key_operation_records": ("key_operation_record", "Records are"),
+}
+"""Tables whose rows are neither changed nor deleted, with their names in triggers and a word for them."""

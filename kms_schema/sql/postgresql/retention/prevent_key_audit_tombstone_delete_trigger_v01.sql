@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER prevent_key_audit_tombstone_delete
 BEFORE DELETE ON {schema}.key_audit_tombstones
 FOR EACH ROW EXECUTE FUNCTION {schema}.prevent_key_audit_evidence_change()

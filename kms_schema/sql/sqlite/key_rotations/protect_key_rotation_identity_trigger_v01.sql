@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change.
 CREATE TRIGGER protect_key_rotation_identity
 BEFORE UPDATE OF id, key_id ON key_rotations

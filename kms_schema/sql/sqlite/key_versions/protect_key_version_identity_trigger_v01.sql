@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change. A tag of 0 is one that is not drawn yet.
 CREATE TRIGGER protect_key_version_identity
 BEFORE UPDATE OF id, key_id, version_number, created_at, ciphertext_tag ON key_versions

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Records are written once.
 CREATE TRIGGER prevent_key_operation_record_delete
 BEFORE DELETE ON key_operation_records

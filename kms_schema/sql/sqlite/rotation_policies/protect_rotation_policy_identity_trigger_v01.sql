@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- The identity columns of a row never change.
 CREATE TRIGGER protect_rotation_policy_identity
 BEFORE UPDATE OF id, created_at ON rotation_policies

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Evidence is written once.
 CREATE TRIGGER prevent_key_audit_seal_update
 BEFORE UPDATE ON key_audit_seals
