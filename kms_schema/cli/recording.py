@@ -33,7 +33,7 @@ def record(
         )
     except errors.TrailError as error:
         what = f"the {operation.lower()} is not recorded, and metrics do not show it"
-        hint = "; run kms-schema roles --apply" if "permission denied" in str(error) else ""
+        hint = "; run kms-schema roles --apply" if error.reason == "not_permitted" else ""
         click.echo(in_a_line(f"{what}: {error}{hint}"), err=True)
         return False
     return True

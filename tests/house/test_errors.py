@@ -59,7 +59,8 @@ def test_each_reason_is_one_of_its_class_and_none_is_left_over() -> None:
     given: dict[type[BaseException], set[str]] = defaultdict(set)
     for _, name, reason in given_reasons():
         if reason is not None:
-            words = {each.value for each in ast.walk(reason) if isinstance(each, ast.Constant)}
+            constants = (each.value for each in ast.walk(reason) if isinstance(each, ast.Constant))
+            words = {each for each in constants if isinstance(each, str)}
             given[families[name]] |= words or set(reasons_of(families[name]))  # the status of a key, in one place
     assert given == {error: set(reasons_of(error)) for error in defined_errors() if reasons_of(error)}
 

@@ -14,9 +14,13 @@ class TrailError(KmsSchemaError):
       checkpoint
     - `other_signer`: another key signs this trail, or it has another origin
     - `nothing_to_seal`: every entry is sealed already, by another sealer
+    - `not_permitted`: the login lacks a privilege to record an operation
     """
 
-    reason: Literal["unknown_key", "entry_refused", "cannot_start", "other_signer", "nothing_to_seal"] | None
+    reason: (
+        Literal["unknown_key", "entry_refused", "cannot_start", "other_signer", "nothing_to_seal", "not_permitted"]
+        | None
+    )
 
 
 def no_such_key(key_id: str) -> TrailError:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import psycopg
 
 TABLE = "key_operation_records"
+_NOT_PERMITTED = "42501"
+"""SQLSTATE insufficient_privilege."""
 _COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos", "unchecked")
 
 
@@ -55,8 +57,9 @@ def record_operation(  # noqa: PLR0913  (each is a column)
                 connection.execute(limits(LOCK_WAIT_SECONDS).encode(), prepare=False)
                 written = connection.execute(statement.encode(), row).rowcount
     except refusals as error:
-        if sqlstate_of(error) == "42P01" or f"no such table: {where}.{TABLE}" in str(error):
+        state = sqlstate_of(error)
+        if state == "42P01" or f"no such table: {where}.{TABLE}" in str(error):
             raise missing_table(TABLE) from None
-        raise TrailError(driver_message(error)) from None
+        raise TrailError(driver_message(error), reason="not_permitted" if state == _NOT_PERMITTED else None) from None
     if written != 1:
         raise write_discarded(TABLE)
