@@ -1,18 +1,75 @@
-"""Seal committed entries: each entry once, by a tree that only grows and a chain of signed seals."""
+"""Seal what is committed: each entry once, by a tree that only grows and a chain of signed seals.
+
+The seal that the next one continues must hold, or a signature would cover what somebody else put there.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
+from kms_schema.audit.formats.encoding import EncodingError, Unreadable, leaf_hash, sequence_of
 from kms_schema.audit.formats.gaps import MOST, Gap, Run, bounded, joined, still_open, without
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, Tombstone
-from kms_schema.audit.sealing.last_seal import last_sound_seal
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
+from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail, Transaction
+
+
+def last_sound_seal(seals: Seals, signer: VerifierKey | None) -> StoredSeal | None:
+    """Return the newest seal, or None if nothing is sealed.
+
+    signer: the key that will sign the next seal; None if it will not be signed.
+
+    Raises `TrailError` unless it holds. Then its row is a seal, its signature and compact range are those of its
+    content, and it follows the seal before. The newest tombstone is under a seal whose signature covers it. If `signer`
+    did not sign it, each earlier change of the key must also be one that the key before announced and signed. Example::
+
+        with open_trail(connection).sealing() as transaction:
+            before = last_sound_seal(transaction.seals, key.verifier)
+    """
+    number = 0
+    try:
+        if (last := seals.last()) is None:
+            return None
+        number = last.number
+        last.check_signature()
+        if CompactRange(last.tree_size, last.subtree_hashes).root() != last.root_hash:
+            raise EncodingError("its compact range is not that of its tree", reason="seal")
+        if (before := seals.get(number - 1)) is not None:
+            _refuse_another(before, last)
+        if signer is not None and last.verifier_key != str(signer):
+            # Two seals that were put in can lead back to the signer: the first breaks the chain, the second hides it.
+            for number in seals.changes_of_key():
+                _refuse_unannounced(seals.get(number - 1), seals.get(number))
+        if (cut := seals.last_with_tombstone()) is not None:
+            number = cut.number
+            cut.check_signature()
+    except ValueError as error:
+        reason = str(error) if str(error).startswith("seal ") else f"seal {number} does not hold: {error}"
+        raise TrailError(
+            f"{reason}; nothing is sealed after it. The seal or its tombstone was changed or put in. The page"
+            ' "audit" of the documentation has the way back: When sealing is refused'
+        ) from None
+    return last
+
+
+def _refuse_unannounced(before: StoredSeal | None, seal: StoredSeal | None) -> None:
+    if seal is not None:
+        seal.check_signature()
+        if before is not None:
+            _refuse_another(before, seal)
+
+
+def _refuse_another(before: StoredSeal, last: StoredSeal) -> None:
+    if last.previous_seal_hash != before.seal().hash():
+        raise EncodingError("it follows another seal than the one that is before it here", reason="seal")
+    if before.leads_to not in {None, last.verifier_key}:
+        signed = "it is not signed" if last.verifier_key is None else f"it is signed by {last.verifier_key}"
+        raise EncodingError(f"{signed}, but the seal before leads to {before.leads_to}", reason="seal")
+
 
 BATCH = 65_536
 """The most entries of one seal: their hashes are in memory until the seal is written."""
