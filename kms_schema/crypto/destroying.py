@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.crypto.wrappers import find_version
+from kms_schema.database.messages import driver_message
 from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably
 from kms_schema.models import KeyVersion, acting_for, current_time
@@ -167,7 +168,7 @@ def destroy_in(
             if handle is not None and in_hsm is not None:
                 in_hsm(session, version, handle)
     except sa.exc.IntegrityError as error:  # of a trigger: another program wraps by it without the lock
-        raise DependentsError(str(error.orig).splitlines()[0]) from None
+        raise DependentsError(driver_message(error)) from None
     return found
 
 

@@ -33,6 +33,7 @@ POSTGRESQL = Dialect(
         "now": "now()",
         "clock_after": "clock_timestamp() + make_interval(secs => {0})",
         "hours_after": "({0} + make_interval(hours => {1}))",
+        "seconds_until": "CAST(extract(epoch FROM {0} - clock_timestamp()) AS double precision)",
         "milliseconds_since": "greatest(extract(epoch FROM clock_timestamp() - {0}) * 1000, 0)::bigint",
         "in_range": "least({0}, '9999-12-31 23:59:59.999999+00')",
         "first_time": "'-infinity'",
@@ -81,6 +82,7 @@ SQLITE = Dialect(
         "now": SQLITE_NOW,
         "clock_after": "strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || {0} || ' seconds') || '000Z'",
         "hours_after": hours_after("{0}", "{1}"),
+        "seconds_until": "(julianday({0}) - julianday('now')) * 86400.0",
         "milliseconds_since":
             "max(CAST(round((julianday('now') - julianday({0})) * 86400000) AS INTEGER), 0)",
         "in_range": "coalesce({0}, '9999-12-31T23:59:59.999999Z')",

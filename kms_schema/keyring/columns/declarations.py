@@ -25,24 +25,6 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.models import KeyMaster
 
-_ADD = {
-    "postgresql": (
-        "UPDATE {prefix}key_masters SET encrypted_columns ="
-        " coalesce(encrypted_columns, CAST('[]' AS jsonb)) OPERATOR(pg_catalog.||) CAST(:added AS jsonb)"
-        " WHERE key_id = :key AND NOT"
-        " coalesce(encrypted_columns, CAST('[]' AS jsonb)) OPERATOR(pg_catalog.@>) CAST(:added AS jsonb)"
-    ),
-    "sqlite": (
-        "UPDATE key_masters SET encrypted_columns ="
-        " json_insert(coalesce(encrypted_columns, '[]'), '$[#]', json_extract(:added, '$[0]'))"
-        " WHERE key_id = :key AND NOT EXISTS ("
-        "SELECT 1 FROM json_each(encrypted_columns) AS known"
-        " WHERE json_extract(known.value, '$.table') = json_extract(:added, '$[0].table')"
-        " AND json_extract(known.value, '$.column') = json_extract(:added, '$[0].column'))"
-    ),
-}
-"""Adds a column to those of a key. Two processes at once add it once, and no row is locked where it is known."""
-
 _HOLDS = "still holds ciphertexts of it"
 
 
@@ -92,8 +74,7 @@ class Declarations:
             raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
         if name not in stored and not (name.is_elsewhere and any(each.is_elsewhere for each in stored)):
             added = json.dumps([name.document(self._storage.dialect)])
-            statement = sa.text(_ADD[self._storage.dialect].replace("{prefix}", self._storage.prefix))
-            self._storage.write(key_id, statement, {"key": key_id, "added": added})
+            self._storage.write(key_id, self._storage.queries["declare_column"], {"key": key_id, "added": added})
 
     def _stored(self, key_id: str) -> list[ColumnName] | None:
         """Return what is stored with a key; None if there is no such key."""

@@ -27,19 +27,14 @@ from kms_schema.keyring.errors import DatabaseUnavailableError, RingClosedError
 from kms_schema.keyring.use.states import KeyState, state_of
 from kms_schema.keyring.waiting.waits import Turn, Waits
 from kms_schema.models import KeyAuditLog, acting_for
-from kms_schema.sql import fill, query_beside
-from kms_schema.text.identifiers import quoted
+from kms_schema.reading.queries import Queries
 
 Result = TypeVar("Result")
 
 CONNECTIONS = 3
 """The connections that the ring uses at once; its other threads wait for one."""
 
-_SECONDS_LEFT = {
-    "postgresql": "CAST(extract(epoch FROM master.expires_at - clock_timestamp()) AS double precision)",
-    "sqlite": "(julianday(master.expires_at) - julianday('now')) * 86400.0",
-}
-_QUERIES = ("read_key", "read_tag", "read_material", "reserve", "add_uses")
+_QUERIES = Queries(__file__)
 _STATE: dict[str, sa.types.TypeEngine[Any]] = {"master_id": sa.Uuid(), "version_id": sa.Uuid()}
 _TYPES: dict[str, dict[str, sa.types.TypeEngine[Any]]] = {
     "read_key": _STATE,
@@ -83,8 +78,8 @@ class Storage:
         self._host_readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
         self._writers = with_pinned_path(self._host_writers)
         self._readers = with_pinned_path(self._host_readers)
-        self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
-        self._queries = {name: self._query(name) for name in _QUERIES}
+        self.queries: dict[str, sa.Executable] = {name: self._query(name, schema) for name in _QUERIES.names}
+        """By the names of their files."""
         self._is_closed = False
         self._make_places()
         self.open_transactions: OpenTransactions | None = (
@@ -96,11 +91,9 @@ class Storage:
         self._changing = self.waits.places(max(CONNECTIONS - 1, 1))  # a root may be slow: uses have one left
         self._reading = self.waits.places(CONNECTIONS) if self.dialect == "sqlite" else self._writing
 
-    def _query(self, name: str) -> sa.Executable:
-        values = {"seconds_left": _SECONDS_LEFT[self.dialect]}
-        text = query_beside(__file__, name).replace("{schema}.", self.prefix)
-        query = sa.text(fill(text, **values))
-        if name not in ("read_key", "read_tag"):
+    def _query(self, name: str, schema: str) -> sa.Executable:
+        query = sa.text(_QUERIES.render(name, self.dialect, schema))
+        if name not in ("read_key", "read_tag", "declare_column"):
             query = query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
         return query.columns(**_TYPES[name]) if name in _TYPES else query
 
@@ -161,7 +154,7 @@ class Storage:
         self._check_open(named)
 
         def read(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-            return connection.execute(self._queries[name], values).all()
+            return connection.execute(self.queries[name], values).all()
 
         with translated(named, _USERS):
             if self.shares_connections and self.joined is not None:
@@ -176,11 +169,11 @@ class Storage:
     def reserve(self, key_id: str, version: uuid.UUID, uses: int, size: int) -> bool:
         """Reserve uses and bytes of a version. Returns False where its state or a limit does not allow it."""
         given = {"version": version, "uses": uses, "bytes": size, "room": uses if uses <= 1 else 16 * uses}
-        return self.write(key_id, self._queries["reserve"], given, again=self._queries["add_uses"])
+        return self.write(key_id, self.queries["reserve"], given, again=self.queries["add_uses"])
 
     def add_bytes(self, key_id: str, version: uuid.UUID, size: int) -> None:
         """Count bytes of a version, whatever its state."""
-        self.write(key_id, self._queries["add_uses"], {"version": version, "uses": 0, "bytes": size})
+        self.write(key_id, self.queries["add_uses"], {"version": version, "uses": 0, "bytes": size})
 
     def append(self, key_id: str, values: Mapping[str, Any]) -> None:
         """Append an entry to the audit log. A rollback of the application's transaction does not take it."""

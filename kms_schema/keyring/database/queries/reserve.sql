@@ -12,7 +12,7 @@ WHERE id = :version AND activated_at IS NOT NULL AND deactivated_at IS NULL AND 
     AND EXISTS (
         SELECT 1 FROM {schema}.key_masters AS master
         WHERE master.id = key_versions.key_id AND master.status = 'active' AND master.key_type IN ('dek', 'hsm')
-            AND (master.expires_at IS NULL OR {seconds_left} > 0)
+            AND (master.expires_at IS NULL OR {seconds_until(master.expires_at)} > 0)
             AND (master.max_usage_count IS NULL OR key_versions.usage_count + CAST(:room AS bigint) <= master.max_usage_count)
             AND (master.algorithm <> 'AES-256-GCM' OR key_versions.usage_count + CAST(:room AS bigint) <= 2147483648)
     )
