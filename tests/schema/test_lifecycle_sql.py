@@ -4,13 +4,16 @@ import re
 from typing import Literal
 
 import pytest
+import sqlalchemy as sa
 
 from kms_schema import sql
 from kms_schema._version import __version__
 from kms_schema.models import Base
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE
-from tools.derived_sql import texts
+from support.engines import Database
+from tools.derived_sql import MARK, texts
 from tools.lifecycle_sql import postgresql_lifecycle, sqlite_lifecycle
+from tools.model_ddl import table_statement
 
 Dialect = Literal["postgresql", "sqlite"]
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
@@ -34,6 +37,30 @@ def test_what_follows_from_the_models_is_written_so() -> None:
     """Until 1.0; from then on no file changes, and `tools/new-revision` writes what the next revision adds."""
     differing = [file.name for file, text in texts() if file.read_text("utf-8") != text]
     assert differing == [], "run tools/refresh"
+
+
+TABLES = [
+    pytest.param(table, dialect, id=f"{dialect}-{table.name}")
+    for table in Base.metadata.sorted_tables
+    for dialect in DIALECTS
+    if table.info.get("only_on", dialect) == dialect
+]
+
+
+def lines_of(statement: str) -> list[str]:
+    return [line.strip().removesuffix(",") for line in statement.removeprefix(MARK).splitlines()]
+
+
+@pytest.mark.parametrize(("table", "dialect"), TABLES)
+def test_a_table_file_equals_the_compiled_model(table: sa.Table, dialect: Dialect) -> None:
+    """But for what revisions added: those name each of these lines."""
+    file = lines_of(newest_files(dialect)[table.name])
+    model = lines_of(table_statement(table, dialect))
+    added = [line for line in model if line not in file]
+    assert file == [line for line in model if line not in added]
+    url = {"postgresql": "postgresql+psycopg://nobody@nowhere/none", "sqlite": "sqlite:///none.db"}[dialect]
+    script = Database(dialect, dialect, url).alembic("upgrade", "004:head", "--sql") if added else ""
+    assert [line for line in added if line not in script] == []
 
 
 def test_the_postgresql_triggers_have_the_lifecycles_of_the_vocabulary() -> None:
