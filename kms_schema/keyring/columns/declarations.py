@@ -101,7 +101,7 @@ class Declarations:
             if state is not None:
                 found.append(state)
                 if _HOLDS not in state and time.monotonic() - began >= LOCK_WAIT_SECONDS:
-                    left = len(columns) - position  # each could be locked as well, by whoever declared them
+                    left = len(columns) - position  # each could be locked as well, by the session that declared them
                     found += [f"{left} more columns were not looked at"] * bool(left)
                     break
         if found:
