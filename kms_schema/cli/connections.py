@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.database_errors import LOCKED, errors_reported, holder_named, words_of_command
+from kms_schema.cli.database_errors import errors_reported, holder_named, words_of_command
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import LOCKED, sqlstate_of
 from kms_schema.database.sources import ENVIRONMENT_VARIABLE, find_source, similar
 from kms_schema.database.url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
 from kms_schema.text.printable import in_a_line

@@ -12,7 +12,7 @@ import click
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.connection_hints import connection_hint
 from kms_schema.database.lock_holders import TABLES, described, limits, rows_of
-from kms_schema.database.messages import driver_message
+from kms_schema.database.messages import LOCKED, NOT_PERMITTED, UNDEFINED_TABLE, driver_message
 from kms_schema.database.url import DatabaseUrl
 from kms_schema.errors import KmsSchemaError
 from kms_schema.text.printable import in_a_line
@@ -20,8 +20,6 @@ from kms_schema.text.printable import in_a_line
 if TYPE_CHECKING:
     import psycopg
 
-LOCKED = "55P03"
-"""SQLSTATE of a wait that was longer than lock_timeout."""
 
 _Answer: TypeAlias = tuple[type[click.ClickException], str]
 ANSWERS: Mapping[str, _Answer] = {
@@ -57,7 +55,7 @@ _BESIDE = (
 _NOT_MIGRATED = "upgrade the database (kms-schema upgrade), or name the schema of the tables with --schema"
 
 _BY_SQLSTATE: Mapping[str, str] = {
-    "55P03": f"another session holds an exclusive lock, for an ALTER TABLE or a REFRESH: {_AGAIN} after it",
+    LOCKED: f"another session holds an exclusive lock, for an ALTER TABLE or a REFRESH: {_AGAIN} after it",
     "57014": f"the statement was cancelled, or statement_timeout expired: {_AGAIN} when the server is less busy",
     "57P01": f"the connection was terminated, or the server is shutting down: {_AGAIN}",
     "57P02": f"the server crashed: {_AGAIN} after its recovery",
@@ -65,7 +63,7 @@ _BY_SQLSTATE: Mapping[str, str] = {
     "25006": "connect to a server that writes: this one is a standby, or default_transaction_read_only is set",
     "25P03": f"the program was suspended: {_AGAIN}",
     "42703": "upgrade the database to the newest revision: kms-schema upgrade",
-    "42P01": _NOT_MIGRATED,
+    UNDEFINED_TABLE: _NOT_MIGRATED,
 }
 _BY_MESSAGE: Mapping[str, str] = {
     "attempt to write a readonly database": _BESIDE,
@@ -82,7 +80,6 @@ _BY_MESSAGE: Mapping[str, str] = {
 }
 
 _CONNECTING = re.compile(r"connection failed|connection to server|connection timeout|resolve|too many connections")
-_NOT_PERMITTED = "42501"
 MEMBERSHIP = "kms-schema roles --apply makes the roles, GRANT adds a member"
 """The advice for a role that lacks a privilege."""
 _ROLES: Mapping[str, str] = {
@@ -129,7 +126,7 @@ def at(shown: str, message: str) -> str:
 
 
 def _hint(message: str, sqlstate: str | None) -> str | None:
-    if sqlstate == _NOT_PERMITTED:
+    if sqlstate == NOT_PERMITTED:
         return _privilege()
     hints = (hint for text, hint in _BY_MESSAGE.items() if text in message)
     hint = _BY_SQLSTATE.get(sqlstate or "") or next(hints, None)

@@ -10,7 +10,7 @@ from kms_schema.cli.options import style_option, where
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
 from kms_schema.database.url import parse_database_url
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED
@@ -68,7 +68,7 @@ def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
         except ValueError as error:
             raise click.UsageError(in_a_line(str(error))) from None
         except Exception as error:
-            if sqlstate_of(error) != "42501":
+            if sqlstate_of(error) != NOT_PERMITTED:
                 raise
             raise CannotConnect(_not_allowed(error, removing=removing)) from None
     if style == "json":

@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session, load_only
 from kms_schema.crypto.errors import OpeningRefusedError, RootKeyError
 from kms_schema.crypto.key_wrapping import KeyWrapping
 from kms_schema.crypto.secret import Secret
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
 from kms_schema.models import HsmConfiguration, KeyVersion
 
-_NOT_ALLOWED = "42501"
 _TRIED = 5
 """Rows that are opened until one opens: a single one that was damaged says nothing about the root key."""
 
@@ -105,5 +104,5 @@ def _if_readable(session: Session, work: Callable[[], object]) -> None:
         with session.begin_nested():
             work()
     except sa.exc.ProgrammingError as error:
-        if sqlstate_of(error) != _NOT_ALLOWED:
+        if sqlstate_of(error) != NOT_PERMITTED:
             raise

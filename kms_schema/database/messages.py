@@ -2,6 +2,13 @@
 
 import sqlite3
 
+NOT_PERMITTED = "42501"
+"""SQLSTATE insufficient_privilege: of a missing privilege, and of row security that would leave rows out."""
+LOCKED = "55P03"
+"""SQLSTATE lock_not_available: of a wait that was longer than lock_timeout."""
+UNDEFINED_TABLE = "42P01"
+"""SQLSTATE undefined_table."""
+
 
 def driver_message(error: BaseException) -> str:
     """Return the message of an error in one line, without its context, which can have values.

@@ -6,14 +6,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, load_only
 
 from kms_schema.crypto import KeyWrapping, RootKeys, Secret
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
 from kms_schema.hsm.errors import HsmError
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.models import HsmConfiguration
 
 MEMBER = "pin"
 """The member of the credentials that is the PIN."""
-_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[RootKeys]) -> None:
@@ -35,7 +34,7 @@ def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[Ro
     try:
         configuration = session.scalars(query).one_or_none()
     except sa.exc.DBAPIError as error:
-        if sqlstate_of(error) != _INSUFFICIENT_PRIVILEGE:
+        if sqlstate_of(error) != NOT_PERMITTED:
             raise
         raise HsmError(
             f"the URI of HSM {name!r} names no source of its PIN, and this login may not read the stored one: add"

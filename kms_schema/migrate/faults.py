@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from kms_schema.database.connection_hints import CONNECTION_HINTS
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import LOCKED, NOT_PERMITTED, sqlstate_of
 from kms_schema.database.url import redact, without_secrets
 from kms_schema.errors import KmsSchemaError
 
@@ -45,9 +45,6 @@ STATEMENT_POOLING = "statement pooling mode"
 DEPENDED_ON = "2BP01"
 """SQLSTATE of an object that others depend on; further lines of PostgreSQL's message name these."""
 
-LOCKED = "55P03"
-"""SQLSTATE of a wait for a lock that was longer than lock_timeout."""
-
 WHEN_IT_HAS_ENDED = (
     "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
     "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
@@ -73,7 +70,7 @@ _REFUSED = {
 _NOT_ALLOWED = {
     LOCKED: WHEN_IT_HAS_ENDED,
     "database is locked": "another process holds the file's lock: run it again when that has ended",
-    "42501": (
+    NOT_PERMITTED: (
         "migrate as the role that owns the schema, or as a member of it, such as after GRANT kms_owner TO kms_migrator;"
         " or grant this role CREATE on the schema and privileges on alembic_version;"
         " to read the revision, a member of kms_auditor is enough"

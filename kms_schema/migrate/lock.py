@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from kms_schema.database.lock_holders import TABLES, UPGRADE, described
 from kms_schema.database.lock_keys import LOCK_KEY
-from kms_schema.database.messages import is_busy, sqlstate_of
+from kms_schema.database.messages import LOCKED, is_busy, sqlstate_of
 from kms_schema.engine import BEGIN_OPTION
-from kms_schema.migrate.faults import LOCKED, WHEN_IT_HAS_ENDED, CannotMigrateError
+from kms_schema.migrate.faults import WHEN_IT_HAS_ENDED, CannotMigrateError
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
 

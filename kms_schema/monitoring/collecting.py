@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.database import lock_holders
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import LOCKED, sqlstate_of
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.parts import keys, rotating, server, trail
 from kms_schema.monitoring.reader import Reader, described, errors
@@ -34,7 +34,6 @@ PARTS: Mapping[Part, Callable[[Reader], Read]] = {
 }
 """The parts, in the order in which they are read."""
 
-_LOCKED = "55P03"
 
 MOST_SECONDS = 8.0
 """After so many seconds the remaining parts fail: Prometheus waits 10 seconds for a scrape."""
@@ -117,7 +116,7 @@ def _result(reader: Reader, part: Part) -> PartResult:
 
 def _lock_holder(reader: Reader, error: Exception) -> str:
     """Return which session has the lock for which a part waited too long, if this role can read that."""
-    if sqlstate_of(error) == _LOCKED:
+    if sqlstate_of(error) == LOCKED:
         with suppress(*errors()), reader.alone():
             holder = reader.cursor().execute(lock_holders.TABLES.encode()).fetchone()
             return f"; another session{lock_holders.described(holder)} has the lock"

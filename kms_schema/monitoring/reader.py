@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.row_security import going_by_policies
-from kms_schema.database.messages import driver_message, sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, driver_message, sqlstate_of
 from kms_schema.errors import KmsSchemaError
 from kms_schema.reading import reader
 from kms_schema.reading.queries import Queries
@@ -41,8 +41,6 @@ _TABLES = (
     "key_versions", "key_view_refreshes", "rotation_policies",
 )  # fmt: skip
 """The tables that the parts read. A part fails if row security would leave out rows of its tables."""
-_FORBIDDEN = "42501"
-"""The SQLSTATE of a missing privilege, and of row security that would leave rows out."""
 _QUERIES = Queries(__file__)
 
 
@@ -114,7 +112,7 @@ def errors() -> tuple[type[Exception], ...]:
 
 def described(error: Exception) -> str:
     """Return the message of an error in one line."""
-    hint = ": run this as a member of kms_auditor" if sqlstate_of(error) == _FORBIDDEN else ""
+    hint = ": run this as a member of kms_auditor" if sqlstate_of(error) == NOT_PERMITTED else ""
     return (driver_message(error) or type(error).__name__) + hint
 
 

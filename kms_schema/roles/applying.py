@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from kms_schema.database.lock_holders import durable
+from kms_schema.database.messages import LOCKED
 from kms_schema.roles.statements import script
 
 ATTEMPTS = 20
@@ -16,7 +17,7 @@ PAUSE_SECONDS = 0.5
 """The pause between two attempts, in which waiting sessions continue."""
 
 # Lock timeout, deadlock, and concurrent changes of the same row of the catalog.
-_AGAIN = frozenset({"55P03", "40P01", "XX000"})
+_AGAIN = frozenset({LOCKED, "40P01", "XX000"})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, UNDEFINED_TABLE, sqlstate_of
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
 from kms_schema.text.identifiers import quoted
 from kms_schema.validator import DatabaseConnection, Report, ValidationError, validate
@@ -109,7 +109,7 @@ def _sealed(connection: DatabaseConnection, schema: str) -> int | None:
     except sqlite3.Error:
         return None
     except Exception as error:
-        if sqlstate_of(error) not in {"42501", "42P01"}:
+        if sqlstate_of(error) not in {NOT_PERMITTED, UNDEFINED_TABLE}:
             raise
         return None
     return int(row[0]) if row else None

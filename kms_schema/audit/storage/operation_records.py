@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.errors import TrailError, missing_table, write_discarded
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
-from kms_schema.database.messages import driver_message, sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, UNDEFINED_TABLE, driver_message, sqlstate_of
 from kms_schema.text.identifiers import quoted
 from kms_schema.vocabulary import RecordedOperation
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import psycopg
 
 TABLE = "key_operation_records"
-_NOT_PERMITTED = "42501"
-"""SQLSTATE insufficient_privilege."""
 _COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos", "unchecked")
 
 
@@ -58,8 +56,8 @@ def record_operation(  # noqa: PLR0913  (each is a column)
                 written = connection.execute(statement.encode(), row).rowcount
     except refusals as error:
         state = sqlstate_of(error)
-        if state == "42P01" or f"no such table: {where}.{TABLE}" in str(error):
+        if state == UNDEFINED_TABLE or f"no such table: {where}.{TABLE}" in str(error):
             raise missing_table(TABLE) from None
-        raise TrailError(driver_message(error), reason="not_permitted" if state == _NOT_PERMITTED else None) from None
+        raise TrailError(driver_message(error), reason="not_permitted" if state == NOT_PERMITTED else None) from None
     if written != 1:
         raise write_discarded(TABLE)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from kms_schema.database.messages import sqlstate_of
+from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
 from kms_schema.keyring.errors import (
     DatabaseUnavailableError,
     KeyExistsError,
@@ -18,7 +18,6 @@ from kms_schema.keyring.errors import (
 from kms_schema.text.storable import fault_of
 
 _ATTEMPTS = 5
-_INSUFFICIENT_PRIVILEGE = "42501"
 _OF_VALUES = "22"
 """The class of SQLSTATE of values that a column cannot have, such as one that is too long."""
 _PREPARED = ("26000", "42P05")
@@ -33,7 +32,7 @@ Result = TypeVar("Result")
 
 def is_refused(error: sa.exc.DBAPIError) -> bool:
     """Return whether the login role lacks a privilege."""
-    return sqlstate_of(error) == _INSUFFICIENT_PRIVILEGE
+    return sqlstate_of(error) == NOT_PERMITTED
 
 
 def is_of_asyncpg(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from kms_schema.database.messages import NOT_PERMITTED
 from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Attributes, Objects, UnreadableError, kind_and_name
 from kms_schema.validator.checks.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
@@ -32,7 +33,6 @@ STALE_AFTER_HOURS = 1
 EVIDENCE, TOMBSTONES = "table key_audit_seals", "table key_audit_tombstones"
 """Expected in revisions with evidence, and in revisions with retention."""
 
-_NOT_PERMITTED = "42501"
 _KEY = re.compile(r"PRIMARY KEY ?\((?P<columns>[^)]*)\)")
 _CHECK = re.compile(r"CHECK \((?P<expression>.*)\)", re.DOTALL)
 _FOREIGN_KEY = re.compile(r"FOREIGN KEY ?\((?P<columns>[^)]*)\) REFERENCES (?P<table>[^ (]+) ?\((?P<referred>[^)]*)\)")
@@ -274,7 +274,7 @@ def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
 
 def _cause(error: UnreadableError) -> tuple[str, str]:
     """Return the code and the reason."""
-    reason = f"{error}: {NEEDS}" if error.sqlstate == _NOT_PERMITTED else str(error)
+    reason = f"{error}: {NEEDS}" if error.sqlstate == NOT_PERMITTED else str(error)
     return "KMS520" if error.is_damage else "KMS901", reason
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from kms_schema.database.messages import LOCKED
 from kms_schema.text.identifiers import quoted
 from kms_schema.validator.catalog.attributes import UnreadableError, ValidationError
 from kms_schema.validator.catalog.postgresql_reader import rolled_back
@@ -24,7 +25,6 @@ LOCK_SECONDS = 1
 LATER_LOCK_MILLISECONDS = 20
 """How long each further statement waits after a lock timeout: the lock may be held for hours."""
 
-LOCK_NOT_AVAILABLE = "55P03"
 
 # READ COMMITTED is required to destroy versions; the settings of the role decide whether it may write.
 _BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -96,7 +96,7 @@ class PostgresqlSession:
         except psycopg.Error as error:
             if self._cursor.connection.broken:
                 raise
-            self._waited_in_vain = self._waited_in_vain or error.sqlstate == LOCK_NOT_AVAILABLE
+            self._waited_in_vain = self._waited_in_vain or error.sqlstate == LOCKED
             return _refusal(error)
         return None
 
