@@ -137,7 +137,7 @@ def test_operators_and_functions_on_a_search_path_are_found(connection: Connecti
         run(connection, f"CREATE SCHEMA IF NOT EXISTS {schema}")
         for statement in MISLEADING:
             run(connection, statement.format(schema=schema))
-    run(connection, f"ALTER DATABASE {name} SET search_path = 'pg_catalog, here'")
+    run(connection, f"ALTER DATABASE {name} SET search_path = pg_catalog, here")
     findings = [each for each in validate(connection).findings if each.code in ("KMS451", "KMS452")]
     assert [(each.code, each.object, each.actual) for each in findings] == [
         ("KMS451", "operators of schema here", "=(character varying,text)"),
@@ -152,7 +152,7 @@ def test_operators_and_functions_on_a_search_path_are_found(connection: Connecti
 
 @on_postgresql
 @pytest.mark.versions("oldest and newest")
-def test_relations_that_are_found_before_ours_are_found(connection: Connection) -> None:
+def test_objects_that_are_found_before_ours_are_found(connection: Connection) -> None:
     name, login = f'"{connection.info.dbname}"', f'"{connection.info.user}"'
     for schema in ("here", "after", "elsewhere", login):
         run(connection, f"CREATE SCHEMA {schema}")
@@ -167,6 +167,14 @@ def test_relations_that_are_found_before_ours_are_found(connection: Connection) 
     found = [each.object for each in validate(connection).findings if each.code == "KMS457"]
     assert "view here.key_versions" in found
     assert not {"view after.key_versions", "view elsewhere.key_versions", "view here.alembic_version"} & set(found)
+    run(connection, "CREATE FUNCTION pg_catalog.refresh_key_views() RETURNS text LANGUAGE sql AS $$SELECT 'mine'$$")
+    for schema in ('"a,b"', '"say ""no"""'):
+        run(connection, f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.key_masters (status text)")
+        run(connection, f"CREATE FUNCTION {schema}.refresh_key_views() RETURNS text LANGUAGE sql AS $$SELECT 'mine'$$")
+        run(connection, f"ALTER DATABASE {name} SET search_path = {schema}, public")
+        found = [each.object for each in validate(connection).findings if each.code == "KMS457"]
+        expected = {f"table {schema}.key_masters", f"function {schema}.refresh_key_views"}
+        assert expected | {"function pg_catalog.refresh_key_views"} <= set(found)
 
 
 @on_postgresql

@@ -18,6 +18,7 @@ Row: TypeAlias = tuple[str, str, bool, str, str | None]
 _CATALOG = "pg_catalog"
 _CODES = {"operator": "KMS451", "function": "KMS452"}
 _PATH = "search_path="
+_NAME = re.compile(r'\s*("(?:[^"]|"")*"|[^",]+)')
 _UNDEFINED = {"42883": "function", "42P01": "view", "42704": "type"}
 """By SQLSTATE: what the validator's statements name without a schema is in pg_catalog."""
 _WITHOUT_SCHEMA = re.compile(r'(function [a-z]|type "(pg_catalog\.)?[^."]+"|relation "(pg_catalog\.)?pg_[^."]+")')
@@ -69,5 +70,5 @@ def _names(settings: Iterable[str]) -> Iterator[str]:
     """Yield the schemas that settings of search_path name, as PostgreSQL stores them."""
     for setting in settings:
         if setting.lower().startswith(_PATH):
-            for name in setting[len(_PATH) :].split(","):
-                yield name.strip().strip('"').replace('""', '"')
+            for name in _NAME.findall(setting, len(_PATH)):
+                yield name[1:-1].replace('""', '"') if name.startswith('"') else name.strip().lower()

@@ -209,10 +209,11 @@ POSTURE = (
         help="remove it from the server's configuration, and reload",
         page="recorded",
     ),
-    rule("KMS457", "a relation of our name is found first", WARNING, MANUAL,
-        "sessions that name no schema read and write it in place of ours: keys that are revoked can look active. "
+    rule("KMS457", "an object of our name is found first", WARNING, MANUAL,
+        "sessions that name no schema use it in place of ours: keys that are revoked can look active, and a function "
+        "runs as the role that calls it. "
         "The commands of kms-schema and key rings name the schema",
-        expected="no relation of that name in pg_catalog, or in a schema before ours on a search_path",
+        expected="no relation or function of that name in pg_catalog, or in a schema before ours on a search_path",
         help="see who created it, then drop or rename it, or put the schema first on the path",
         page="threat-model",
     ),
