@@ -47,7 +47,7 @@ def name_of(what: str, longest: int, *, without: str = "") -> Callable[..., Any]
     return checked
 
 
-named_key = name_of("a key", 64)
+named_key: Callable[..., Any] = name_of("a key", 64)
 key_id_argument: Decorator = click.argument("key_id", callback=named_key)
 """The name of a key."""
 key_id_option: Callable[..., Decorator] = partial(click.option, callback=named_key, metavar="KEY_ID")
