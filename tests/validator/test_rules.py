@@ -33,7 +33,8 @@ def faults() -> Iterator[str]:
     for path in VALIDATOR.rglob("*"):
         if path.suffix in (".py", ".sql") and not path.relative_to(VALIDATOR).as_posix().startswith(READERS):
             produced |= set(NAMED.findall(path.read_text("utf-8")))
-    tested = codes_in(REPOSITORY / "tests", ".py").keys() | OF_OBJECTS.values()
+    tested = {code for folder in ("tests", "support") for code in codes_in(REPOSITORY / folder, ".py")}
+    tested |= {*OF_OBJECTS.values()}
     for code, rule in RULES.items():
         if code not in produced:
             yield f"{code} has no check: produce it in kms_schema/validator, name its attributes, or delete its entry"
