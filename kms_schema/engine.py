@@ -22,6 +22,7 @@ from kms_schema.database.begun_transactions import (
 )
 from kms_schema.database.lock_holders import durable
 from kms_schema.database.messages import is_busy
+from kms_schema.database.pinned_path import IS_DURABLE, is_pinned
 from kms_schema.database.url import parse_database_url
 
 BUSY_TIMEOUT_MS = 30_000
@@ -147,8 +148,9 @@ def committed_durably(engine: sa.Engine) -> sa.Engine:
     """
     if engine.dialect.name != "postgresql":
         return engine
-    own, statement = engine.execution_options(), durable()
-    sa.event.listen(own, "begin", lambda connection: connection.exec_driver_sql(statement))
+    own, statement = engine.execution_options(**{IS_DURABLE: True}), durable()
+    # Where the path is pinned, it is part of that statement.
+    sa.event.listen(own, "begin", lambda begun: is_pinned(begun) or begun.exec_driver_sql(statement))
     return own
 
 

@@ -10,6 +10,15 @@ _IS_PINNED = "kms_search_path_is_pinned"
 PIN: Final = f"SELECT pg_catalog.set_config('search_path', '{SEARCH_PATH}', true)"
 """The statement that sets it until the transaction ends. A pooler gives a connection to others after that."""
 
+IS_DURABLE: Final = "kms_commits_are_durable"
+"""The execution option of engines of `committed_durably`, whose statement is then part of that of the path."""
+_PIN_AND_WAIT = (
+    f"{PIN}, pg_catalog.set_config('synchronous_commit', CASE"
+    " WHEN pg_catalog.current_setting('synchronous_commit')"
+    " OPERATOR(pg_catalog.=) ANY (ARRAY['off', 'local']::pg_catalog.text[]) THEN 'on'"
+    " ELSE pg_catalog.current_setting('synchronous_commit') END, true)"
+)
+
 _FIND_SCHEMA = (
     "SELECT n.nspname FROM pg_catalog.pg_class AS c"
     " JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
@@ -41,4 +50,10 @@ def with_pinned_path(engine: sa.Engine, schema: str | None = None) -> sa.Engine:
 
 
 def _pin_path(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(PIN)
+    is_durable = connection.get_execution_options().get(IS_DURABLE)
+    connection.exec_driver_sql(_PIN_AND_WAIT if is_durable else PIN)
+
+
+def is_pinned(connection: sa.Connection) -> bool:
+    """Return whether a connection is one of an engine of `with_pinned_path`. Raises nothing."""
+    return bool(connection.get_execution_options().get(_IS_PINNED))
