@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from kms_schema.audit.formats.keys import write_signing_key
 from kms_schema.crypto import KeyWrapping, RootKeys, WrappingKeyError, rewrap
 from kms_schema.crypto.destroying import DependentsError, destroy
-from kms_schema.keyring import KeyRevokedError
+from kms_schema.keyring import DatabaseUnavailableError, KeyRevokedError
 from kms_schema.roots.checking import check_roots
 from kms_schema.rotations import open_queue
 from support.engines import Database
 from support.programs.commands import kms_schema
+from support.rows.smallest import unique
 from tests.audit.trails import KEY
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, ROOT
@@ -66,8 +67,12 @@ def test_no_command_uses_them(orders: str, misled: Database, root_file: Path, tm
 
 @pytest.mark.usefixtures("misled")
 def test_no_ring_uses_them_and_a_revoked_key_stays_revoked(
-    orders: str, kek: str, make_ring: MakeRing, roots: RootKeys, sql_engine: sa.Engine
+    kek: str, make_ring: MakeRing, roots: RootKeys, sql_engine: sa.Engine
 ) -> None:
+    try:
+        make_ring().create(orders := unique("orders"), under=kek)
+    except DatabaseUnavailableError as error:
+        pytest.fail(str(error))
     blob = make_ring().key(orders).encrypt(DATA, aad=AAD)
     ring = make_ring()
     assert ring.key(orders).decrypt(blob, aad=AAD) == DATA
