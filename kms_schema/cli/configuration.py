@@ -113,7 +113,7 @@ def defaults_of(
         defaults_of(command, ["audit", "seal"], lambda: [program.list_commands(context), audit.list_commands(context)])
     """
     try:
-        table = read_project()
+        table = read_project(if_named=True)
     except DatabaseUrlError as error:
         raise click.UsageError(in_a_line(str(error))) from None
     if not table:

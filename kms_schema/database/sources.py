@@ -95,12 +95,12 @@ def _url_of_alembic_ini(ini: Path) -> str | None:
         raise DatabaseUrlError(f"cannot read sqlalchemy.url of {ini}: {type(error).__name__}") from None
 
 
-def read_project() -> Mapping[str, Any]:
+def read_project(*, if_named: bool = False) -> Mapping[str, Any]:
     """Return `[tool.kms-schema]` of pyproject.toml in the current folder; empty if there is no such file or table.
 
     Raises `DatabaseUrlError` for a file that cannot be read, for a similar name of the table, and for an unknown name
     in it: another database would be used than the file names. Tables in it are those of commands, which the program
-    checks. No value is shown.
+    checks. No value is shown. With `if_named`, a file without such a name is not parsed, and may be no valid TOML.
 
     ```python
     schema = read_project().get("schema", "public")
@@ -112,7 +112,7 @@ def read_project() -> Mapping[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise DatabaseUrlError(f"cannot read {PROJECT}: {type(error).__name__}") from None
-    if not _MAY_HAVE_TABLE.search(text):  # most files: nothing to parse
+    if if_named and not _MAY_HAVE_TABLE.search(text):  # most files: nothing to parse
         return {}
     import tomllib  # noqa: PLC0415  (3 ms)
 
