@@ -74,13 +74,11 @@ class Reader(QueryReader):
 
     def _keys(self) -> Iterator[Any]:
         order = {"order": self._order("m", "key_id")}
-        if self.on_sqlite:
-            with closing(self.execute("keys", order)) as cursor:
-                yield from cursor
-            return
+        return self.stream("keys", order) if self.on_sqlite else self._fetched(self.text("keys", **order))
+
+    def _fetched(self, query: str) -> Iterator[Any]:
         with closing(self.cursor()) as cursor:
             # Otherwise the planner takes it that a tenth of the rows is read.
-            query = self.text("keys", **order)
             cursor.execute(f"SET LOCAL cursor_tuple_fraction = 1; DECLARE kms_inventory CURSOR FOR {query}")
             while rows := cursor.execute(f"FETCH {BATCH} FROM kms_inventory").fetchall():
                 yield from rows

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -69,9 +70,8 @@ def write_inventory(  # noqa: PLR0913  (keyword-only, but for what is written wh
         raise ValueError(f"the form of an inventory is one of {', '.join(FORMS)}, not {form!r}")
     trail = open_trail(connection, schema)
     output = Output(file)
-    with trail.reading() as snapshot:
+    with trail.reading() as snapshot, closing(Reader(connection, schema, names=names)) as reader:
         head = _head(snapshot, names=names, record=record)
-        reader = Reader(connection, schema, names=names)
         reader.require_every_row()
         inventory = Inventory(head, reader, reader.hsms(), reader.roots(), Chains(reader.wrappers()))
         if form == "json":

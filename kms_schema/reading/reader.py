@@ -38,7 +38,7 @@ class Reader:
         self.on_sqlite: bool = isinstance(connection, sqlite3.Connection)
         self.engine: str = "sqlite" if self.on_sqlite else "postgresql"
         self._queries, self._prepare = queries, prepare
-        self._streamed: Iterator[tuple[Any, ...]] = iter(())
+        self._streams: list[Generator[tuple[Any, ...], None, None]] = []
 
     def rows(self, query: str, words: Mapping[str, str | int] = {}, /, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows of the query of this name, as tuples.
@@ -68,20 +68,28 @@ class Reader:
         """Return the rows of a query as objects, such as `NamedTuple`, which take the columns in their order."""
         return [kind(*row) for row in self.rows(query, **values)]
 
-    def stream(self, query: str, /, **values: object) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query as they are read, for those whose rows can be many; read them to the end."""
+    def stream(self, query: str, words: Mapping[str, str | int] = {}, /, **values: object) -> Iterator[tuple[Any, ...]]:
+        """Return the rows of a query as they are read, for those whose rows can be many. `close` ends it."""
+        self._streams.append(self._rows_one_by_one(query, words, **values))
+        return self._streams[-1]
+
+    def close(self) -> None:
+        """End the streams whose rows were not all read: PostgreSQL takes no other statement before, SQLite none after.
+
+        An error keeps them alive as long as its traceback, which can be longer than the connection.
+        """
+        for each in self._streams:
+            each.close()
+
+    def _rows_one_by_one(
+        self, query: str, words: Mapping[str, str | int], /, **values: object
+    ) -> Generator[tuple[Any, ...], None, None]:
         if self.on_sqlite:
-            with closing(self.execute(query, **values)) as cursor:
+            with closing(self.execute(query, words, **values)) as cursor:
                 yield from cursor
             return
         with closing(self.cursor()) as cursor:
-            self._streamed = cursor.stream(self.text(query).encode(), values)
-            yield from self._streamed
-
-    def end_stream(self) -> None:
-        """End a query whose rows were not all read: PostgreSQL takes no other statement before."""
-        if isinstance(self._streamed, Generator):
-            self._streamed.close()
+            yield from cursor.stream(self.text(query, **words).encode(), values)
 
     def execute(self, query: str, words: Mapping[str, str | int] = {}, /, **values: object) -> Any:
         """Run a query, and return the cursor of the driver; its rows are tuples."""

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -87,8 +87,9 @@ def quote(reading: Reading, claims: Iterable[Claim], attachments: Attachments) -
     if chosen:
         every = " OR ".join(selection.condition for selection in chosen.values())
         prover = None if reading.seal is None else Prover(reading.snapshot, reading.seal)
-        for batch in reading.snapshot.stream(reading.scope.render("selected", condition=every)):
-            _add(batch, chosen, quoted, prover, attachments)
+        with closing(reading.snapshot.stream(reading.scope.render("selected", condition=every))) as batches:
+            for batch in batches:
+                _add(batch, chosen, quoted, prover, attachments)
     for name, (file, sha256) in attachments.close().items():
         quoted[name].attachment, quoted[name].sha256 = file, sha256
     return quoted

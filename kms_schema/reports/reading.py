@@ -1,6 +1,7 @@
 """The reading of a report: the queries of one snapshot, each of them once."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -103,12 +104,13 @@ class Reading:
             if month.start >= self.scope.now:
                 break
             query = replace(self.scope, period=month).render("summary")
-            for row in chain.from_iterable(self.snapshot.stream(query)):
-                group = {"month": month.name, **dict(zip(_SUMMARY, map(plain, row), strict=True))}
-                if len(found) < GROUPS:
-                    found.append(group)
-                else:
-                    _add(rest.setdefault((month.name, group["security_level"]), {**group, **_REST}), group)
+            with closing(self.snapshot.stream(query)) as batches:
+                for row in chain.from_iterable(batches):
+                    group = {"month": month.name, **dict(zip(_SUMMARY, map(plain, row), strict=True))}
+                    if len(found) < GROUPS:
+                        found.append(group)
+                    else:
+                        _add(rest.setdefault((month.name, group["security_level"]), {**group, **_REST}), group)
         return [*found, *rest.values()]
 
     @cached_property

@@ -1,14 +1,17 @@
 """One snapshot, a serial number that follows the content, and the entry in the audit log."""
 
+import errno
+import gc
 import hashlib
 import io
 import json
 import sqlite3
+import sys
 from contextlib import closing, suppress
 
 import pytest
 
-from kms_schema.inventory import write_inventory
+from kms_schema.inventory import Form, write_inventory
 from support.engines import Database
 from support.rows import smallest
 from support.rows.smallest import insert
@@ -61,3 +64,29 @@ def test_the_entry_has_the_hash_and_the_checkpoint(database: Database) -> None:
 def test_another_form_is_refused(database: Database) -> None:
     with closing(database.connect()) as connection, pytest.raises(ValueError, match=r"one of cyclonedx-1\.6"):
         write_inventory(connection, io.BytesIO(), "pdf")  # type: ignore[arg-type]
+
+
+class Full(io.BytesIO):
+    """A file on a disk that is full when the first key comes."""
+
+    def write(self, data: object, /) -> int:
+        if b"first" in data:  # type: ignore[operator]
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["cyclonedx-1.6", "json", "csv"])
+def test_a_full_disk_leaves_no_query_for_a_closed_connection(
+    database: Database, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error keeps what was reading the keys; Python would print a traceback when that ends without a connection."""
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda each: ignored.append(each.exc_value))
+    with closing(database.connect()) as connection:
+        for name in ("first", "second"):
+            insert(connection, "key_masters", **smallest.key_master(key_id=name))
+        with pytest.raises(OSError, match="No space left") as caught:
+            write_inventory(connection, Full(), form)
+    del caught
+    gc.collect()
+    assert ignored == []

@@ -1,5 +1,6 @@
 """`kms-schema report`: its files, its entry, and its exit status."""
 
+import gc
 import json
 import shutil
 import subprocess
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from kms_schema.audit.standalone import check_audit
+from kms_schema.reports import quoting
 from support.engines import Database, Engines
 from support.programs.commands import Said, kms_schema
 from support.statements import execute
-from tests.reports.populated import TRUST, period, populate
+from tests.reports.populated import TRUST, period, populate, write
 
 pytestmark = pytest.mark.versions("newest")
 
@@ -184,3 +186,16 @@ def test_wrong_usage_and_a_database_without_the_schema(engines: Engines, engine_
     engines[engine_name].drop(database)
     assert list(tmp_path.iterdir()) == []
     assert kms_schema("report", "--period", "2026", url=database.url).status == 2
+
+
+def test_an_error_of_a_file_leaves_no_query_for_a_closed_connection(
+    populated: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda each: ignored.append(each.exc_value))
+    monkeypatch.setattr(quoting, "_add", lambda *_: 1 // 0)
+    with closing(populated.connect()) as connection, pytest.raises(ZeroDivisionError) as caught:
+        write(connection, tmp_path)
+    del caught
+    gc.collect()
+    assert ignored == []

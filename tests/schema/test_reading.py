@@ -95,3 +95,13 @@ def test_hours_on_sqlite_are_exact_to_the_microsecond(tmp_path: Path) -> None:
             assert reader.rows("later", at=TIME, hours=hours) == [
                 ((TIME + dt.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),)
             ]
+
+
+def test_closing_ends_the_streams(tmp_path: Path) -> None:
+    found = queries(tmp_path, several="SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3")
+    with closing(sqlite3.connect(":memory:")) as connection:
+        reader = Reader(connection, "main", found)
+        streams = [reader.stream("several") for _ in range(2)]
+        assert [next(each) for each in streams] == [(1,), (1,)]
+        reader.close()
+        assert [list(each) for each in streams] == [[], []]

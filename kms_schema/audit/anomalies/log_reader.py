@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.anomalies import known_entries, rules
@@ -64,7 +64,8 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[Reader]:
         try:
             if not cursor.execute("SELECT 1 FROM main.sqlite_master WHERE name = ?", (_LOG,)).fetchall():
                 raise missing_table(_LOG)
-            yield Reader(connection, "main", QUERIES)
+            with closing(Reader(connection, "main", QUERIES)) as reader:
+                yield reader
         finally:
             if begins and connection.in_transaction:
                 cursor.execute("ROLLBACK")
@@ -99,11 +100,8 @@ def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> I
                     "row-level security shows this role a part of the audit log, and anomalies would be missed:"
                     " run this as a member of kms_auditor"
                 )
-            reader = Reader(connection, schema, QUERIES, prepare=False)
-            try:
+            with closing(Reader(connection, schema, QUERIES, prepare=False)) as reader:
                 yield reader
-            finally:
-                reader.end_stream()
         finally:
             if not connection.closed:
                 cursor.execute(b"ROLLBACK TO SAVEPOINT kms_anomalies; RELEASE SAVEPOINT kms_anomalies", prepare=False)

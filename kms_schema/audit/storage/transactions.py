@@ -4,7 +4,7 @@ A transaction has each part of the trail as an attribute: `snapshot.seals.last()
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -39,8 +39,11 @@ class Snapshot(ABC):
         """Return the names of the columns and the rows of a query that reads other tables in the same snapshot."""
 
     @abstractmethod
-    def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows of such a query in batches, of which one is in memory; other queries may run in between."""
+    def stream(self, query: str) -> Generator[list[tuple[Any, ...]], None, None]:
+        """Yield the rows of such a query in batches, of which one is in memory; other queries may run in between.
+
+        Close it in the transaction: an error would keep it as long as its traceback, and SQLite ends no query later.
+        """
 
     def unreachable_rows(self) -> Iterator[str]:
         """Yield a sentence about each table that has rows which no read of the trail finds, and how many.

@@ -1,7 +1,7 @@
 """The transactions on a trail in PostgreSQL: their settings, and how they end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,7 +83,7 @@ class PostgresqlTransaction(Transaction):
         rows = self.session.rows(query)
         return [column.name for column in self.session.cursor.description or ()], rows
 
-    def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+    def stream(self, query: str) -> Generator[list[tuple[Any, ...]], None, None]:
         """Yield batches of a cursor of the server; one at a time is open."""
         self.session.cursor.execute(f"DECLARE streamed NO SCROLL CURSOR FOR {query}".encode())
         while rows := self.session.rows(f"FETCH {_BATCH} FROM streamed"):

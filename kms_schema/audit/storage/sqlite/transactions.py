@@ -1,7 +1,7 @@
 """The transactions on a trail in SQLite."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ class SqliteTransaction(Transaction):
         rows = self.session.rows(query)
         return [column[0] for column in self.session.cursor.description], rows
 
-    def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+    def stream(self, query: str) -> Generator[list[tuple[Any, ...]], None, None]:
         with closing(self.session.cursor.connection.cursor()) as cursor:
             cursor.row_factory = None
             cursor.execute(query)
