@@ -13,7 +13,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInUseError, KeyRing, UnknownKeyError
-from kms_schema.keyring.columns import column_search, declarations
+from kms_schema.keyring.columns import declarations
+from kms_schema.keyring.columns.column_search import LockWaits
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.listing import stored_columns
 from kms_schema.roles.definition import Role
@@ -218,9 +219,6 @@ def test_locked_columns_are_waited_for_once(
 ) -> None:  # fmt: skip
     """Whoever declares columns can lock as many tables."""
     monkeypatch.setattr(declarations, "LOCK_WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(
-        column_search, "_SHOW_ALL_ROWS", sa.text("SELECT pg_catalog.set_config('lock_timeout', '200', true)")
-    )
     with sql_engine.begin() as connection:
         connection.execute(table.insert().values(id=1, iban="x"))
     schemas = [unique("other") for _ in range(3)]
@@ -231,9 +229,24 @@ def test_locked_columns_are_waited_for_once(
         execute(locking, "BEGIN")
         for schema in ("public", *schemas):
             execute(locking, f'LOCK TABLE "{schema}".{table.name}')
-        with pytest.raises(KeyInUseError, match="3 more columns were not looked at"):
+        with pytest.raises(KeyInUseError, match="no look at 3 more columns"):
             ring.revoke(orders, reason="leaked")
         execute(locking, "ROLLBACK")
         for schema in schemas:
             execute(locking, f'DROP SCHEMA "{schema}" CASCADE')
     ring.revoke(orders, reason="leaked", now=True)
+
+
+@pytest.mark.only_on("postgresql")
+def test_waits_for_locks_add_up(sql_engine: sa.Engine) -> None:
+    """A lock that is released before its wait is over is followed by another one, of a table or of a partition."""
+    waits = LockWaits(0.7)
+    with sql_engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL statement_timeout = '7s'"))
+        for _ in range(2):
+            assert not waits.are_over
+            waits.bound(connection, lambda: connection.execute(sa.text("SELECT pg_sleep(0.31)")))
+            assert connection.execute(sa.text("SHOW statement_timeout")).scalar_one() == "7s"
+        assert waits.are_over
+        with pytest.raises(sa.exc.OperationalError, match="timeout"):
+            waits.bound(connection, lambda: connection.execute(sa.text("SELECT pg_sleep(5)")))

@@ -4,12 +4,13 @@ Applications declare these columns, so a column is not trusted. A view would run
 searches. Row security, or a table of the same name in another schema, would hide rows.
 """
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.keyring.columns.host_columns import RANGES, ColumnName, RawType, prefix_range
 from kms_schema.keyring.errors import ColumnError
 from kms_schema.keyring.formats.prefix import Form
@@ -17,11 +18,17 @@ from kms_schema.text.identifiers import quoted
 
 _SHOW_ALL_ROWS = sa.text(
     "SELECT pg_catalog.set_config('row_security', 'off', true),"
-    " pg_catalog.set_config('constraint_exclusion', 'off', true),"
-    f" pg_catalog.set_config('lock_timeout', '{LOCK_WAIT_SECONDS * 1000:.0f}', true)"
+    " pg_catalog.set_config('constraint_exclusion', 'off', true)"
 )
-"""Rows that a policy would hide are an error of the query then, and the planner evaluates no CHECK. The login
-that declares a table could hold its lock for ever."""
+"""Rows that a policy would hide are an error of the query then, and the planner evaluates no CHECK."""
+
+_STATEMENT_TIMEOUT = sa.text("SELECT pg_catalog.current_setting('statement_timeout')")
+_WAIT_AT_MOST = sa.text(
+    "SELECT pg_catalog.set_config('lock_timeout', :each, true), pg_catalog.set_config('statement_timeout', :all, true)"
+)
+
+_LEAST_WAIT = 0.1
+"""Seconds that are left, with which a look does not go on."""
 
 _NAMESAKES = sa.text("""
     SELECT n.nspname FROM pg_catalog.pg_class AS declared
@@ -80,6 +87,36 @@ _KINDS = {
 }
 
 
+class LockWaits:
+    """The waits for the locks of several tables on PostgreSQL, which together last no longer than one may.
+
+    Whoever declares columns can lock as many tables and partitions, for ever, or each until the wait is nearly over.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Wait no longer than `seconds` for all locks."""
+        self._left = seconds
+
+    @property
+    def are_over(self) -> bool:
+        """True if no time is left for another table."""
+        return self._left < _LEAST_WAIT
+
+    def bound(self, connection: sa.Connection, lock: Callable[[], object]) -> None:
+        """Call `lock`, whose one statement only locks tables. Raises the driver's error where that takes too long."""
+        configured = connection.execute(_STATEMENT_TIMEOUT).scalar_one()
+        began = time.monotonic()
+        milliseconds = max(1, round(self._left * 1000))
+        connection.execute(_WAIT_AT_MOST, {"each": str(milliseconds), "all": str(milliseconds + 100)})
+        limited = time.monotonic()
+        try:
+            lock()
+        finally:
+            # A statement that waits for nothing takes as long as the one before: that is the network.
+            self._left -= max(0.0, (time.monotonic() - limited) - (limited - began))
+        connection.execute(_WAIT_AT_MOST, {"each": str(milliseconds), "all": configured})
+
+
 def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> list[ColumnName]:
     """Return columns, with those of the same names of table, column and owner in all schemas on PostgreSQL.
 
@@ -108,10 +145,12 @@ def count_ciphertexts_in(connection: sa.Connection, name: ColumnName, tag: int) 
     return connection.execute(query).scalar_one()
 
 
-def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) -> bool:
+def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int], waits: LockWaits) -> bool:
     """Return whether a column holds a message or stream of one of these versions. Raises as the count does."""
     _prepare(connection, name)
     column = _column(name)
+    if connection.dialect.name == "postgresql":
+        waits.bound(connection, partial(connection.execute, sa.select(column).limit(0)))
     parts = (tags[begin : begin + RANGES] for begin in range(0, len(tags), RANGES))
     return any(_is_any(connection, _holds(column, part)) for part in parts)
 

@@ -5,14 +5,13 @@ Before it encrypts for a caller, who may put the ciphertext anywhere, it adds `E
 
 import json
 import shlex
-import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.database.messages import driver_message
-from kms_schema.keyring.columns.column_search import holds_any, missing_access, with_namesakes
+from kms_schema.keyring.columns.column_search import LockWaits, holds_any, missing_access, with_namesakes
 from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
 from kms_schema.keyring.database.storage import Storage
@@ -24,6 +23,7 @@ from kms_schema.keyring.errors import (
     UnknownKeyError,
 )
 from kms_schema.models import KeyMaster
+from kms_schema.text.printable import counted
 
 _HOLDS = "still holds ciphertexts of it"
 
@@ -94,16 +94,13 @@ class Declarations:
         declared = self.declared(key_id)
         with self._storage.shared_transaction(key_id) as connection:
             columns = with_namesakes(connection, declared)
-        found = []
-        for position, name in enumerate(columns, 1):
-            began = time.monotonic()
-            state = self._state(key_id, name, tags)
-            if state is not None:
+        found, waits = [], LockWaits(LOCK_WAIT_SECONDS)
+        for position, name in enumerate(columns):
+            if waits.are_over:
+                found.append(f"no look at {counted(len(columns) - position, 'more column')}")
+                break
+            if (state := self._state(key_id, name, tags, waits)) is not None:
                 found.append(state)
-                if _HOLDS not in state and time.monotonic() - began >= LOCK_WAIT_SECONDS:
-                    left = len(columns) - position  # each could be locked as well, by the session that declared them
-                    found += [f"{left} more columns were not looked at"] * bool(left)
-                    break
         if found:
             sentences = [f"key {key_id!r} is not {what}: {'; '.join(found)}"]
             if any(_HOLDS in each for each in found):
@@ -111,11 +108,11 @@ class Declarations:
                 sentences.append(f"Re-encrypt these columns with another key: {command}")
             raise KeyInUseError(". ".join([*sentences, *([otherwise] if otherwise else [])]), key_id=key_id)
 
-    def _state(self, key_id: str, name: ColumnName, tags: Sequence[int]) -> str | None:
+    def _state(self, key_id: str, name: ColumnName, tags: Sequence[int], waits: LockWaits) -> str | None:
         """Return that a column holds ciphertexts of versions, or why that is not known; None if it holds none."""
         try:
             with self._storage.transaction(key_id, "a role that may read the column") as connection:
-                return f"column {name} {_HOLDS}" if holds_any(connection, name, tags) else None
+                return f"column {name} {_HOLDS}" if holds_any(connection, name, tags, waits) else None
         except KeyNotPermittedError:
             with self._storage.shared_transaction(key_id) as connection:
                 access = missing_access(connection, name)

@@ -8,12 +8,18 @@ counted under a lock that blocks inserts until the version is destroyed.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.database.messages import driver_message
-from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
+from kms_schema.keyring.columns.column_search import (
+    LockWaits,
+    count_ciphertexts_in,
+    refuse_other_values,
+    with_namesakes,
+)
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import ColumnError, KeyInUseError
 from kms_schema.keyring.use.states import ENCRYPTING
@@ -25,7 +31,7 @@ from kms_schema.text.printable import counted
 LEAST = dt.timedelta(hours=24)
 """The least time between the end of a version and its destruction."""
 
-_WAIT_BRIEFLY = sa.text("SELECT pg_catalog.set_config('lock_timeout', '2s', true)")
+_LOCK_WAIT_SECONDS = 2.0
 """A session that waits for the lock keeps all who write to the table waiting behind it."""
 
 
@@ -34,8 +40,8 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
 
     The columns are those that are stored with the key and `also`, and those of the same names in other schemas. On
     PostgreSQL their tables stay locked in SHARE mode until the transaction ends, which needs UPDATE on them; the locks
-    are waited for two seconds. On SQLite the transaction has to have the write lock. Raises `ColumnError` (`host`) for
-    a column that cannot be counted.
+    are waited for two seconds, all together. On SQLite the transaction has to have the write lock. Raises
+    `ColumnError` (`host`) for a column that cannot be counted.
     """
     query = sa.select(KeyVersion.ciphertext_tag, KeyMaster.encrypted_columns, KeyMaster.key_id)
     tag, stored, key_id = session.execute(query.join(KeyVersion.key).where(KeyVersion.id == version)).one()
@@ -45,14 +51,14 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
     columns = with_namesakes(connection, (*declared, *also))
     if not columns:
         return None
-    count = 0
+    count, waits = 0, LockWaits(_LOCK_WAIT_SECONDS)
     for name in columns:
         try:
             with connection.begin_nested():
                 if connection.dialect.name == "postgresql" and name.schema is not None:
                     table = f"{quoted(name.schema)}.{quoted(name.table)}"
-                    connection.execute(_WAIT_BRIEFLY)
-                    connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE MODE".replace("%", "%%"))
+                    statement = f"LOCK TABLE {table} IN SHARE MODE".replace("%", "%%")
+                    waits.bound(connection, partial(connection.exec_driver_sql, statement))
                 count += count_ciphertexts_in(connection, name, tag)
                 if name in also:
                     refuse_other_values(connection, name)
