@@ -90,7 +90,8 @@ _KINDS = {
 class LockWaits:
     """The waits for the locks of several tables on PostgreSQL, which together last no longer than one may.
 
-    Whoever declares columns can lock as many tables and partitions, for ever, or each until the wait is nearly over.
+    A login that declares columns can lock as many tables and partitions: for ever, or each until its wait is nearly
+    over.
     """
 
     def __init__(self, seconds: float) -> None:
