@@ -89,3 +89,13 @@ def test_a_view_of_the_host_that_reads_what_a_fix_replaces_is_said(database: Dat
             if finding.object in READ:
                 run(connection, finding.remediation or "")
         assert READ.keys().isdisjoint(each.object for each in validate(connection).findings)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_renamed_column_that_differs_is_not_dropped(database: Database) -> None:
+    """It looks like one of the host's, and the fix of a trigger on the missing one would follow."""
+    with closing(database.connect()) as connection:
+        run(connection, "CREATE SCHEMA elsewhere; ALTER FUNCTION kms_uuidv7() SET SCHEMA elsewhere")
+        run(connection, "ALTER TABLE hsm_configurations RENAME COLUMN id TO renamed")
+        fixes = {each.object: each.remediation or "" for each in validate(connection).findings}
+        assert fixes["column hsm_configurations.renamed"].startswith("-- manual action: ")

@@ -117,8 +117,10 @@ class Remediator:
 
     def _drop_alone(self, key: str) -> str | None:
         """Drop an unexpected object; expected ones that need it are dropped before, and created again as expected."""
-        drop = self._drop(key)
         between = [other for other in dependents_of(key, self._actual) if other in self._expected]
+        needed = {each for other in between for each in self._expected[other].get("needs", ())}
+        missing = needed - self._actual.keys() - {*between}  # one may have been renamed to this, which has the data
+        drop = None if missing else self._drop(key)
         creates = [self._create_whole(other) for other in made_in_order(between, self._expected)]
         if drop is None or None in creates:
             return drop
