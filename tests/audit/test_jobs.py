@@ -1,11 +1,13 @@
 """Several processes find what one finds, all in one state, and none of them is left behind."""
 
 import os
+import pickle
 import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +18,7 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.postgresql.transactions import PostgresqlSnapshot
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import ExportedSnapshot
-from kms_schema.audit.verification import ranges
+from kms_schema.audit.verification import ranges, worker_pool
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.audit.verification.worker_pool import Worker, WorkerPool, open_snapshot
@@ -236,3 +238,15 @@ def test_a_trail_is_open_in_one_process_unless_more_are_asked_for(sealed: Connec
     with open_snapshot(open_trail(sealed)) as (snapshot, workers):
         assert snapshot.seals.last() is not None
         assert workers is None
+
+
+def test_a_worker_ends_with_half_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_pool, "_SECONDS_TO_END", 15)
+    worker = Worker()
+    try:
+        worker._orders.write(pickle.dumps(("open", "x" * 100))[:50])
+        with suppress(subprocess.TimeoutExpired):
+            worker.hang_up()
+        assert worker.exit_status == 1
+    finally:
+        worker.kill()

@@ -55,3 +55,20 @@ def test_a_scrape_after_a_long_time_waits_for_a_new_count(database: Database) ->
     assert "seconds old" in (counts.latest().error or "")
     counts._due = 0.0
     assert counts.latest().samples
+
+
+def test_a_count_that_has_no_thread_begins_with_the_next_scrape(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    counts = AnomalyCounts(database.url, "public", {}, patience=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        try:
+            said = counts.latest().error
+        except RuntimeError as error:
+            said = str(error)
+        assert "not at its end" in (said or "")
+    assert counts.latest().samples

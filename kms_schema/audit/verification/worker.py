@@ -48,7 +48,7 @@ def _listen(orders: "queue.SimpleQueue[tuple[str, Any]]") -> None:
     try:
         while True:
             orders.put(pickle.load(sys.stdin.buffer))  # noqa: S301  (the process that started this one wrote it)
-    except EOFError:
+    finally:  # also in the middle of an order
         os._exit(1)
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import click
 
@@ -36,8 +37,10 @@ class AnomalyCounts:
         """Return the last count, and begin another if it is time for one."""
         with self._lock:
             if self._thread is None and time.monotonic() >= self._due:
-                self._thread = threading.Thread(target=self._count, name="anomalies", daemon=True)
-                self._thread.start()
+                begun = threading.Thread(target=self._count, name="anomalies", daemon=True)
+                with suppress(RuntimeError):  # without a thread now, the next scrape begins it
+                    begun.start()
+                    self._thread = begun
             thread = self._thread
         if thread is not None and not self._is_fresh():  # the first one, or the first after a long time without scrapes
             thread.join(self._patience)

@@ -9,7 +9,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any, Protocol
 
 import psycopg
@@ -133,11 +133,13 @@ class InThread:
             return
         with self._lock:
             if self._running is None and not self._is_ended:
-                stop = Stop()
-                thread = threading.Thread(target=self._run, args=(self._work, stop), name=self._name, daemon=True)
-                self._running = thread, stop
-                with suppress(RuntimeError):  # no more threads: then there are no notices
+                # Without a socket or a thread now, the next use begins it.
+                with suppress(OSError, RuntimeError), ExitStack() as opened:
+                    stop = opened.enter_context(closing(Stop()))
+                    thread = threading.Thread(target=self._run, args=(self._work, stop), name=self._name, daemon=True)
                     thread.start()
+                    self._running = thread, stop
+                    opened.pop_all()
 
     @staticmethod
     def _run(work: Callable[[Stop], None], stop: Stop) -> None:
