@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
+from kms_schema.validator import ValidationError
 from support.engines import Database
 from support.reports import posture
 from support.rows.smallest import insert, key_master
@@ -90,6 +91,19 @@ def test_what_no_sql_writes_is_found(database: Database) -> None:
         found = [about for code, about in posture(report) if code == "KMS453"]
     assert "rule key_rotations._RETURN" in [each.object for each in report.findings]
     assert sorted(found) == sorted(CHANGES)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_renamed_number_of_the_log_is_a_finding(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        connection.execute("ALTER TABLE key_audit_logs RENAME COLUMN sequence TO renamed")
+        connection.execute("ALTER SEQUENCE key_audit_logs_sequence_seq CACHE 7")
+        try:
+            found = [each.object for each in validate(connection).findings]
+        except ValidationError as error:
+            pytest.fail(str(error))
+        assert {"column key_audit_logs.sequence", "sequence key_audit_logs_sequence_seq"} <= set(found)
 
 
 @pytest.mark.only_on("postgresql")

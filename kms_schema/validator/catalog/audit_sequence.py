@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 CODE = "sequence"
 """The code of the row of `posture_objects.sql` with the sequence, the query of the last numbers, and the log."""
+_UNDEFINED_COLUMN = "42703"
 FARTHEST = 2**40
 """How far above the last number a sequence can continue: rollbacks do not draw that many. The trigger has it, too."""
 
@@ -29,10 +30,17 @@ def with_sequence(cursor: "psycopg.Cursor[tuple[Any, ...]]", rows: Iterable[Obse
         if not readable:
             continue
         _, sequence, numbers, log = row
-        cursor.execute(
-            f"SELECT last_value::numeric + is_called::integer, (SELECT max(n) FROM ({numbers}) AS numbers (n))"
-            f" FROM {sequence}".encode()
-        )
+        cursor.execute("SAVEPOINT numbers")
+        try:
+            cursor.execute(
+                f"SELECT last_value::numeric + is_called::integer, (SELECT max(n) FROM ({numbers}) AS numbers (n))"
+                f" FROM {sequence}".encode()
+            )
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _UNDEFINED_COLUMN:  # it was renamed, which is a finding of its own
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT numbers")
+            continue
         following, last = (int(each or 0) for each in cursor.fetchall()[0])
         if not last < following <= last + FARTHEST:
             observed = "no number is left" if following >= 2**63 else f"continues with {following}"
