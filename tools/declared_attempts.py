@@ -71,7 +71,9 @@ RANGES = (
 )
 """Texts of ranges, and how far the least value is above the number of the text."""
 
-FILLED = {("key_audit_logs", "retention_period_days"), ("rotation_policies", "timezone")}
+FILLED = {
+    ("key_audit_logs", "retention_period_days"), ("key_audit_seals", "origin"), ("rotation_policies", "timezone"),
+}  # fmt: skip
 """Columns of which a trigger accepts few values."""
 RANGES_FIRST = {"key_audit_retention_policies"}
 """Tables whose guard trigger on SQLite refuses NULL and other types as out of their range."""
@@ -96,6 +98,15 @@ def outside(definition: str, column: str) -> Iterator[tuple[Any, Any]]:
             least, *most = map(int, match.groups())
             yield least + above - 1, least + above
             yield from ((number + 1, number) for number in most)
+
+
+def is_unique(table: str, column: str, expected: Objects) -> bool:
+    """Return whether a row of the database may have each number of a column already."""
+    return any(
+        key.startswith((f"constraint {table}.", f"index {table}."))
+        and re.search(rf'(UNIQUE|PRIMARY KEY|UNIQUE INDEX .*) ?\("?{column}"?\)', str(of.get("definition", "")))
+        for key, of in expected.items()
+    )
 
 
 def rows() -> Iterator[dict[str, Any]]:
@@ -124,7 +135,8 @@ def rows() -> Iterator[dict[str, Any]]:
                 continue
             on_both = {} if f"constraint {table}.{rule}" in postgresql else {"engine": "sqlite"}
             for refused, accepted in outside(definition, column):
-                nearest = {} if accepted is None or (table, column) in FILLED else {"accepted": accepted}
+                taken = accepted is None or (table, column) in FILLED or is_unique(table, column, sqlite)
+                nearest = {} if taken else {"accepted": accepted}
                 yield {**place, "rule": rule, "refused": refused, **nearest, **on_both}
         if f"constraint {table}.ck_{table}_{column}_type" in postgresql:
             infinity = {"sql": "'-infinity'" if column == "created_at" else "'infinity'"}

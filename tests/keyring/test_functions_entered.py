@@ -43,14 +43,17 @@ def entered(work: Callable[[], Any]) -> set[CodeType]:
 def test_an_encryption_enters_few_functions(
     database: Database, ring: KeyRing, kek: str, orders: str, make_ring: MakeRing
 ) -> None:
-    cold = unique("cold")
-    ring.create(cold, under=kek)
+    cold = [unique("cold") for _ in range(3)]
+    for key_id in cold:
+        ring.create(key_id, under=kek)
     own = make_ring()
     for _ in range(20):  # blocks of uses grow: the last ones are reserved
         own.key(orders).encrypt(DATA, aad=AAD)
-    cached, opened = own.key(orders), own.key(cold)
+    cached = own.key(orders)
     found = [entered(lambda: cached.encrypt(DATA, aad=AAD)) for _ in range(3)]
     assert min(map(len, found)) <= CACHED
-    first = entered(lambda: opened.encrypt(DATA, aad=AAD))
+    # The first of a process also reads the statements from their files.
+    opened = [own.key(key_id) for key_id in cold]
+    first = min((entered(lambda key=key: key.encrypt(DATA, aad=AAD)) for key in opened), key=len)
     assert len(first) <= COLD[database.dialect]
     assert len({code.co_filename for code in first}) <= MODULES[database.dialect]

@@ -92,7 +92,7 @@ def test_a_ring_that_is_closed_or_collected_leaves_no_socket_open(
 
 
 def reads(statements: list[str]) -> int:
-    return sum("The version with a tag" in each for each in statements)
+    return sum("WHERE version.ciphertext_tag = " in each for each in statements)
 
 
 def test_a_revocation_in_another_process_is_seen_within_a_second(

@@ -3,7 +3,7 @@
 SELECT * FROM (
 WITH path AS (
     SELECT s.scope, ARRAY(
-        SELECT CASE WHEN m.found[1] LIKE '"%%' THEN replace(substr(m.found[1], 2, length(m.found[1]) - 2), '""', '"') ELSE lower(btrim(m.found[1])) END
+        SELECT CASE WHEN m.found[1] LIKE '"%%' THEN replace(substr(m.found[1], 2, length(m.found[1]) - 2), '""', '"') ELSE lower(btrim(m.found[1]) COLLATE "C") END
         FROM regexp_matches(substr(s.word, 13), '\s*("(?:[^"]|"")*"|[^",]+)', 'g') WITH ORDINALITY m (found, place) ORDER BY m.place) AS names
     FROM (SELECT 'the path of ' || scope AS scope, word FROM setting
           UNION ALL SELECT 'the path of this session', 'search_path=' || reset_val FROM pg_settings WHERE name = 'search_path') s
