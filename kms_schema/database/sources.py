@@ -22,7 +22,9 @@ PROJECT_OPTIONS = frozenset(
     {"schema", "version-table", "lock-timeout-ms", "format", "actor", "root-key", "quiet", "verbose"}
 )
 """Options in `[tool.kms-schema]` itself, beside `database-url`: they mean the same in every command that has them."""
-_MAY_HAVE_TABLE = re.compile(r"""tools?\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE)
+_MAY_HAVE_TABLE = re.compile(
+    r"""(?:tools?|project)\W+k|^\W*kms.?schema["']?\s*([].]|=\s*\{)""", re.MULTILINE | re.IGNORECASE
+)
 """Any spelling of `tool.kms-schema` in TOML, and similar names, which are errors. A project that only depends on this
 package does not need the parser."""
 _ALMOST = 0.85
@@ -137,12 +139,15 @@ def _misspelled(document: Mapping[str, Any]) -> Iterator[str]:
     for outer, inner in document.items():
         if similar(outer, ["kms-schema"], _ALMOST):
             yield outer
+        if isinstance(inner, Mapping) and outer == "project":
+            yield from (f"project.{name}" for name in _misspelled(inner))
+            yield from ("project.tool.kms-schema" for name in inner.get("tool", ()) if name == "kms-schema")
         if not isinstance(inner, Mapping) or not similar(outer, ["tool"], _ALMOST):
             continue
         for name, value in inner.items():
             if (outer, name) != ("tool", "kms-schema") and similar(name, ["kms-schema"], _ALMOST):
                 yield f"{outer}.{name}"
-            if name == "kms" and isinstance(value, Mapping) and "schema" in value:
+            if name == "kms" and isinstance(value, Mapping) and isinstance(value.get("schema"), Mapping):
                 yield f"{outer}.kms.schema"
 
 

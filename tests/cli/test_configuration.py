@@ -81,6 +81,8 @@ def test_the_command_line_goes_before_variables_and_these_before_the_file() -> N
         ('[tools.kms_schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tools.kms_schema]"),
         ('[kms_schema]\nschema = "kms"', "write [tool.kms-schema] in place of [kms_schema]"),
         ('[tool.kms.schema]\nschema = "kms"', "write [tool.kms-schema] in place of [tool.kms.schema]"),
+        ('[project.kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [project.kms-schema]"),
+        ('[project.tool.kms-schema]\nschema = "kms"', "write [tool.kms-schema] in place of [project.tool.kms-schema]"),
         ("[tool.kms-schema.audt]", "the table audt in [tool.kms-schema] is no command: did you mean audit?"),
         ('[tool.kms-schema.sql]\ndatabase-url = "x"', "database-url stands in [tool.kms-schema], not in"),
         ("[tool.kms-schema]\nschema = true", "schema takes a text or a number"),
@@ -94,6 +96,11 @@ def test_a_file_that_cannot_be_used_is_a_sentence(text: str, error: str) -> None
     said = with_file(text, "sql", "--engine", "sqlite")
     assert (said.status, error in said.error) == (2, True), said.error
     assert kms_schema("sql", "--help").status == 0
+
+
+def test_a_table_of_another_program_is_no_error() -> None:
+    file = '[project]\nname = "kms-schema"\nscripts = {kms-schema = "a:b"}\n[tool.kms]\nschema = "theirs"\n'
+    assert with_file(file, "history").status == 0
 
 
 @pytest.mark.parametrize(
