@@ -97,6 +97,7 @@ INTERNAL_TYPES = frozenset(
         "kms_schema.audit.storage.tree.Tree",
         *(f"kms_schema.audit.storage.transactions.{name}" for name in ("ExportedSnapshot", "Transaction")),
         "kms_schema.audit.verification.worker_pool.Worker",
+        "kms_schema.crypto.stored_versions.StoredVersion",
         "kms_schema.keyring.formats.prefix.Algorithm",
         "kms_schema.keyring.formats.streams.Source",
         "kms_schema.keyring.parts.RingParts",
