@@ -18,8 +18,11 @@ from tests.keyring.rings import AAD, DATA
 
 PACKAGE = str(Path(kms_schema.__file__).parent)
 CACHED = 12
-COLD, MODULES = {"postgresql": 112, "sqlite": 126}, {"postgresql": 30, "sqlite": 32}
-"""A key under a KEK, whose state and material are read, in a ring that has connections."""
+COLD, MODULES = {"postgresql": 112, "sqlite": 126}, 32
+"""A key under a KEK, whose state and material are read, in a ring that has connections.
+
+On PostgreSQL alone it is 30 modules: a process that has used SQLite also enters what looks after forks and its locks.
+"""
 
 
 def entered(work: Callable[[], Any]) -> set[CodeType]:
@@ -56,4 +59,4 @@ def test_an_encryption_enters_few_functions(
     opened = [own.key(key_id) for key_id in cold]
     first = min((entered(lambda key=key: key.encrypt(DATA, aad=AAD)) for key in opened), key=len)
     assert len(first) <= COLD[database.dialect]
-    assert len({code.co_filename for code in first}) <= MODULES[database.dialect]
+    assert len({code.co_filename for code in first}) <= MODULES
