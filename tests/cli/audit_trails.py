@@ -97,6 +97,6 @@ def trail_of(database: Database, folder: Path) -> Trail:
 
 
 def tamper(trail: Trail, statement: str) -> None:
-    """Change something as whoever owns the database can."""
+    """Change something as the owner of the database can."""
     with closing(trail.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, statement)

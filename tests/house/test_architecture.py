@@ -1,6 +1,7 @@
 """ARCHITECTURE.md: each command, package, folder of tests and page is in one row; the files that it names exist."""
 
 import re
+import runpy
 
 import click
 import pytest
@@ -46,3 +47,11 @@ def test_a_capability_is_called_by_one_word() -> None:
 def test_the_files_that_it_names_are_there(path: str) -> None:
     places = (REPOSITORY, REPOSITORY / "kms_schema", REPOSITORY / "kms_schema" / "validator")
     assert any((place / path).exists() for place in places) or list(REPOSITORY.glob(f"kms_schema/**/{path}")), path
+
+
+def test_one_command_tests_each_capability() -> None:
+    tests_of = runpy.run_path(str(REPOSITORY / "tools" / "test"))["tests_of"]
+    for capability in ROWS:
+        paths = tests_of(capability)
+        assert {f"tests/{name}" for name in capability.tests} | {"tests/house"} <= set(paths)
+        assert [path for path in paths if not (REPOSITORY / path).exists()] == []

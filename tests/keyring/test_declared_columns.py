@@ -217,7 +217,7 @@ def test_locked_columns_are_waited_for_once(
     *, ring: KeyRing, table: sa.Table, orders: str, database: Database, sql_engine: sa.Engine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Whoever declares columns can lock as many tables."""
+    """A login that declares columns can lock as many tables."""
     monkeypatch.setattr(declarations, "LOCK_WAIT_SECONDS", 0.2)
     with sql_engine.begin() as connection:
         connection.execute(table.insert().values(id=1, iban="x"))

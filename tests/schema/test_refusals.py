@@ -2,7 +2,7 @@
 
 The writes are the probe's: `declared.json` has those at what the tables declare, Python those at triggers.
 `refusals.ENGINE.json` says by what each is refused. `tools/declared_attempts.py` writes both lists, and
-`tools/without-rule` writes neither: whoever removes a rule finds its attempts still here, and accepted.
+`tools/without-rule` writes neither: a rule that is removed leaves its attempts here, and accepted.
 """
 
 import json

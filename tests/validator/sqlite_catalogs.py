@@ -4,7 +4,7 @@ import sqlite3
 
 
 def write(connection: sqlite3.Connection, *statements: str, schema: str = "main") -> None:
-    """Write the catalog, as whoever can write the file may do."""
+    """Write the catalog, as anyone can who may write the file."""
     connection.executescript("PRAGMA synchronous = off; PRAGMA writable_schema = on")
     for statement in statements:
         connection.execute(statement)
