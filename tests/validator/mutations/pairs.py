@@ -1,7 +1,7 @@
 """Pairs of mutations on objects of which one needs the other, for each pair of kinds.
 
 The printed fixes are run from top to bottom, and one that fails is passed over. Then nothing may be left but findings
-that name a manual action.
+that name a manual action, and fixes of objects that need the object of such a finding.
 """
 
 import re
@@ -20,6 +20,7 @@ from tests.validator.mutations.kinds import Mutation, run
 from tests.validator.mutations.runner import DriverError
 
 Pair = tuple[Mutation, Mutation]
+Needs = Mapping[str, frozenset[str]]
 ROUNDS = 2
 """The runs of all printed fixes after which nothing may be left: one drift can be listed with another one first."""
 
@@ -29,8 +30,7 @@ def pairs(every: Iterable[Mutation], engine: str, version: str) -> Iterator[Pair
 
     Objects need each other if one is the table or column of the other, refers to it, or reads it: `needs` in snapshots.
     """
-    expected = snapshots.load(engine, snapshots.chain()[-1], version)
-    needs = {key: frozenset(each.get("needs", ())) for key, each in expected.items()}
+    needs = needs_at_head(engine, version)
     by_object: dict[str, list[Mutation]] = {}
     for mutation in every:
         if mutation.kind.severity == "error" and not mutation.undo and not mutation.kind.reconnects:
@@ -50,13 +50,19 @@ def pairs(every: Iterable[Mutation], engine: str, version: str) -> Iterator[Pair
     yield from dict.fromkeys(pair for _, pair in sorted(chosen.items(), key=lambda each: each[0]))
 
 
+def needs_at_head(engine: str, version: str) -> Needs:
+    """Return what each expected object needs."""
+    expected = snapshots.load(engine, snapshots.chain()[-1], version)
+    return {key: frozenset(each.get("needs", ())) for key, each in expected.items()}
+
+
 def effect(mutation: Mutation) -> str:
     """Return the sort of object that a mutation changes, and whether it drops, renames or changes it."""
     word = re.search("dropped|renamed", mutation.kind.name)
     return f"{mutation.kind.of} {word[0] if word else 'changed'}"
 
 
-def needed_by(key: str, needs: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def needed_by(key: str, needs: Needs) -> frozenset[str]:
     """Return what an object needs; of an index that it needs, also the constraint that the index belongs to."""
     direct = needs.get(key, frozenset())
     return direct.union(*(needs.get(each, frozenset()) for each in direct if each.startswith("index ")))
@@ -65,7 +71,9 @@ def needed_by(key: str, needs: Mapping[str, frozenset[str]]) -> frozenset[str]:
 def tried(engine: Engine, template: Database, chosen: Iterable[Pair]) -> Iterator[tuple[Pair, str]]:
     """Yield what became of each pair: `fixed`, `manual`, `impossible` (the second cannot be made), or a fault."""
     with closing(template.connect()) as connection:
-        usual = {(each.code, each.object) for each in validate(connection).findings}
+        report = validate(connection)
+    usual = {(each.code, each.object) for each in report.findings}
+    needs = needs_at_head(report.engine, report.version)
     for pair in chosen:
         database = engine.create(template)
         try:
@@ -76,12 +84,12 @@ def tried(engine: Engine, template: Database, chosen: Iterable[Pair]) -> Iterato
             yield pair, "impossible"
         else:
             with closing(database.connect()) as connection:
-                yield pair, outcome(connection, usual)
+                yield pair, outcome(connection, usual, needs)
         finally:
             engine.drop(database)
 
 
-def outcome(connection: Connection, usual: set[tuple[str, str]]) -> str:
+def outcome(connection: Connection, usual: set[tuple[str, str]], needs: Needs) -> str:
     """Run the printed fixes until nothing is left to run, at most `ROUNDS` times."""
     errors: list[str] = []
     for _ in range(ROUNDS + 1):
@@ -90,6 +98,9 @@ def outcome(connection: Connection, usual: set[tuple[str, str]]) -> str:
         except Exception as error:  # noqa: BLE001  (a fault, named with its pair)
             return f"the validator failed: {error!r}"
         fixes = [each for each in findings if is_sql(each)]
+        manual = {each.object for each in findings if not is_sql(each)}
+        if all(manual & all_needs(each.object, needs) for each in fixes) and errors:
+            fixes = []  # they wait for the manual actions
         if not fixes:
             return "manual" if findings else "fixed"
         last, errors = errors, []
@@ -100,6 +111,16 @@ def outcome(connection: Connection, usual: set[tuple[str, str]]) -> str:
                 rolled_back(connection)
                 errors.append(f"{finding.code} {finding.object}: {finding.remediation}: {error}")
     return f"{'; '.join(f'{each.code} {each.object}' for each in findings)} left: {'; '.join(last)}"
+
+
+def all_needs(key: str, needs: Needs) -> set[str]:
+    """Return what an object needs, directly or not."""
+    unread, seen = [key], set[str]()
+    while unread:
+        more = needs.get(unread.pop(), frozenset()) - seen
+        seen |= more
+        unread += more
+    return seen
 
 
 def is_sql(finding: Finding) -> bool:
