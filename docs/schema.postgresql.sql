@@ -2830,18 +2830,21 @@ EXECUTE FUNCTION public.prevent_counter_decrease('usage_count', 'data_volume_byt
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER prevent_key_version_counter_decrease;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER touch_key_master_updated_at
 BEFORE UPDATE ON public.key_masters
 FOR EACH ROW EXECUTE FUNCTION public.touch_updated_at();
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER touch_key_master_updated_at;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER touch_rotation_policy_updated_at
 BEFORE UPDATE ON public.rotation_policies
 FOR EACH ROW EXECUTE FUNCTION public.touch_updated_at();
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER touch_rotation_policy_updated_at;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER touch_hsm_configuration_updated_at
 BEFORE UPDATE ON public.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION public.touch_updated_at();
@@ -3960,29 +3963,30 @@ FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_unrecorded_truncate();
 
 ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER prevent_hsm_configuration_truncate;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_master_insert
 AFTER INSERT ON public.key_masters REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION public.audit_key_insert(
     'KEY', 'LIFECYCLE',
-    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
-     revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
+    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at, revoked_at,
+     archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider, hsm_key_id,
+     security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 );
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER audit_key_master_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE OF
     activated_at, algorithm, archived_at, compliance_tags, derivation_path, encrypted_columns, expired_at, expires_at,
-    hsm_key_id, hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id, revoked_at,
-    rotated_at, security_level, status, status_reason
+    hsm_key_id, hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id,
+    revoked_at, rotated_at, security_level, status, status_reason
 ON public.key_masters
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at OR OLD.algorithm IS DISTINCT FROM NEW.algorithm
-    OR OLD.archived_at IS DISTINCT FROM NEW.archived_at
-    OR OLD.compliance_tags IS DISTINCT FROM NEW.compliance_tags
+    OR OLD.archived_at IS DISTINCT FROM NEW.archived_at OR OLD.compliance_tags IS DISTINCT FROM NEW.compliance_tags
     OR OLD.derivation_path IS DISTINCT FROM NEW.derivation_path
     OR OLD.encrypted_columns IS DISTINCT FROM NEW.encrypted_columns
     OR OLD.expired_at IS DISTINCT FROM NEW.expired_at OR OLD.expires_at IS DISTINCT FROM NEW.expires_at
@@ -3996,37 +4000,40 @@ FOR EACH ROW WHEN (
 )
 EXECUTE FUNCTION public.audit_key_change(
     'KEY', 'LIFECYCLE',
-    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
-     revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
+    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at, revoked_at,
+     archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider, hsm_key_id,
+     security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 );
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER audit_key_master_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_master_delete
 AFTER DELETE ON public.key_masters
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
     'KEY', 'LIFECYCLE',
-    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
-     revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
+    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at, revoked_at,
+     archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider, hsm_key_id,
+     security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 );
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER audit_key_master_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_version_insert
 AFTER INSERT ON public.key_versions REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION public.audit_key_insert(
     'VERSION', 'LIFECYCLE',
-    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at,
-     destroyed_at}',
+    '{version_number, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at, destroyed_at,
+     ciphertext_tag}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE OF
@@ -4034,33 +4041,31 @@ AFTER UPDATE OF
     key_checksum, version_number, wrapped_by_version_id, wrapping_key_ref
 ON public.key_versions
 FOR EACH ROW WHEN (
-    OLD.activated_at IS DISTINCT FROM NEW.activated_at
-    OR OLD.ciphertext_tag IS DISTINCT FROM NEW.ciphertext_tag
-    OR OLD.deactivated_at IS DISTINCT FROM NEW.deactivated_at
-    OR OLD.destroyed_at IS DISTINCT FROM NEW.destroyed_at
+    OLD.activated_at IS DISTINCT FROM NEW.activated_at OR OLD.ciphertext_tag IS DISTINCT FROM NEW.ciphertext_tag
+    OR OLD.deactivated_at IS DISTINCT FROM NEW.deactivated_at OR OLD.destroyed_at IS DISTINCT FROM NEW.destroyed_at
     OR OLD.encrypted_key_data IS DISTINCT FROM NEW.encrypted_key_data
     OR OLD.encryption_metadata IS DISTINCT FROM NEW.encryption_metadata
-    OR OLD.hsm_key_id IS DISTINCT FROM NEW.hsm_key_id
-    OR OLD.key_checksum IS DISTINCT FROM NEW.key_checksum
+    OR OLD.hsm_key_id IS DISTINCT FROM NEW.hsm_key_id OR OLD.key_checksum IS DISTINCT FROM NEW.key_checksum
     OR OLD.version_number IS DISTINCT FROM NEW.version_number
     OR OLD.wrapped_by_version_id IS DISTINCT FROM NEW.wrapped_by_version_id
     OR OLD.wrapping_key_ref IS DISTINCT FROM NEW.wrapping_key_ref
 )
 EXECUTE FUNCTION public.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at,
-     destroyed_at}',
+    '{version_number, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at, destroyed_at,
+     ciphertext_tag}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_version_delete
 AFTER DELETE ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at,
-     destroyed_at}',
+    '{version_number, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at, destroyed_at,
+     ciphertext_tag}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
@@ -4077,6 +4082,7 @@ EXECUTE FUNCTION public.audit_key_change('VERSION_COUNT', 'SECURITY', '{usage_co
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_count_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_rotation_policy_insert
 AFTER INSERT ON public.rotation_policies
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
@@ -4089,6 +4095,7 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER audit_rotation_policy_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE OF
@@ -4098,8 +4105,7 @@ AFTER UPDATE OF
 ON public.rotation_policies
 FOR EACH ROW WHEN (
     OLD.created_by IS DISTINCT FROM NEW.created_by OR OLD.is_active IS DISTINCT FROM NEW.is_active
-    OR OLD.key_type IS DISTINCT FROM NEW.key_type
-    OR OLD.max_data_volume_mb IS DISTINCT FROM NEW.max_data_volume_mb
+    OR OLD.key_type IS DISTINCT FROM NEW.key_type OR OLD.max_data_volume_mb IS DISTINCT FROM NEW.max_data_volume_mb
     OR OLD.max_key_age_days IS DISTINCT FROM NEW.max_key_age_days
     OR OLD.max_operations IS DISTINCT FROM NEW.max_operations
     OR OLD.notification_channels IS DISTINCT FROM NEW.notification_channels
@@ -4122,6 +4128,7 @@ EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER audit_rotation_policy_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_rotation_policy_delete
 AFTER DELETE ON public.rotation_policies
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
@@ -4134,6 +4141,7 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER audit_rotation_policy_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_rotation_insert
 AFTER INSERT ON public.key_rotations
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
@@ -4145,12 +4153,12 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER audit_key_rotation_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_rotation_update
 AFTER UPDATE OF
-    claimed_by, completed_at, error_message, failed_at, max_retries, new_version, old_version,
-    post_rotation_checksum, pre_rotation_checksum, rollback_available, scheduled_at, started_at, status,
-    "trigger", trigger_details
+    claimed_by, completed_at, error_message, failed_at, max_retries, new_version, old_version, post_rotation_checksum,
+    pre_rotation_checksum, rollback_available, scheduled_at, started_at, status, "trigger", trigger_details
 ON public.key_rotations
 FOR EACH ROW WHEN (
     OLD.claimed_by IS DISTINCT FROM NEW.claimed_by OR OLD.completed_at IS DISTINCT FROM NEW.completed_at
@@ -4173,6 +4181,7 @@ EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER audit_key_rotation_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_rotation_delete
 AFTER DELETE ON public.key_rotations
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
@@ -4184,6 +4193,7 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER audit_key_rotation_delete;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_hsm_configuration_insert
 AFTER INSERT ON public.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
@@ -4195,6 +4205,7 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER audit_hsm_configuration_insert;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE OF
@@ -4207,10 +4218,8 @@ FOR EACH ROW WHEN (
     OR OLD.authentication_config IS DISTINCT FROM NEW.authentication_config
     OR OLD.configuration_name IS DISTINCT FROM NEW.configuration_name
     OR OLD.created_by IS DISTINCT FROM NEW.created_by OR OLD.endpoint_url IS DISTINCT FROM NEW.endpoint_url
-    OR OLD.is_active IS DISTINCT FROM NEW.is_active
-    OR OLD.max_key_size_bits IS DISTINCT FROM NEW.max_key_size_bits
-    OR OLD.provider IS DISTINCT FROM NEW.provider
-    OR OLD.require_dual_auth IS DISTINCT FROM NEW.require_dual_auth
+    OR OLD.is_active IS DISTINCT FROM NEW.is_active OR OLD.max_key_size_bits IS DISTINCT FROM NEW.max_key_size_bits
+    OR OLD.provider IS DISTINCT FROM NEW.provider OR OLD.require_dual_auth IS DISTINCT FROM NEW.require_dual_auth
     OR OLD.supported_algorithms IS DISTINCT FROM NEW.supported_algorithms
     OR OLD.supports_key_derivation IS DISTINCT FROM NEW.supports_key_derivation
     OR OLD.supports_key_generation IS DISTINCT FROM NEW.supports_key_generation
@@ -4225,6 +4234,7 @@ EXECUTE FUNCTION public.audit_key_change(
 
 ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER audit_hsm_configuration_update;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_hsm_configuration_delete
 AFTER DELETE ON public.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(

@@ -1191,7 +1191,8 @@ BEGIN
     );
 END;
 
--- The columns of applications that hold ciphertexts of the key. A CHECK refuses what is no array.
+-- Derived from the models by tools/derived_sql.py.
+-- As validate_key_master_encrypted_columns, whose comment explains them.
 CREATE TRIGGER validate_key_master_encrypted_columns_insert
 BEFORE INSERT ON key_masters
 BEGIN
@@ -2431,6 +2432,7 @@ SELECT
     penalties.recent_security_events
 FROM penalties;
 
+-- Derived from the models by tools/derived_sql.py.
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
 -- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_key_master_insert
@@ -2442,6 +2444,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE key_id = NEW.key_id);
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_master_update
 BEFORE UPDATE OF id, key_id ON key_masters
@@ -2452,6 +2455,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE key_id = NEW.key_id AND id <> OLD.id);
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
 -- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_key_version_insert
@@ -2468,6 +2472,7 @@ BEGIN
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_version_update
 BEFORE UPDATE OF id, key_id, version_number, activated_at, deactivated_at, ciphertext_tag ON key_versions
@@ -2483,6 +2488,7 @@ BEGIN
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
 -- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_rotation_policy_insert
@@ -2494,6 +2500,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM rotation_policies WHERE policy_name = NEW.policy_name);
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_rotation_policy_update
 BEFORE UPDATE OF id, policy_name ON rotation_policies
@@ -2504,6 +2511,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM rotation_policies WHERE policy_name = NEW.policy_name AND id <> OLD.id);
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
 -- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_key_rotation_insert
@@ -2516,6 +2524,7 @@ BEGIN
     AND NEW.status IN ('SCHEDULED', 'RUNNING');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_rotation_update
 BEFORE UPDATE OF id, key_id, status ON key_rotations
@@ -2527,6 +2536,7 @@ BEGIN
     AND NEW.status IN ('SCHEDULED', 'RUNNING');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
 -- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_hsm_configuration_insert
@@ -2538,6 +2548,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM hsm_configurations WHERE configuration_name = NEW.configuration_name);
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_hsm_configuration_update
 BEFORE UPDATE OF id, configuration_name ON hsm_configurations
@@ -2674,6 +2685,7 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_hsm_configuration_not_null: a column with a default may not be given as NULL');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Repeats the foreign keys, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_rotation_references_insert
 BEFORE INSERT ON key_rotations
@@ -2847,7 +2859,8 @@ BEGIN
     UPDATE hsm_configurations SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' WHERE id = NEW.id;
 END;
 
--- Allowed changes of a key's status: kms_schema.vocabulary.KEY_LIFECYCLE; a test compares the two.
+-- Derived from the models by tools/derived_sql.py.
+-- Allowed changes of a key's status: kms_schema.vocabulary.KEY_LIFECYCLE.
 -- Before SQLite 3.47 RAISE accepts only literals, hence a line for each refused change.
 CREATE TRIGGER enforce_key_lifecycle_consistency
 BEFORE UPDATE OF status ON key_masters
@@ -2901,8 +2914,9 @@ BEGIN
     END;
 END;
 
--- A key may be imported in any status whose time is given. PostgreSQL has a CHECK; on SQLite it would run before
--- enforce_key_lifecycle_consistency_fill has filled in the time.
+-- Derived from the models by tools/derived_sql.py.
+-- A key may be imported in any status whose time is given. PostgreSQL has a CHECK; on SQLite it would run
+-- before enforce_key_lifecycle_consistency_fill has filled in the time.
 CREATE TRIGGER enforce_key_lifecycle_consistency_insert
 BEFORE INSERT ON key_masters
 BEGIN
@@ -2980,8 +2994,8 @@ BEGIN
     );
 END;
 
--- The parent exists (checked even with foreign_keys = OFF) and can wrap others. A new key closes no circle: no key
--- names it yet.
+-- Derived from the models by tools/derived_sql.py.
+-- As validate_key_master_parent. A new key closes no circle: no key names it yet.
 CREATE TRIGGER validate_key_master_parent_insert
 BEFORE INSERT ON key_masters
 WHEN NEW.parent_key_id IS NOT NULL AND NEW.parent_key_id <> NEW.key_id
@@ -3093,6 +3107,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND status = 'archived');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- No version of a revoked, expired or archived key can be activated.
 CREATE TRIGGER validate_key_version_activation_insert
 BEFORE INSERT ON key_versions
@@ -3214,8 +3229,8 @@ BEGIN
     );
 END;
 
--- A version is wrapped by an undestroyed version of another key, a KEK. A new version closes no circle: it wraps none
--- yet.
+-- Derived from the models by tools/derived_sql.py.
+-- As validate_key_version_wrapper. A new version closes no circle: it wraps none.
 CREATE TRIGGER validate_key_version_wrapper_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.wrapped_by_version_id IS NOT NULL
@@ -3406,6 +3421,7 @@ BEGIN
     SELECT RAISE(ABORT, 'validate_rotation_policy_triggers: the policy has nothing that makes a key due');
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE TRIGGER validate_rotation_policy_triggers_insert
 BEFORE INSERT ON rotation_policies
@@ -4365,6 +4381,7 @@ BEGIN
     ) AS change;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_rotation_policy_insert
 AFTER INSERT ON rotation_policies
 BEGIN
@@ -4405,6 +4422,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE ON rotation_policies
@@ -4673,6 +4691,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_hsm_configuration_insert
 AFTER INSERT ON hsm_configurations
 BEGIN
@@ -4711,6 +4730,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE ON hsm_configurations

@@ -35,6 +35,17 @@ class Table:
     """
     belongs_to: frozenset[str] = frozenset()
     """Never changes, and is in every entry's document."""
+    own_events: frozenset[str] = frozenset({"insert", "update"})
+    """The changes with events of their own on SQLite, which are written by hand; the others have one event each."""
+    many_at_once: bool = False
+    """Imported in large numbers: a trigger of PostgreSQL's records all rows of an INSERT."""
+    level_of_change: str = "MEDIUM"
+    """The security level of an entry about a change that has no event of its own."""
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """The security levels of entries about changes without events of their own."""
+        return {"insert": "LOW", "update": self.level_of_change, "delete": "HIGH"}
 
     @property
     def unrecorded(self) -> frozenset[str]:
@@ -54,6 +65,7 @@ RECORDED = {
         named=frozenset({"hsm_metadata"}),
         bounds={"status_reason": 4096, "compliance_tags": 4096, "hsm_metadata": 65536, "encrypted_columns": 8192},
         books=frozenset({"usage_count"}),
+        many_at_once=True,
     ),
     "key_versions": Table(
         "key_version",
@@ -68,6 +80,7 @@ RECORDED = {
             "volume_index_bound",
         }),
         belongs_to=frozenset({"key_id"}),
+        many_at_once=True,
     ),
     "rotation_policies": Table(
         "rotation_policy",
@@ -77,6 +90,7 @@ RECORDED = {
         identity=("id", "created_at"),
         named=frozenset({"notification_channels"}),
         bounds={"notification_channels": 65536},
+        own_events=frozenset(),
     ),
     "key_rotations": Table(
         "key_rotation",
@@ -98,6 +112,8 @@ RECORDED = {
         named=frozenset({"endpoint_url", "authentication_config"}),
         bounds={"supported_algorithms": 4096, "endpoint_url": 1020},
         books=frozenset({"last_health_check", "health_status", "response_time_ms"}),
+        own_events=frozenset(),
+        level_of_change="HIGH",
     ),
 }  # fmt: skip
 
@@ -118,3 +134,13 @@ WRITTEN_ONCE = {
     "key_operation_records": ("key_operation_record", "Records are"),
 }
 """Tables whose rows are neither changed nor deleted, with their names in triggers and a word for them."""
+
+NEW_ROWS = {
+    "validate_key_master_parent": "As validate_key_master_parent. A new key closes no circle: no key names it yet.",
+    "validate_key_master_encrypted_columns": "As validate_key_master_encrypted_columns, whose comment explains them.",
+    "validate_key_version_activation": "No version of a revoked, expired or archived key can be activated.",
+    "validate_key_version_wrapper": "As validate_key_version_wrapper. A new version closes no circle: it wraps none.",
+    "validate_rotation_policy_triggers": "A policy needs at least one trigger of rotation: time, usage or compliance.",
+    "guard_key_rotation_references_update": "Repeats the foreign keys, for connections with foreign_keys = OFF.",
+}
+"""Triggers of SQLite's that a second one repeats for new rows, with its comment: a trigger has one event."""

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_hsm_configuration_delete
 AFTER DELETE ON {schema}.hsm_configurations
 FOR EACH ROW EXECUTE FUNCTION {schema}.audit_key_change(

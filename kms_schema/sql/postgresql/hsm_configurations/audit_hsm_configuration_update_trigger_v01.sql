@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE OF
@@ -10,10 +11,8 @@ FOR EACH ROW WHEN (
     OR OLD.authentication_config IS DISTINCT FROM NEW.authentication_config
     OR OLD.configuration_name IS DISTINCT FROM NEW.configuration_name
     OR OLD.created_by IS DISTINCT FROM NEW.created_by OR OLD.endpoint_url IS DISTINCT FROM NEW.endpoint_url
-    OR OLD.is_active IS DISTINCT FROM NEW.is_active
-    OR OLD.max_key_size_bits IS DISTINCT FROM NEW.max_key_size_bits
-    OR OLD.provider IS DISTINCT FROM NEW.provider
-    OR OLD.require_dual_auth IS DISTINCT FROM NEW.require_dual_auth
+    OR OLD.is_active IS DISTINCT FROM NEW.is_active OR OLD.max_key_size_bits IS DISTINCT FROM NEW.max_key_size_bits
+    OR OLD.provider IS DISTINCT FROM NEW.provider OR OLD.require_dual_auth IS DISTINCT FROM NEW.require_dual_auth
     OR OLD.supported_algorithms IS DISTINCT FROM NEW.supported_algorithms
     OR OLD.supports_key_derivation IS DISTINCT FROM NEW.supports_key_derivation
     OR OLD.supports_key_generation IS DISTINCT FROM NEW.supports_key_generation

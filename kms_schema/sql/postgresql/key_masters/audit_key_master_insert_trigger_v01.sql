@@ -1,9 +1,10 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_master_insert
 AFTER INSERT ON {schema}.key_masters REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.audit_key_insert(
     'KEY', 'LIFECYCLE',
-    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
-     revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
+    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at, revoked_at,
+     archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider, hsm_key_id,
+     security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 )

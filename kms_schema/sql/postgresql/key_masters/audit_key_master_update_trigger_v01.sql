@@ -1,14 +1,14 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE OF
     activated_at, algorithm, archived_at, compliance_tags, derivation_path, encrypted_columns, expired_at, expires_at,
-    hsm_key_id, hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id, revoked_at,
-    rotated_at, security_level, status, status_reason
+    hsm_key_id, hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id,
+    revoked_at, rotated_at, security_level, status, status_reason
 ON {schema}.key_masters
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at OR OLD.algorithm IS DISTINCT FROM NEW.algorithm
-    OR OLD.archived_at IS DISTINCT FROM NEW.archived_at
-    OR OLD.compliance_tags IS DISTINCT FROM NEW.compliance_tags
+    OR OLD.archived_at IS DISTINCT FROM NEW.archived_at OR OLD.compliance_tags IS DISTINCT FROM NEW.compliance_tags
     OR OLD.derivation_path IS DISTINCT FROM NEW.derivation_path
     OR OLD.encrypted_columns IS DISTINCT FROM NEW.encrypted_columns
     OR OLD.expired_at IS DISTINCT FROM NEW.expired_at OR OLD.expires_at IS DISTINCT FROM NEW.expires_at
@@ -22,8 +22,8 @@ FOR EACH ROW WHEN (
 )
 EXECUTE FUNCTION {schema}.audit_key_change(
     'KEY', 'LIFECYCLE',
-    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
-     revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
+    '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at, revoked_at,
+     archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider, hsm_key_id,
+     security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 )

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_key_rotation_insert
 AFTER INSERT ON {schema}.key_rotations
 FOR EACH ROW EXECUTE FUNCTION {schema}.audit_key_change(

@@ -1,9 +1,9 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_rotation_update
 AFTER UPDATE OF
-    claimed_by, completed_at, error_message, failed_at, max_retries, new_version, old_version,
-    post_rotation_checksum, pre_rotation_checksum, rollback_available, scheduled_at, started_at, status,
-    "trigger", trigger_details
+    claimed_by, completed_at, error_message, failed_at, max_retries, new_version, old_version, post_rotation_checksum,
+    pre_rotation_checksum, rollback_available, scheduled_at, started_at, status, "trigger", trigger_details
 ON {schema}.key_rotations
 FOR EACH ROW WHEN (
     OLD.claimed_by IS DISTINCT FROM NEW.claimed_by OR OLD.completed_at IS DISTINCT FROM NEW.completed_at

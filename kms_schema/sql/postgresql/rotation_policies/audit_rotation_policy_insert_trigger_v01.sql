@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_rotation_policy_insert
 AFTER INSERT ON {schema}.rotation_policies
 FOR EACH ROW EXECUTE FUNCTION {schema}.audit_key_change(

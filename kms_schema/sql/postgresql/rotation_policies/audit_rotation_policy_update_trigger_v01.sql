@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE OF
@@ -7,8 +8,7 @@ AFTER UPDATE OF
 ON {schema}.rotation_policies
 FOR EACH ROW WHEN (
     OLD.created_by IS DISTINCT FROM NEW.created_by OR OLD.is_active IS DISTINCT FROM NEW.is_active
-    OR OLD.key_type IS DISTINCT FROM NEW.key_type
-    OR OLD.max_data_volume_mb IS DISTINCT FROM NEW.max_data_volume_mb
+    OR OLD.key_type IS DISTINCT FROM NEW.key_type OR OLD.max_data_volume_mb IS DISTINCT FROM NEW.max_data_volume_mb
     OR OLD.max_key_age_days IS DISTINCT FROM NEW.max_key_age_days
     OR OLD.max_operations IS DISTINCT FROM NEW.max_operations
     OR OLD.notification_channels IS DISTINCT FROM NEW.notification_channels

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_hsm_configuration_insert
 AFTER INSERT ON hsm_configurations
 BEGIN

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE ON hsm_configurations

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
 -- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_hsm_configuration_insert

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_hsm_configuration_update
 BEFORE UPDATE OF id, configuration_name ON hsm_configurations

@@ -1,5 +1,6 @@
--- A key may be imported in any status whose time is given. PostgreSQL has a CHECK; on SQLite it would run before
--- enforce_key_lifecycle_consistency_fill has filled in the time.
+-- Derived from the models by tools/derived_sql.py.
+-- A key may be imported in any status whose time is given. PostgreSQL has a CHECK; on SQLite it would run
+-- before enforce_key_lifecycle_consistency_fill has filled in the time.
 CREATE TRIGGER enforce_key_lifecycle_consistency_insert
 BEFORE INSERT ON key_masters
 BEGIN

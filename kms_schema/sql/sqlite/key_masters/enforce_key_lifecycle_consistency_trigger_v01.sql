@@ -1,4 +1,5 @@
--- Allowed changes of a key's status: kms_schema.vocabulary.KEY_LIFECYCLE; a test compares the two.
+-- Derived from the models by tools/derived_sql.py.
+-- Allowed changes of a key's status: kms_schema.vocabulary.KEY_LIFECYCLE.
 -- Before SQLite 3.47 RAISE accepts only literals, hence a line for each refused change.
 CREATE TRIGGER enforce_key_lifecycle_consistency
 BEFORE UPDATE OF status ON key_masters

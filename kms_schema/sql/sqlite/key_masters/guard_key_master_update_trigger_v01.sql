@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_master_update
 BEFORE UPDATE OF id, key_id ON key_masters

@@ -1,4 +1,5 @@
--- The columns of applications that hold ciphertexts of the key. A CHECK refuses what is no array.
+-- Derived from the models by tools/derived_sql.py.
+-- As validate_key_master_encrypted_columns, whose comment explains them.
 CREATE TRIGGER validate_key_master_encrypted_columns_insert
 BEFORE INSERT ON key_masters
 BEGIN

@@ -1,5 +1,5 @@
--- The parent exists (checked even with foreign_keys = OFF) and can wrap others. A new key closes no circle: no key
--- names it yet.
+-- Derived from the models by tools/derived_sql.py.
+-- As validate_key_master_parent. A new key closes no circle: no key names it yet.
 CREATE TRIGGER validate_key_master_parent_insert
 BEFORE INSERT ON key_masters
 WHEN NEW.parent_key_id IS NOT NULL AND NEW.parent_key_id <> NEW.key_id

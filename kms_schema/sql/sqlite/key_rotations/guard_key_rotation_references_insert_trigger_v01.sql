@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Repeats the foreign keys, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_rotation_references_insert
 BEFORE INSERT ON key_rotations

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_version_update
 BEFORE UPDATE OF id, key_id, version_number, activated_at, deactivated_at, ciphertext_tag ON key_versions

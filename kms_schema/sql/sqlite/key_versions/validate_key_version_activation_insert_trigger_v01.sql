@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- No version of a revoked, expired or archived key can be activated.
 CREATE TRIGGER validate_key_version_activation_insert
 BEFORE INSERT ON key_versions

@@ -1,5 +1,5 @@
--- A version is wrapped by an undestroyed version of another key, a KEK. A new version closes no circle: it wraps none
--- yet.
+-- Derived from the models by tools/derived_sql.py.
+-- As validate_key_version_wrapper. A new version closes no circle: it wraps none.
 CREATE TRIGGER validate_key_version_wrapper_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.wrapped_by_version_id IS NOT NULL

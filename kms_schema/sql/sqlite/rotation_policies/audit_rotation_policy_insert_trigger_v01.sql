@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 CREATE TRIGGER audit_rotation_policy_insert
 AFTER INSERT ON rotation_policies
 BEGIN

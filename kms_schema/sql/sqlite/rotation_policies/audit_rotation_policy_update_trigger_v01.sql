@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE ON rotation_policies

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE TRIGGER validate_rotation_policy_triggers_insert
 BEFORE INSERT ON rotation_policies

@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- PostgreSQL has a CHECK; SQLite has triggers, because a time may be filled in after the CHECKs.
 SELECT
     'key_masters' AS table_name,

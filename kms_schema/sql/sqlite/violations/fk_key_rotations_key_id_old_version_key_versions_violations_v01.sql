@@ -1,3 +1,4 @@
+-- Derived from the models by tools/derived_sql.py.
 -- Rotations from a version that their key does not have: written while foreign keys were disabled.
 SELECT
     'key_rotations' AS table_name,

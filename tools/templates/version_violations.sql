@@ -1,0 +1,11 @@
+-- Rotations {word} a version that their key does not have: written while foreign keys were disabled.
+SELECT
+    'key_rotations' AS table_name,
+    rotation.id AS row_id,
+    'rotation of ' || coalesce(master.key_id, rotation.key_id) || ' scheduled at ' || rotation.scheduled_at AS row_name,
+    'goes {word} version ' || rotation.{column} || ', which its key does not have' AS problem
+FROM {schema}.key_rotations AS rotation
+LEFT JOIN {schema}.key_versions AS version
+    ON version.key_id = rotation.key_id AND version.version_number = rotation.{column}
+LEFT JOIN {schema}.key_masters AS master ON master.id = rotation.key_id
+WHERE rotation.{column} IS NOT NULL AND version.id IS NULL
