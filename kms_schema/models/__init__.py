@@ -23,9 +23,8 @@ from kms_schema.models.seals import (
     KeyAuditSubtree,
     KeyAuditTombstone,
 )
-from kms_schema.models.totals import KeyAuditDailyTotal, KeyRotationCause
+from kms_schema.models.totals import KeyAuditDailyTotal, KeyRotationCause, KeyViewRefresh
 from kms_schema.models.versions import KeyVersion
-from kms_schema.models.views import KeyViewRefresh
 
 add_storage_checks(table for table in Base.metadata.tables.values() if table.info.get("only_on") != "postgresql")
 

@@ -14,8 +14,16 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from kms_schema.models.envelopes import EnvelopeBytes
-from kms_schema.models.naming import NAMING_CONVENTION
 from kms_schema.reading.times import SQLITE_NOW, time_of, time_to_text
+
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "idx_%(table_name)s_%(column_0_N_name)s",
+}
+"""For `sqlalchemy.MetaData`. PostgreSQL truncates names at 63 bytes; a test checks that every name is shorter."""
 
 
 class Base(DeclarativeBase):

@@ -1,4 +1,4 @@
-"""Totals of the audit log, updated when entries are sealed, so that views need not read all entries."""
+"""What views read in place of all entries: totals, updated when entries are sealed; and when a view was refreshed."""
 
 import datetime as dt
 import uuid
@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kms_schema.models.base import Base, UtcTimestamp, check, one_of, vocabulary_column
+from kms_schema.models.base import Base, CreatedAt, UtcTimestamp, check, one_of, vocabulary_column
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel, RotationCause
 
 
@@ -51,3 +51,16 @@ class KeyRotationCause(Base):
     """The sequence of the entry."""
     reason: Mapped[RotationCause] = mapped_column(vocabulary_column(RotationCause))
     occurred_at: Mapped[dt.datetime] = mapped_column(UtcTimestamp)
+
+
+class KeyViewRefresh(Base):
+    """The time of the last refresh of a materialized view (PostgreSQL; SQLite's views are never stale).
+
+    A column of the view would make each concurrent refresh rewrite every row.
+    """
+
+    __tablename__ = "key_view_refreshes"
+    __table_args__: Any = ({"info": {"only_on": "postgresql"}},)
+
+    view_name: Mapped[str] = mapped_column(sa.String(63), primary_key=True)
+    refreshed_at: Mapped[CreatedAt]

@@ -27,7 +27,7 @@ from kms_schema.reports.scope import Scope
 from kms_schema.reports.standards import STANDARDS
 from kms_schema.reports.standards.control import Standard
 from kms_schema.validator import in_snapshot
-from kms_schema.validator.catalog.connection import DatabaseConnection
+from kms_schema.validator.catalog.attributes import DatabaseConnection
 from kms_schema.validator.report import Report
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kms_schema.validator import on_demand
-from kms_schema.validator.catalog.attributes import Catalog, ValidationError
-from kms_schema.validator.catalog.connection import DatabaseConnection
+from kms_schema.validator.catalog.attributes import Catalog, DatabaseConnection, ValidationError
 from kms_schema.validator.catalog.version_table import DEFAULT
 from kms_schema.validator.checks.hardening import CODE as HARDENING
 from kms_schema.validator.checks.hardening import hardening_findings

@@ -11,8 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from kms_schema.validator.catalog.attributes import Catalog, Names, Objects
-from kms_schema.validator.catalog.connection import DatabaseConnection
+from kms_schema.validator.catalog.attributes import Catalog, DatabaseConnection, Names, Objects
 from kms_schema.validator.catalog.expected_privileges import AppliedRoles
 from kms_schema.validator.diff.compare import Difference
 from kms_schema.validator.diff.findings import Finding
@@ -68,7 +67,7 @@ def difference_findings(
 
 def with_obstacles(reader: "Reader", names: Names, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return the findings, with the objects of the host that refuse fixes: see `remediation.obstacles`."""
-    from kms_schema.validator.remediation.obstacles import with_obstacles as findings_with
+    from kms_schema.validator.remediation.findings import with_obstacles as findings_with
 
     return tuple(findings_with(reader, names, findings))
 

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kms_schema import snapshots
 from kms_schema.validator import on_demand
-from kms_schema.validator.catalog.attributes import Catalog, Names, Objects, Revisions, ValidationError, names_of
-from kms_schema.validator.catalog.connection import DatabaseConnection
+from kms_schema.validator.catalog.attributes import (
+    Catalog,
+    DatabaseConnection,
+    Names,
+    Objects,
+    Revisions,
+    ValidationError,
+    names_of,
+)
 from kms_schema.validator.catalog.expected_privileges import AppliedRoles, has_policies, prefix_in, with_roles
 from kms_schema.validator.catalog.version_table import VersionTable
 from kms_schema.validator.diff.compare import Difference, compare, fill_in, usual_owner

@@ -11,9 +11,8 @@ from contextlib import AbstractContextManager, closing
 from kms_schema.validator.catalog.attributes import Objects, UnreadableError
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.probe.every_attempt import attempts
-from kms_schema.validator.probe.findings import not_probed, probe_findings
 from kms_schema.validator.probe.protections import resolved
-from kms_schema.validator.probe.runner import Kind, Outcome, make
+from kms_schema.validator.probe.runner import Kind, Outcome, make, not_probed, probe_findings
 from kms_schema.validator.probe.session import Session
 
 __all__ = ["probe"]

@@ -22,7 +22,7 @@ from kms_schema.validator.probe.attempt import (
     adding,
 )
 from kms_schema.validator.probe.declared_list import Declared, declared
-from kms_schema.validator.probe.operation_records import PUBLICATION, VALIDATION
+from kms_schema.validator.probe.operation_records import PUBLICATION, TOTAL, VALIDATION, cause
 from kms_schema.validator.probe.precedence import answered_before, asked_before, is_of_type, is_set_by_server
 from kms_schema.validator.probe.retention import EMPTIED, POLICY
 from kms_schema.validator.probe.rows import (
@@ -44,7 +44,6 @@ from kms_schema.validator.probe.rows import (
     subtree,
     version,
 )
-from kms_schema.validator.probe.totals import TOTAL, cause
 
 TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",

@@ -15,8 +15,6 @@ from kms_schema.validator.probe import (
     rotations,
     seals,
     settings,
-    tags,
-    totals,
     versions,
     wrappers,
 )
@@ -33,7 +31,7 @@ def attempts_in_python(version: int) -> Iterator[Attempt | Promise]:
     """Yield the attempts that are written in Python: at triggers, keys, and rules over several columns."""
     yield from keys.attempts()
     yield from versions.attempts()
-    yield from tags.attempts()
+    yield from wrappers.attempts_at_tags()
     yield from wrappers.attempts(version)
     yield from rotations.attempts()
     yield from settings.attempts()
@@ -43,5 +41,5 @@ def attempts_in_python(version: int) -> Iterator[Attempt | Promise]:
     yield from seals.attempts()
     yield from recorded.attempts()
     yield from retention.attempts()
-    yield from totals.attempts()
+    yield from operation_records.attempts_at_totals()
     yield from operation_records.attempts()

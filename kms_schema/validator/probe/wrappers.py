@@ -1,18 +1,21 @@
-"""The attempts at wrappers, and at keys with dependents."""
+"""The attempts at wrappers, at keys with dependents, and at the tags of ciphertexts."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kms_schema.validator.probe.attempt import (
     FOREIGN_KEY_VIOLATION,
     WRITTEN_ONCE,
     Attempt,
+    Engine,
+    Promise,
     Row,
     Statement,
     adding,
     changing,
     deleting,
+    plain,
 )
 from kms_schema.validator.probe.rows import (
     SECOND,
@@ -25,7 +28,7 @@ from kms_schema.validator.probe.rows import (
     rotation,
     version,
 )
-from kms_schema.validator.probe.shapes import Case, inserted, updated
+from kms_schema.validator.probe.shapes import Case, identity, inserted, unique, updated
 
 KEYS, VERSIONS = "key_masters", "key_versions"
 RULE = "validate_key_version_wrapper"
@@ -128,3 +131,31 @@ def _deletion(restricted: str) -> Iterator[Attempt]:
     for rule, (tries, depending) in dependents.items():
         given = (adding(KEYS, of), adding(KEYS, free), *depending)
         yield Attempt(rule, KEYS, tries, deleting(KEYS, of), given, deleting(KEYS, free), restricted)
+
+
+TABLE = "key_versions"
+TAG = 4_000_000_007
+
+
+def attempts_at_tags() -> Iterator[Attempt | Promise]:
+    """Yield the attempts at the tags with which the ciphertexts of versions begin."""
+    of = active_key()
+    given = (adding("key_masters", of),)
+    row = version(of)
+    taken = {"ciphertext_tag": TAG, "version_number": 2}
+    tagged = version(of, ciphertext_tag=TAG)
+    yield from unique(TABLE, f"uq_{TABLE}_ciphertext_tag", tagged, taken, given=given, conflict="ciphertext_tag")
+    yield from identity(TABLE, row, permitted={"generation_time_ms": 7}, given=given, ciphertext_tag=TAG)
+    drawn = f"trigger {TABLE}.draw_key_version_ciphertext_tag"
+    by_engine: tuple[Mapping[Engine, tuple[str, ...]], ...] = (
+        {"postgresql": (drawn,), "sqlite": (drawn,)},
+        {"sqlite": (f"{drawn}_insert",)},
+    )
+    for protections in by_engine:
+        yield Promise(
+            protections,
+            "a new version has a tag",
+            adding(TABLE, row),
+            plain("SELECT ciphertext_tag > 0 FROM {schema}.key_versions WHERE id = :id", id=row["id"]),
+            given,
+        )

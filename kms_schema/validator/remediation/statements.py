@@ -8,9 +8,8 @@ from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, Attributes, O
 from kms_schema.validator.catalog.grants import grants_and_revokes
 from kms_schema.validator.diff.compare import Difference, Kind, changed_attributes
 from kms_schema.validator.remediation.altering import TRIGGER_STATES, Target, altered, index_options, sequence_words
-from kms_schema.validator.remediation.creating import create_function, create_policy, create_sequence
-from kms_schema.validator.remediation.dependents import dependents_of, made_in_order, of_a_constraint
-from kms_schema.validator.remediation.rebuilding import rebuild
+from kms_schema.validator.remediation.creating import create_function, create_policy, create_sequence, rebuild
+from kms_schema.validator.remediation.order import dependents_of, made_in_order, of_a_constraint
 
 _Change = Mapping[str, tuple[Any, Any]]
 

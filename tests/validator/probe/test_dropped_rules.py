@@ -11,9 +11,8 @@ import pytest
 from kms_schema import snapshots
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe.attempt import Attempt, Promise
-from kms_schema.validator.probe.findings import probe_findings
 from kms_schema.validator.probe.protections import resolved
-from kms_schema.validator.probe.runner import Outcome, make
+from kms_schema.validator.probe.runner import Outcome, make, probe_findings
 from support.engines import Database
 from support.engines.database import Connection
 from support.statements import execute

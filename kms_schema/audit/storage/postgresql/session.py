@@ -1,6 +1,6 @@
 """One transaction on the tables of a trail in PostgreSQL."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,6 @@ from kms_schema.text.identifiers import always_quoted
 
 if TYPE_CHECKING:
     import psycopg
-
 
 _CATALOGS = ("pg_attribute", "pg_class", "pg_inherits", "pg_rewrite")
 
@@ -119,3 +118,28 @@ class PostgresqlSession(Session):
             yield from after_header(stream)
         if self.stores_any_bytes:
             self.cursor.execute("SET LOCAL client_encoding = 'UTF8'")
+
+
+@contextmanager
+def complete_commit(connection: "psycopg.Connection[Any]") -> Iterator[Callable[[], None]]:
+    """Give a function to call just before the commit of a seal: later warnings are about that commit.
+
+    Raises `TrailError` if there are any. If the wait for a synchronous standby is cancelled, the transaction stays
+    committed here and COMMIT succeeds: its checkpoint could be ahead of the standby that takes over.
+    """
+    warnings: list[str] = []
+
+    def note(diagnostic: "psycopg.errors.Diagnostic") -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            warnings.append(str(diagnostic.message_primary))
+
+    connection.add_notice_handler(note)
+    try:
+        yield warnings.clear
+    finally:
+        connection.remove_notice_handler(note)
+    if warnings:
+        raise TrailError(
+            f"the seal is committed, but perhaps not on the standby ({warnings[0]}): when the standby has caught up,"
+            " publish the output of kms-schema audit checkpoint"
+        )

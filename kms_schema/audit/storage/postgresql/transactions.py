@@ -1,10 +1,10 @@
 """The transactions on a trail in PostgreSQL: their settings, and how they end."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -12,16 +12,47 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from kms_schema.audit.storage.errors import TrailError, seals_locked
-from kms_schema.audit.storage.postgresql.commit_warnings import complete_commit
 from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries, PostgresqlRetention
-from kms_schema.audit.storage.postgresql.seals import PostgresqlSeals
-from kms_schema.audit.storage.postgresql.session import PostgresqlSession
+from kms_schema.audit.storage.postgresql.session import PostgresqlSession, complete_commit
 from kms_schema.audit.storage.records import LISTED, TransactionHorizon
 from kms_schema.audit.storage.row_security import going_by_policies
+from kms_schema.audit.storage.seals import COLUMNS, Seals
 from kms_schema.audit.storage.transactions import ExportedSnapshot, OpenElsewhere, OpenTrail, Transaction
-from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, durable, limits
+from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, durable, limits, sealing
 from kms_schema.database.query_plans import LOOK_UP, SCAN
 from kms_schema.text.identifiers import literal
+
+# In a database of the encoding SQL_ASCII a text can be any bytes: the server refuses to send them as UTF-8.
+_TEXT = "convert_to({0}, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)"
+_TEXTS = tuple(COLUMNS.index(column) for column in ("origin", "verifier_key", "next_key"))
+_SELECTED = {column: _TEXT.format(column) for column in ("origin", "verifier_key", "next_key")} | {
+    "sealed_at": "to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+    "open_gaps": "textin(jsonb_out(open_gaps))",
+}
+
+
+class PostgresqlSeals(Seals):
+    """Reads and writes `key_audit_seals`, and locks it for one sealer."""
+
+    selected: ClassVar[str] = ", ".join(_SELECTED.get(column, column) for column in COLUMNS)
+
+    def lock(self) -> bool:
+        """Let no other session seal this trail until the transaction ends; return False if one does already."""
+        (locked,) = self._session.row(f"SELECT {self._session.schema}.lock_key_audit_seals()")
+        return bool(locked)
+
+    def lock_holder(self) -> str:
+        """Return the session that seals, in brackets, as far as this role can read."""
+        rows = self._session.rows(sealing(f"{self._session.schema}.key_audit_seals"))
+        return described(rows[0] if rows else None)
+
+    def _with_texts(self, row: Sequence[Any]) -> Sequence[Any]:
+        """Return a row with its texts; bytes that are not UTF-8 become characters that no seal can have."""
+        return [
+            bytes(value).decode("utf-8", "surrogateescape") if at in _TEXTS and value is not None else value
+            for at, value in enumerate(row)
+        ]
+
 
 # A role or database may have limits for clients: an archive is checked while its snapshot is idle. PostgreSQL has
 # transaction_timeout from version 17 on. Without standard_conforming_strings, psycopg writes too many backslashes in
