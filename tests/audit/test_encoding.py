@@ -22,9 +22,9 @@ from kms_schema.audit.formats.encoding import (
     sequence_of,
 )
 from kms_schema.audit.storage.postgresql.encoded_entries import SIGNATURE, entries
-from kms_schema.audit.vectors import FILE, text
 from tests.audit.entries import ANY_ENTRY
 from tests.audit.vectors import VECTORS
+from tools.vectors.entries import FILE, text
 
 ENTRIES = [bytes.fromhex(vector["entry"]) for vector in VECTORS]
 HEADER = SIGNATURE + bytes(8)
@@ -44,7 +44,7 @@ def pieces(stream: bytes, *sizes: int) -> Iterator[bytes]:
 
 
 def test_the_golden_file_is_current() -> None:
-    assert FILE.read_text(encoding="ascii") == text(), "run: python -m kms_schema.audit.vectors"
+    assert FILE.read_text(encoding="ascii") == text(), "run: python -m tools.vectors"
 
 
 def test_an_entry_is_its_leaf_prefix_and_hash_of_rfc_6962() -> None:

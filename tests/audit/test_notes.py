@@ -289,7 +289,6 @@ def test_a_file_of_trusted_keys_that_is_none_says_where(tmp_path: Path, content:
 def test_nothing_heavy_is_imported_before_a_signature_is_made_or_checked() -> None:
     program = (
         "import sys; from kms_schema.audit.formats import merkle, notes, proof_documents, seals;"
-        " from kms_schema.audit import vectors;"
         " from kms_schema.audit.storage.postgresql import encoded_entries;"
         " from kms_schema.audit.storage.sqlite import encoded_entries;"
         f" notes.Note.parse({NOTE!r});"

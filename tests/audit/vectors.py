@@ -8,11 +8,11 @@ from kms_schema.audit.formats.encoding import Bytes, Value
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
 from kms_schema.audit.storage.postgresql.encoded_entries import entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
-from kms_schema.audit.vectors import FILE, KEY, Vector
 from support.engines.database import Connection
 from support.rows.smallest import insert, key_master
 from support.shared import SharedDatabase
 from support.statements import execute
+from tools.vectors.entries import FILE, KEY, Vector
 
 VECTORS: list[Vector] = json.loads(FILE.read_text(encoding="ascii"))["entries"]
 

@@ -11,9 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 
-from kms_schema.crypto import OpeningRefusedError, ciphers, has_check_value, key_check_value, vectors
+from kms_schema.crypto import OpeningRefusedError, ciphers, has_check_value, key_check_value
+from tools.vectors import envelopes
 
-VECTORS: list[dict[str, Any]] = json.loads(vectors.FILE.read_text(encoding="ascii"))["envelopes"]
+VECTORS: list[dict[str, Any]] = json.loads(envelopes.FILE.read_text(encoding="ascii"))["envelopes"]
 EACH = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"].replace(" ", "-"))
 ALGORITHMS = {1: b"AES-256-GCM", 2: b"AES-256-KWP"}
 
@@ -32,10 +33,6 @@ def written_out(row: dict[str, Any]) -> bytes:
     names += [uuid.UUID(row["key_masters.id"]).bytes]
     names += [row[f"key_masters.{column}"].encode() for column in ("key_id", "key_type", "algorithm")]
     return b"".join(map(field, [*names, struct.pack(">I", row["key_versions.version_number"])]))
-
-
-def test_the_file_is_current() -> None:
-    assert vectors.main(["--check"]) == 0
 
 
 @EACH

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from kms_schema.crypto import Secret
-from kms_schema.keyring import vectors
 from kms_schema.keyring.formats import errors, streams
 from kms_schema.keyring.formats.prefix import Algorithm, Form, write_prefix
 from support.pages import Page, cells
+from tools.vectors import ciphertexts
 
 PAGE = Page("ciphertexts.md")
-VECTORS: dict[str, Any] = json.loads(vectors.FILE.read_text(encoding="ascii"))
+VECTORS: dict[str, Any] = json.loads(ciphertexts.FILE.read_text(encoding="ascii"))
 
 
 def run(section: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def stream_of(vector: dict[str, Any]) -> bytes:
     aad, salt, nonce_prefix = (bytes.fromhex(vector[name]) for name in ("associated_data", "salt", "nonce_prefix"))
     prefix = write_prefix(Form.STREAM, vector["tag"])
     cipher = streams._segment_cipher(Secret.copy_of(bytes.fromhex(vector["key"])), prefix, salt, aad)
-    source = io.BytesIO(vectors.plaintext_of(vector["plaintext_bytes"]))
+    source = io.BytesIO(ciphertexts.plaintext_of(vector["plaintext_bytes"]))
     return b"".join(streams._encrypted(source, prefix, salt, nonce_prefix, cipher))
 
 

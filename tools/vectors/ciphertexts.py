@@ -1,13 +1,8 @@
-"""Write `vectors.json`, ciphertexts with all that they are made of, for implementations in other languages.
-
-python -m kms_schema.keyring.vectors            # write it
-python -m kms_schema.keyring.vectors --check    # exit 1 where it is not current
-"""
+"""Ciphertexts with all that they are made of, for implementations in other languages."""
 
 import hashlib
 import io
 import json
-import sys
 import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -24,7 +19,7 @@ from kms_schema.keyring.formats.bound_data import ENCODING, bound_data
 from kms_schema.keyring.formats.messages import message_cipher
 from kms_schema.keyring.formats.prefix import Algorithm, Form, write_prefix
 
-FILE = Path(__file__).with_name("vectors.json")
+FILE = Path(__file__).parents[2] / "kms_schema" / "keyring" / "vectors.json"
 
 _KEY = bytes(range(32))
 _MESSAGES = {
@@ -153,18 +148,3 @@ def text() -> str:
         "bound_data": bound_data_vectors(),
     }
     return json.dumps(content, indent=2) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command; returns its exit status."""
-    if arguments == ["--check"]:
-        return 0 if FILE.read_text(encoding="ascii") == text() else 1
-    if arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
-    FILE.write_text(text(), encoding="ascii")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,11 +1,6 @@
-"""Write `vectors.json`, envelopes with all that they are made of, for implementations in other languages.
-
-python -m kms_schema.crypto.vectors            # write it
-python -m kms_schema.crypto.vectors --check    # exit 1 where it is not current
-"""
+"""Envelopes with all that they are made of, for implementations in other languages."""
 
 import json
-import sys
 import uuid
 from pathlib import Path
 from typing import TypedDict
@@ -15,7 +10,7 @@ from kms_schema.crypto.associated_data import ENCODING, KeyIdentity, of_hsm_conf
 from kms_schema.crypto.check_values import key_check_value
 from kms_schema.envelope_format import EnvelopeFormat
 
-FILE = Path(__file__).with_name("vectors.json")
+FILE = Path(__file__).parents[2] / "kms_schema" / "crypto" / "vectors.json"
 
 
 class Vector(TypedDict):
@@ -96,18 +91,3 @@ def _vector(
 def text() -> str:
     """Return what `vectors.json` holds. ASCII, so that no tool on the way changes a text."""
     return json.dumps({"encoding": ENCODING, "envelopes": vectors()}, indent=2) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command; returns its exit status."""
-    if arguments == ["--check"]:
-        return 0 if FILE.read_text(encoding="ascii") == text() else 1
-    if arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
-    FILE.write_text(text(), encoding="ascii")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

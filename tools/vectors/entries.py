@@ -1,20 +1,16 @@
-"""Write `vectors.json`, entries with their bytes and hashes, for other implementations of the encoding.
-
-    python -m kms_schema.audit.vectors            # write it
-    python -m kms_schema.audit.vectors --check    # exit 1 where it is not current
+"""Entries with their bytes and hashes, for other implementations of the encoding.
 
 The tests insert each entry into real databases, and require the same bytes from PostgreSQL.
 """
 
 import json
-import sys
 import uuid
 from pathlib import Path
 from typing import TypedDict
 
 from kms_schema.audit.formats.encoding import TAG, Value, entry_from_columns, leaf_hash
 
-FILE = Path(__file__).with_name("vectors.json")
+FILE = Path(__file__).parents[2] / "kms_schema" / "audit" / "vectors.json"
 
 KEY = "0193a5b2-7c10-7000-8000-0000000000aa"
 """The key that the entries with a `key_id` are about."""
@@ -149,18 +145,3 @@ _FIRST_ID = uuid.UUID("0193a5b2-7c10-7000-8000-000000000000").int
 def text() -> str:
     """Return what `vectors.json` holds. ASCII, so that no tool on the way changes a text."""
     return json.dumps({"encoding": TAG.decode(), "entries": vectors()}, indent=2) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command; returns its exit status."""
-    if arguments == ["--check"]:
-        return 0 if FILE.read_text(encoding="ascii") == text() else 1
-    if arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
-    FILE.write_text(text(), encoding="ascii")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
