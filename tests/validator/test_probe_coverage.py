@@ -6,8 +6,8 @@ import tools.declared_attempts as tool
 from kms_schema import snapshots
 from kms_schema.validator.probe.attempt import Attempt, Engine
 from kms_schema.validator.probe.every_attempt import attempts
-from kms_schema.validator.probe.unprobed import why_unprobed
 from tests.validator.probe.sessions import NEWEST, by_protection, expected_of, protections_of
+from tests.validator.probe.unprobed import why_unprobed
 
 ENGINES: tuple[Engine, ...] = ("postgresql", "sqlite")
 each_engine = pytest.mark.parametrize("engine", ENGINES)
