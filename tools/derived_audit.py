@@ -1,7 +1,7 @@
 """The triggers that record the changes of a table: see `derived_sql`.
 
 On PostgreSQL and for deletions the whole text follows. On SQLite the events of a change of state and the condition of
-an update are written by hand where they are more than a comparison of each column; the rest is written around them.
+an update stand in the file where they are more than a comparison of each column; the rest is written around them.
 """
 
 import re
@@ -86,14 +86,14 @@ def document(kinds: Mapping[str, str], event: str, table: Table, row: str) -> st
 
 
 def compared(kinds: Mapping[str, str], event: str, written: str) -> str:
-    """Return the columns with both values; what is written by hand for one stays."""
-    by_hand = dict(re.findall(r"SELECT '(\w+)'(?: AS name)?, '\w+'(?: AS kind)?, (.*)\n", written))
+    """Return the columns with both values; what the file has for one stays."""
+    own_lines = dict(re.findall(r"SELECT '(\w+)'(?: AS name)?, '\w+'(?: AS kind)?, (.*)\n", written))
     lines: list[str] = []
     for column, kind in kinds.items():
         before = "NULL" if event == "insert" else f"OLD.{quoted(column)}"
         after = "NULL" if event == "delete" else f"NEW.{quoted(column)}"
-        if column in by_hand:
-            before, after = by_hand[column].replace(" AS before", "").removesuffix(" AS after").split(", ", 1)
+        if column in own_lines:
+            before, after = own_lines[column].replace(" AS before", "").removesuffix(" AS after").split(", ", 1)
         if lines:
             lines.append(f"            UNION ALL SELECT '{column}', '{kind}', {before}, {after}\n")
         else:
@@ -114,18 +114,18 @@ def head_of(name: str, table: Table, event: str) -> str:
 
 
 def on_sqlite(name: str, table: Table, files: Mapping[str, Path]) -> Iterator[tuple[str, str, int]]:
-    """Yield the triggers of SQLite that record the rows of a table, with the number of lines written by hand."""
+    """Yield the triggers of SQLite that record the rows of a table, each with the number of its file's own lines."""
     kinds = kinds_of(name, table)
     for event, past in EVENTS.items():
         trigger = f"audit_{table.singular}_{event}_trigger"
         head, level = head_of(name, table, event), table.levels[event]
         made = f"        SELECT NULL AS key_id, '{table.subject}_{past}' AS event, '{level}' AS level, 1 AS place\n"
-        written, by_hand = "", 0
+        written, own_lines = "", 0
         if event in table.own_events:
             written = files[f"{trigger}_v01.sql"].read_text("utf-8").removeprefix(MARK)
             head = written.partition(_BEFORE_ENTRY)[0]
             made = written.partition("    FROM (\n")[2].partition(_AFTER_CREATE)[0]
-            by_hand = (head + made).count("\n")
+            own_lines = (head + made).count("\n")
         row = "OLD" if event == "delete" else "NEW"
         text = filled(
             "audit_entry", category=table.category, name=table.called.format(row), made=made, row=row,
@@ -133,7 +133,7 @@ def on_sqlite(name: str, table: Table, files: Mapping[str, Path]) -> Iterator[tu
         )  # fmt: skip
         if event in table.own_events and event == "update":
             head = looked_at(head, kinds)
-        yield trigger, head + text, by_hand
+        yield trigger, head + text, own_lines
 
 
 def looked_at(head: str, columns: Collection[str]) -> str:

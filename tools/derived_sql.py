@@ -5,8 +5,8 @@
 
 The whole text follows for a table, for the guard triggers against NULL, too long values and a second row with the same
 key, for most triggers that record changes, and on SQLite for `touch_…_updated_at` and the triggers of new rows: these
-files begin with `MARK`. Of other files a part is written: `derived_audit` and `derived_guards` say which. From 1.0 on
-no file changes.
+files begin with `MARK`. Of other files a part is written: `derived_audit` and `derived_protections` say which. From
+1.0 on no file changes.
 """
 
 import sys
@@ -16,7 +16,7 @@ from pathlib import Path
 from kms_schema import sql
 from kms_schema._version import __version__
 from kms_schema.models import Base
-from tools import derived_audit, derived_guards
+from tools import derived_audit, derived_protections
 from tools.model_ddl import table_statement
 from tools.recorded_columns import RECORDED
 from tools.sql_templates import MARK
@@ -30,40 +30,40 @@ def whole_texts(engine: str, files: Mapping[str, Path]) -> Iterator[tuple[str, s
     for table in Base.metadata.sorted_tables:
         if table.info.get("only_on", engine) == engine:
             yield table.name, table_statement(table, engine)
-    yield from derived_guards.written_once(engine)
+    yield from derived_protections.written_once(engine)
     for name, recorded in RECORDED.items():
-        yield from derived_guards.identities(name, recorded, engine)
+        yield from derived_protections.identities(name, recorded, engine)
         if engine == "postgresql":
-            yield from derived_guards.bounds_on_postgresql(name, recorded)
-            yield from derived_guards.touch_on_postgresql(name, recorded)
+            yield from derived_protections.bounds_on_postgresql(name, recorded)
+            yield from derived_protections.touch_on_postgresql(name, recorded)
             yield from derived_audit.on_postgresql(name, recorded)
             continue
-        yield from derived_guards.bounds_on_sqlite(name, recorded)
-        yield from derived_guards.nulls_on_sqlite(name, recorded)
-        yield from derived_guards.touch_on_sqlite(name, recorded)
-        yield from derived_guards.unique_on_sqlite(name, recorded)
+        yield from derived_protections.bounds_on_sqlite(name, recorded)
+        yield from derived_protections.nulls_on_sqlite(name, recorded)
+        yield from derived_protections.touch_on_sqlite(name, recorded)
+        yield from derived_protections.unique_on_sqlite(name, recorded)
     if engine == "sqlite":
-        yield from derived_guards.new_rows_on_sqlite(files)
-        yield from derived_guards.lifecycle_of_keys()
-        yield from derived_guards.versions_of_rotations()
+        yield from derived_protections.new_rows_on_sqlite(files)
+        yield from derived_protections.lifecycle_of_keys()
+        yield from derived_protections.versions_of_rotations()
 
 
 def texts() -> Iterator[tuple[Path, str, int]]:
-    """Yield the files of which something follows, each with its text and the number of its lines written by hand."""
+    """Yield the files of which something follows, each with its text and the number of its own lines."""
     for engine in ENGINES:
         files = {file.name: file for file in sql.paths(engine).values()}
         for name, text in whole_texts(engine, files):
             yield files[f"{name}_v01.sql"], f"{MARK}{text.rstrip()}\n", 0
         if engine == "sqlite":
-            yield derived_guards.lifecycle_of_rotations(files)
+            yield derived_protections.lifecycle_of_rotations(files)
             for name, table in RECORDED.items():
-                for trigger, text, by_hand in derived_audit.on_sqlite(name, table, files):
-                    yield files[f"{trigger}_v01.sql"], text if by_hand else MARK + text, by_hand
+                for trigger, text, own_lines in derived_audit.on_sqlite(name, table, files):
+                    yield files[f"{trigger}_v01.sql"], text if own_lines else MARK + text, own_lines
 
 
 def count() -> int:
     """Return how many lines of SQL do not follow from the models."""
-    derived = {file: by_hand for file, _, by_hand in texts()}
+    derived = {file: own_lines for file, _, own_lines in texts()}
     every = (ROOT / "kms_schema").rglob("*.sql")
     return sum(derived.get(file, file.read_text("utf-8").count("\n")) for file in every)
 

@@ -36,7 +36,7 @@ class Table:
     belongs_to: frozenset[str] = frozenset()
     """Never changes, and is in every entry's document."""
     own_events: frozenset[str] = frozenset({"insert", "update"})
-    """The changes with events of their own on SQLite, which are written by hand; the others have one event each."""
+    """The changes with events of their own on SQLite, which stand in the file; the others have one event each."""
     many_at_once: bool = False
     """Imported in large numbers: a trigger of PostgreSQL's records all rows of an INSERT."""
     level_of_change: str = "MEDIUM"

@@ -1,4 +1,4 @@
-"""What views read in place of all entries: totals, updated when entries are sealed; and when a view was refreshed."""
+"""Totals of the audit log for views, updated when entries are sealed, and the times of the views' last refreshes."""
 
 import datetime as dt
 import uuid

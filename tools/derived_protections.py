@@ -1,4 +1,4 @@
-"""The triggers that guard the rows of a table, and queries for rows that they would refuse: see `derived_sql`."""
+"""The triggers that protect the rows of a table, and queries for rows that they would refuse: see `derived_sql`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -187,7 +187,7 @@ def lifecycle_of_keys() -> Iterator[tuple[str, str]]:
 
 
 def lifecycle_of_rotations(files: Mapping[str, Path]) -> tuple[Path, str, int]:
-    """Return SQLite's trigger for changes of a rotation's status, with the number of its lines written by hand."""
+    """Return SQLite's trigger for changes of a rotation's status, with the number of lines that are the file's own."""
     trigger = "enforce_key_rotation_lifecycle"
     file = files[f"{trigger}_trigger_v01.sql"]
     written = file.read_text("utf-8")
