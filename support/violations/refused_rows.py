@@ -1,10 +1,12 @@
 """Rows and changes that a table must refuse: tried on INSERT and on UPDATE, with what is stored left as it was."""
 
+import itertools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from kms_schema.models import Base, UtcTimestamp
@@ -132,24 +134,27 @@ _MALFORMED: tuple[tuple[type[sa.types.TypeEngine[Any]], tuple[Any, ...]], ...] =
 )
 
 
-def malformed(table: str, *server_set: str) -> list[Forbidden]:
-    """Return each column of `table`, but those that the server sets, with each value that its type does not have."""
-    return [
-        Forbidden({column.name: value}, f"fk_{table}_" if by_foreign_key else f"ck_{table}_{column.name}_")
-        for column in Base.metadata.tables[table].columns
-        if column.name not in server_set
-        # A client can switch foreign keys off, so a trigger checks the ids in entries itself.
-        for by_foreign_key in (column.foreign_keys and table != "key_audit_logs",)
-        for value in next(values for kind, values in _MALFORMED if isinstance(column.type, kind))
-    ]
+def malformed(table: str, column: str) -> list[Forbidden]:
+    """Return each value that the type of a column does not have."""
+    kind = Base.metadata.tables[table].columns[column].type
+    values = next(values for each, values in _MALFORMED if isinstance(kind, each))
+    return [Forbidden({column: value}, f"ck_{table}_{column}_") for value in values]
 
 
-SETTINGS = [
-    {"foreign_keys": foreign_keys, "recursive_triggers": recursive_triggers}
-    for foreign_keys in ("ON", "OFF")
-    for recursive_triggers in ("ON", "OFF")
-]
-"""Settings of SQLite clients, on which no rule depends."""
+def _each_setting() -> pytest.MarkDecorator:
+    names = ("foreign_keys", "recursive_triggers", "ignore_check_constraints")
+    combinations = [dict(zip(names, values, strict=True)) for values in itertools.product(("ON", "OFF"), repeat=3)]
+    return pytest.mark.parametrize(
+        "settings",
+        [
+            pytest.param(each, id=in_words(each), marks=() if len(set(each.values())) == 1 else pytest.mark.full)
+            for each in combinations
+        ],
+    )
+
+
+EACH_SETTING = _each_setting()
+"""Runs a test with settings of SQLite clients, on which no rule depends: all on and all off, with --full each."""
 
 
 def apply_settings(connection: Connection, settings: Mapping[str, str]) -> None:

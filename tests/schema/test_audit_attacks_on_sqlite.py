@@ -1,16 +1,15 @@
 """The trail on SQLite, whatever a client has set: no REPLACE, no forged value, no shadow changes an entry."""
 
-import itertools
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from support.engines import Database
-from support.rows.smallest import Row, active_key_master, audit_entry, in_words, insert, key_master
+from support.rows.smallest import Row, active_key_master, audit_entry, insert, key_master
 from support.shared import SharedDatabase
 from support.statements import execute
-from support.violations.refused_rows import Forbidden, apply_settings, refuses, refuses_insert, stored
+from support.violations.refused_rows import EACH_SETTING, Forbidden, apply_settings, refuses, refuses_insert, stored
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -18,10 +17,6 @@ TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"
 NO_UPDATE, NO_DELETE = "prevent_key_audit_log_update", "prevent_key_audit_log_delete"
 
-SETTINGS = [
-    {"foreign_keys": foreign_keys, "ignore_check_constraints": ignored, "recursive_triggers": recursive}
-    for foreign_keys, ignored, recursive in itertools.product(("ON", "OFF"), repeat=3)
-]
 REPLACING = ("REPLACE", "INSERT OR REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL", "INSERT OR ABORT")
 SAME = "event_type, event_category, 'rewritten' FROM key_audit_logs WHERE event_type = 'ATTACK'"
 SAID = "event_type, event_category, event_description"
@@ -51,7 +46,7 @@ FORGERIES_ON_SQLITE = {
 }
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=in_words)
+@EACH_SETTING
 @pytest.mark.parametrize("attack", FORGERIES_ON_SQLITE)
 def test_no_insert_on_sqlite_replaces_or_forges_an_entry(shared: SharedDatabase, attack: str, settings: Row) -> None:
     apply_settings(shared.connection, settings)
@@ -66,7 +61,7 @@ def test_no_insert_on_sqlite_replaces_or_forges_an_entry(shared: SharedDatabase,
             refuses(shared.connection, TABLE, f"{forged} ON CONFLICT {resolution}", rule=rule)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=in_words)
+@EACH_SETTING
 def test_every_update_and_delete_on_sqlite_is_refused(shared: SharedDatabase, settings: Row) -> None:
     apply_settings(shared.connection, settings)
     connection = shared.connection

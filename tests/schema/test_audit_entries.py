@@ -23,7 +23,6 @@ from support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
     Forbidden,
     apply_settings,
-    malformed,
     refuses,
     refuses_insert,
 )
@@ -105,14 +104,6 @@ def test_a_sound_entry_is_accepted(shared: SharedDatabase, change: Row) -> None:
 def test_an_entry_that_breaks_a_rule_is_refused(shared: SharedDatabase, forbidden: Forbidden, settings: Row) -> None:
     if shared.dialect == "sqlite":
         apply_settings(shared.connection, settings)
-    refuses_insert(shared.connection, TABLE, audit_entry(), forbidden)
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("settings", [STRICT, LAX], ids=["strict", "lax"])
-@pytest.mark.parametrize("forbidden", malformed(TABLE, *SERVER_SET), ids=str)
-def test_a_value_of_another_type_is_refused(shared: SharedDatabase, forbidden: Forbidden, settings: Row) -> None:
-    apply_settings(shared.connection, settings)
     refuses_insert(shared.connection, TABLE, audit_entry(), forbidden)
 
 

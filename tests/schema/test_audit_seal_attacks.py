@@ -1,14 +1,8 @@
 """Seals, leaves and subtrees are written once: no statement and no setting changes, removes or displaces one."""
 
-import itertools
-import sqlite3
-from contextlib import closing
-
 import pytest
 
-from support.engines import Database
 from support.engines.database import Connection
-from support.login_roles import login
 from support.rows.evidence import (
     LEAF_GUARD,
     LEAVES,
@@ -21,14 +15,14 @@ from support.rows.evidence import (
     seal,
     subtree,
 )
-from support.rows.smallest import Row, in_words, insert
+from support.rows.smallest import Row, insert
 from support.shared import SharedDatabase
-from support.statements import execute, refused
+from support.statements import execute
 from support.violations.refused_rows import (
+    EACH_SETTING,
     UNIQUE_VIOLATION,
     apply_settings,
     refuses,
-    stored,
 )
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -56,12 +50,6 @@ TRUNCATED = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_evidence_is_not_changed_or_removed(sealed: Connection, change: str) -> None:
-    table, statement, rule = CHANGES[change]
-    refuses(sealed, table, statement, rule=rule, sqlstate=WRITTEN_ONCE)
-
-
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("change", CHANGES | TRUNCATED)
 @pytest.mark.parametrize("setting", ["session_replication_role = replica", "kms.restore = on"])
@@ -81,17 +69,6 @@ ROWS: dict[str, tuple[Row, str, str]] = {
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("table", ROWS)
-def test_a_replica_is_no_way_past_the_order(sealed: Connection, table: str) -> None:
-    execute(sealed, "SET LOCAL session_replication_role = replica")
-    row, rule, key = ROWS[table]
-    refuses(sealed, table, inserting(table, row), row, rule=rule)
-    column = key.partition(",")[0]
-    upsert = f"{inserting(table, row)} ON CONFLICT ({key}) DO UPDATE SET {column} = excluded.{column}"
-    refuses(sealed, table, upsert, row, rule=rule)
-
-
-@pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize("table", ROWS)
 def test_a_restore_by_the_owner_brings_rows_in_any_order_and_none_twice(sealed: Connection, table: str) -> None:
     execute(sealed, "SET LOCAL kms.restore = on")
     row, _, key = ROWS[table]
@@ -103,42 +80,8 @@ def test_a_restore_by_the_owner_brings_rows_in_any_order_and_none_twice(sealed: 
     insert(sealed, table, **{**row, column: 48})
 
 
-@pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize(
-    ("table", "row", "rule"),
-    [
-        (SEALS, seal(0, 9, last_sequence=1), "ck_key_audit_seals_seal_number_positive"),
-        (SEALS, seal(9, 0), "ck_key_audit_seals_tree_size_positive"),
-        (SEALS, seal(9, 70_000), "uq_key_audit_seals_tree_size"),
-        (LEAVES, page(-1, 7), "ck_key_audit_leaves_first_leaf_not_negative"),
-        (SUBTREES, subtree(8, -1), "ck_key_audit_subtrees_position_not_negative"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_constraints_apply_to_a_restore(sealed: Connection, table: str, row: Row, rule: str) -> None:
-    execute(sealed, "SET LOCAL kms.restore = on")
-    refuses(sealed, table, inserting(table, row), row, rule=rule)
-
-
-@pytest.mark.only_on("postgresql")
-def test_only_the_owner_restores_evidence(database: Database) -> None:
-    privileges = [f"SELECT, INSERT ON {table}" for table in ROWS]
-    with login(database, *privileges) as role, closing(role.connect()) as connection:
-        execute(connection, "SET kms.restore = on")
-        for table, row, rule in ((SEALS, seal(2), SEAL_GUARD), (LEAVES, page(), LEAF_GUARD)):
-            refused(connection, inserting(table, row), row, rule=rule)
-        refused(connection, inserting(SUBTREES, subtree()), subtree(), rule=SUBTREE_GUARD)
-        execute(connection, inserting(SEALS, seal()), seal())  # what follows, a right to insert is enough for
-
-
-SETTINGS = [
-    {"foreign_keys": keys, "ignore_check_constraints": ignored, "recursive_triggers": recursive}
-    for keys, ignored, recursive in itertools.product(("ON", "OFF"), repeat=3)
-]
-
-
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("settings", SETTINGS, ids=in_words)
+@EACH_SETTING
 def test_nothing_displaces_evidence_on_sqlite(shared: SharedDatabase, settings: Row) -> None:
     connection = shared.connection
     apply_settings(connection, settings)
@@ -161,11 +104,3 @@ def test_nothing_displaces_evidence_on_sqlite(shared: SharedDatabase, settings: 
         refuses(connection, LEAVES, inserting(LEAVES, same_sequence, verb), same_sequence, rule=rule)
     same_size = seal(2, 70_000)
     refuses(connection, SEALS, inserting(SEALS, same_size, "REPLACE"), same_size, rule=SEAL_GUARD)
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("table", ROWS)
-def test_evidence_has_no_rowid(shared: SharedDatabase, table: str) -> None:
-    assert stored(shared.connection, table) == []
-    with pytest.raises(sqlite3.OperationalError, match="no such column: rowid"):
-        execute(shared.connection, f"UPDATE {table} SET rowid = rowid WHERE false")  # noqa: S608

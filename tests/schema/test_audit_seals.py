@@ -15,7 +15,6 @@ from support.rows.evidence import (
     page,
     seal,
     subtree,
-    whole_seal,
 )
 from support.rows.smallest import Row, in_words, insert
 from support.shared import SharedDatabase
@@ -23,7 +22,6 @@ from support.statements import execute
 from support.violations.refused_rows import (
     UNIQUE_VIOLATION,
     Forbidden,
-    malformed,
     refuses_insert,
     stored,
 )
@@ -46,31 +44,6 @@ ACCEPTED_SEALS: list[Row] = [
     {"open_gaps": [[1, 3, 750], [8, 8, 750]]},
     {"open_gaps": [[2**62 + 2 * n, 2**62 + 2 * n, 2**63 - 1] for n in range(256)]},
 ]
-FORBIDDEN_SEALS = [
-    *(Forbidden({"seal_number": number}, SEAL_GUARD) for number in (0, -1, 2)),
-    *(Forbidden({"origin": blank}, "ck_key_audit_seals_origin_not_blank") for blank in ("", " \t\r\n")),
-    *(Forbidden({"root_hash": h}, "ck_key_audit_seals_root_hash_is_sha256") for h in (b"", HASH[1:], HASH + b"x")),
-    *(
-        Forbidden({"previous_seal_hash": h}, "ck_key_audit_seals_previous_seal_hash_is_sha256")
-        for h in (b"", HASH[1:], HASH + b"x")
-    ),
-    Forbidden({"verifier_key": "nobody's"}, "ck_key_audit_seals_signed_by_a_key"),
-    Forbidden({"signature": bytes(68)}, "ck_key_audit_seals_signed_by_a_key"),
-    *(
-        Forbidden({"verifier_key": "nobody's", "signature": bytes(n)}, "ck_key_audit_seals_signature_is_ed25519")
-        for n in (0, 64, 67, 69)
-    ),
-    *(
-        Forbidden({"compact_range": hashes}, "ck_key_audit_seals_compact_range_is_sha256")
-        for hashes in (b"", HASH[1:], HASH + b"x")
-    ),
-    *(Forbidden({"last_sequence": n}, "ck_key_audit_seals_last_sequence_positive") for n in (0, -1)),
-    *(Forbidden({"open_gaps": gaps}, "ck_key_audit_seals_open_gaps_is_array") for gaps in ({}, {"first": 1})),
-    Forbidden({"seal_number": None}, SEAL_GUARD),
-    Forbidden({"last_sequence": 2**63 - 1}, SEAL_GUARD),
-    Forbidden({"compact_range": HASH * 65}, SEAL_GUARD),
-    Forbidden({"open_gaps": [[1, 1, 1]] * 20_000}, SEAL_GUARD),
-]
 NO_GAPS = [
     [1],
     [[1, 2]],
@@ -87,11 +60,6 @@ NO_GAPS = [
 def test_a_sound_seal_is_accepted(empty: Connection, change: Row) -> None:
     insert(empty, SEALS, **seal(**change))
     assert len(stored(empty, SEALS)) == 1
-
-
-@pytest.mark.parametrize("forbidden", FORBIDDEN_SEALS, ids=str)
-def test_constraints_of_a_seal(empty: Connection, forbidden: Forbidden) -> None:
-    refuses_insert(empty, SEALS, seal(), forbidden)
 
 
 @pytest.mark.only_on("postgresql")
@@ -118,70 +86,6 @@ def test_a_first_seal_has_leaves(shared: SharedDatabase) -> None:
     says_first = SEAL_GUARD if shared.dialect == "sqlite" else "ck_key_audit_seals_tree_size_positive"
     for size in (0, -1):
         refuses_insert(shared.connection, SEALS, seal(), Forbidden({"tree_size": size}, says_first))
-
-
-LEAF_HASHES = "ck_key_audit_leaves_hashes_are_sha256"
-FORBIDDEN_PAGES = [
-    *(Forbidden({"first_leaf": leaf}, LEAF_GUARD) for leaf in (1, -1, None)),
-    *(Forbidden({"first_sequence": n}, "ck_key_audit_leaves_first_sequence_positive") for n in (0, -1)),
-    *(Forbidden({"hashes": h}, LEAF_HASHES) for h in (b"", HASH[1:], HASH + b"x", HASH * 257)),
-]
-
-
-@pytest.mark.parametrize("forbidden", FORBIDDEN_PAGES, ids=str)
-def test_constraints_of_a_page(empty: Connection, forbidden: Forbidden) -> None:
-    insert(empty, SEALS, **seal(tree_size=1000))
-    refuses_insert(empty, LEAVES, page(), forbidden)
-    insert(empty, LEAVES, **page(hashes=HASH * 256))
-
-
-FORBIDDEN_SUBTREES = [
-    *(Forbidden({"level": level}, "ck_key_audit_subtrees_level_is_of_bytes") for level in (0, 7, 9, 12)),
-    *(Forbidden({"position": position}, SUBTREE_GUARD) for position in (1, -1, None)),
-    *(Forbidden({"hash": hash_}, "ck_key_audit_subtrees_hash_is_sha256") for hash_ in (b"", HASH[1:], HASH + b"x")),
-]
-
-
-@pytest.mark.parametrize("forbidden", FORBIDDEN_SUBTREES, ids=str)
-def test_constraints_of_a_subtree(empty: Connection, forbidden: Forbidden) -> None:
-    insert(empty, SEALS, **seal(tree_size=70_000))
-    refuses_insert(empty, SUBTREES, subtree(), forbidden)
-    for level in (8, 16):
-        insert(empty, SUBTREES, **subtree(level))
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("table", [SEALS, LEAVES, SUBTREES])
-def test_values_are_of_their_types(empty: Connection, table: str) -> None:
-    if table != SEALS:
-        insert(empty, SEALS, **seal(tree_size=70_000))
-    row = {SEALS: seal(verifier_key="v", signature=bytes(68)), LEAVES: page(), SUBTREES: subtree()}[table]
-    counted = {"seal_number": SEAL_GUARD, "tree_size": SEAL_GUARD, "first_leaf": LEAF_GUARD, "position": SUBTREE_GUARD}
-    for each in malformed(table):
-        ((column, value),) = each.change.items()
-        rule = SUBTREE_GUARD if (column, value) == ("level", 2**31) else counted.get(column, each.rule)
-        refuses_insert(empty, table, row, Forbidden(each.change, rule))
-    for column, text in (("root_hash", "x" * 32), ("signature", "x" * 68), ("hashes", "x" * 32), ("hash", "x" * 32)):
-        if column in row:
-            refuses_insert(empty, table, row, Forbidden({column: text}, f"ck_{table}_{column}_type"))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"seal_number": 1},
-        {"seal_number": 3},
-        {"tree_size": 2},
-        {"tree_size": 1},
-        {"origin": "another trail"},
-        {"last_sequence": 9},
-    ],
-    ids=in_words,
-)
-def test_a_seal_follows_the_last(empty: Connection, change: Row) -> None:
-    whole_seal(empty)
-    refuses_insert(empty, SEALS, seal(2, 3), Forbidden(change, SEAL_GUARD))
-    insert(empty, SEALS, **seal(2, 3, last_sequence=10))
 
 
 def test_a_seal_is_whole_before_the_next(empty: Connection) -> None:

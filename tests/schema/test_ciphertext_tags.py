@@ -68,13 +68,6 @@ def test_a_tag_that_is_given_is_kept(shared: SharedDatabase, tag: int) -> None:
     assert value(shared.connection, "key_versions", version, "ciphertext_tag") == tag
 
 
-@pytest.mark.parametrize("tag", [-1, 2**32])
-def test_a_tag_has_four_bytes(shared: SharedDatabase, tag: int) -> None:
-    key = insert(shared.connection, "key_masters", **key_master())
-    wrong = key_version(key, ciphertext_tag=tag)
-    insert_refused(shared.connection, "key_versions", wrong, rule="ck_key_versions_ciphertext_tag_range")
-
-
 @pytest.mark.parametrize("tag", [0, 6, None])
 def test_a_tag_never_changes(shared: SharedDatabase, tag: int | None) -> None:
     key = insert(shared.connection, "key_masters", **key_master())

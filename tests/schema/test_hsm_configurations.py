@@ -11,10 +11,8 @@ from support.shared import SharedDatabase
 from support.statements import execute
 from support.violations.refused_rows import (
     Forbidden,
-    malformed,
     refuses_insert,
     refuses_update,
-    stored,
     update,
     value_of,
 )
@@ -22,7 +20,6 @@ from support.violations.refused_rows import (
 pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "hsm_configurations"
-IDENTITY = {"id", "created_at"}
 
 NONCE, TAG = bytes(12), bytes(16)
 CREDENTIALS = {"user": "crypto-officer", "pin": "31337", "url": "https://hsm.example"}
@@ -80,15 +77,6 @@ def test_credentials_that_are_no_envelope_are_refused(shared: SharedDatabase, pl
     refuses_update(shared.connection, TABLE, row, no_envelope)
 
 
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("text", [json.dumps(CREDENTIALS), "\x01" + "p" * 40, "\x01" + "3" * 40, "1"])
-def test_text_is_no_envelope_though_it_looks_like_one(shared: SharedDatabase, text: str) -> None:
-    no_envelope = Forbidden({"authentication_config": text}, "ck_hsm_configurations_authentication_config_")
-    refuses_insert(shared.connection, TABLE, hsm_configuration(), no_envelope)
-    row = insert(shared.connection, TABLE, **hsm_configuration())
-    refuses_update(shared.connection, TABLE, row, no_envelope)
-
-
 def test_the_name_of_the_wrapping_key_is_in_the_trail_and_no_envelope(shared: SharedDatabase) -> None:
     connection = shared.connection
     row = insert(connection, TABLE, **hsm_configuration(authentication_config=envelope(64), wrapping_key_ref="kms://a"))
@@ -122,15 +110,6 @@ def test_the_history_of_an_hsms_health_is_in_the_trail(shared: SharedDatabase) -
     assert all(document["changed"] == ["health_status"] and document["last_health_check"] for document in documents)
 
 
-def test_updated_at_is_the_time_of_the_last_change(shared: SharedDatabase) -> None:
-    row = insert(shared.connection, TABLE, **hsm_configuration(updated_at=now().replace(year=2020)))
-    before = value_of(shared.connection, TABLE, row, "updated_at")
-    update(shared.connection, TABLE, row, health_status="OFFLINE")
-    assert value_of(shared.connection, TABLE, row, "updated_at") > before
-    update(shared.connection, TABLE, row, health_status="HEALTHY", updated_at=now().replace(year=2021))
-    assert "2021" in str(value_of(shared.connection, TABLE, row, "updated_at"))
-
-
 def test_missing_values_get_defaults(shared: SharedDatabase) -> None:
     execute(
         shared.connection,
@@ -142,18 +121,3 @@ def test_missing_values_get_defaults(shared: SharedDatabase) -> None:
         f" audit_all_operations, created_at = updated_at, id IS NOT NULL FROM {TABLE}",
     ).fetchone()
     assert tuple(found) == (True, False, True, False, True, True, True)
-
-
-def test_a_configuration_may_be_deleted(shared: SharedDatabase) -> None:
-    row = insert(shared.connection, TABLE, **hsm_configuration())
-    execute(shared.connection, f"DELETE FROM {TABLE} WHERE id = :id", {"id": row["id"]})  # noqa: S608
-    assert stored(shared.connection, TABLE) == []
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("forbidden", malformed(TABLE), ids=str)
-def test_a_value_of_another_type_is_refused(shared: SharedDatabase, forbidden: Forbidden) -> None:
-    refuses_insert(shared.connection, TABLE, hsm_configuration(), forbidden)
-    if not IDENTITY & forbidden.change.keys():
-        row = insert(shared.connection, TABLE, **hsm_configuration())
-        refuses_update(shared.connection, TABLE, row, forbidden)

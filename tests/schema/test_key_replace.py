@@ -1,8 +1,8 @@
-"""Unique keys, and every statement that would replace a row instead of failing.
+"""Upserts, conflict clauses and sessions that replicate: the rules of rows hold in each.
 
-SQLite's REPLACE deletes conflicting rows without firing DELETE triggers, and replaces NULL by defaults after BEFORE
-triggers have run. Its effects depend on settings of the client (foreign_keys, recursive_triggers), so each statement
-runs with all of them.
+The effects of SQLite's conflict clauses depend on settings of the client (foreign_keys, recursive_triggers), so each
+statement runs with all of them. `test_refusals.py` has the statements that would displace a row, and those that would
+replace NULL by a default.
 """
 
 import datetime as dt
@@ -27,9 +27,7 @@ from support.rows.smallest import (
 )
 from support.statements import dialect_of, execute, refused
 from tests.schema.key_rules import (
-    NOT_NULL_VIOLATION,
     delete_refused,
-    insert_refused,
     is_recent,
     stored,
     update,
@@ -41,30 +39,12 @@ from tests.schema.key_rules import (
 pytestmark = pytest.mark.versions("oldest and newest")
 
 RESOLUTIONS = ("ABORT", "FAIL", "IGNORE", "REPLACE", "ROLLBACK")
-MASTER_DEFAULTS = ("id", "status", "created_at", "usage_count", "security_level", "updated_at")
-VERSION_DEFAULTS = ("id", "created_at", "usage_count", "data_volume_bytes", "ciphertext_tag")
-
-# Unique key, and for ON CONFLICT its columns (with the predicate of a partial one).
-UNIQUE_KEYS = {
-    "pk_key_masters": "(id)",
-    "uq_key_masters_key_id": "(key_id)",
-    "pk_key_versions": "(id)",
-    "uq_key_versions_key_id_version_number": "(key_id, version_number)",
-    "uq_key_versions_ciphertext_tag": "(ciphertext_tag)",
-    "uq_key_versions_live": "(key_id) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL",
-}
 
 
-def table_of(rule: str) -> str:
-    return "key_masters" if "key_masters" in rule else "key_versions"
-
-
-def verbs(connection: Connection, verb: str) -> list[str]:
-    """Return every way to begin an INSERT or an UPDATE on this engine."""
-    if dialect_of(connection) == "postgresql":
-        return [verb]
-    forms = [verb, *(f"{verb} OR {resolution}" for resolution in RESOLUTIONS)]
-    return [*forms, "REPLACE"] if verb == "INSERT" else forms
+def verbs(connection: Connection) -> list[str]:
+    """Return every way to begin an UPDATE on this engine."""
+    resolutions = [] if dialect_of(connection) == "postgresql" else RESOLUTIONS
+    return ["UPDATE", *(f"UPDATE OR {resolution}" for resolution in resolutions)]
 
 
 def settings(connection: Connection) -> Iterator[None]:
@@ -78,81 +58,25 @@ def settings(connection: Connection) -> Iterator[None]:
         yield
 
 
-def rows_that_clash(connection: Connection, rule: str) -> tuple[Row, Row]:
-    """Return a stored row, and a new one that only `rule` forbids beside it."""
-    key = insert(connection, "key_masters", **key_master())
-    new_key, new_version = key_master(), key_version(key, version_number=2)
-    if table_of(rule) == "key_masters":
-        return key, {**new_key, **({"id": key["id"]} if rule == "pk_key_masters" else {"key_id": key["key_id"]})}
-    if rule == "uq_key_versions_live":
-        live = insert(connection, "key_versions", **live_key_version(key))
-        return live, live_key_version(key, version_number=2)
-    version = insert(connection, "key_versions", **key_version(key, ciphertext_tag=7))
-    if rule == "uq_key_versions_ciphertext_tag":
-        return version, {**new_version, "ciphertext_tag": 7}
-    return version, {**new_version, **({"id": version["id"]} if rule == "pk_key_versions" else {"version_number": 1})}
-
-
-@pytest.mark.parametrize("rule", UNIQUE_KEYS)
-def test_no_insert_displaces_a_row(database: Database, rule: str) -> None:
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("table", "key"), [("key_masters", "key_id"), ("key_versions", "key_id, version_number")], ids=["key", "version"]
+)
+def test_an_upsert_changes_nothing_that_an_update_may_not(database: Database, table: str, key: str) -> None:
+    """SQLite refuses upserts altogether (`test_refusals.py`). On PostgreSQL the rules of UPDATE apply to them."""
     with closing(database.connect()) as connection:
-        old, new = rows_that_clash(connection, rule)
-        before = stored(connection, table_of(rule), old)
-        for _ in settings(connection):
-            for verb in verbs(connection, "INSERT"):
-                insert_refused(connection, table_of(rule), new, rule=rule, verb=verb)
-                assert stored(connection, table_of(rule), old) == before
-
-
-@pytest.mark.parametrize("rule", UNIQUE_KEYS)
-def test_an_upsert_changes_nothing_that_an_update_may_not(database: Database, rule: str) -> None:
-    """SQLite refuses upserts altogether, a gap to PostgreSQL, where the rules of UPDATE apply to them."""
-    identity = f"protect_{table_of(rule).removesuffix('s')}_identity"
-    with closing(database.connect()) as connection:
-        old, new = rows_that_clash(connection, rule)
-        before = stored(connection, table_of(rule), old)
+        old = insert(connection, "key_masters", **key_master())
+        new: Row = key_master(key_id=old["key_id"])
+        if table == "key_versions":
+            master, old = old, insert(connection, "key_versions", **key_version(old))
+            new = key_version(master)
+        before = stored(connection, table, old)
         columns, places = ", ".join(new), ", ".join(f":{column}" for column in new)
-        insertion = f"INSERT INTO {table_of(rule)} ({columns}) VALUES ({places}) ON CONFLICT {UNIQUE_KEYS[rule]}"  # noqa: S608
-        sqlite = database.dialect == "sqlite"
-        for _ in settings(connection):
-            update = f"{insertion} DO UPDATE SET created_at = '2020-01-01T00:00:00.000000Z'"
-            refused(connection, update, new, rule=rule if sqlite else identity)
-            if sqlite:
-                refused(connection, f"{insertion} DO NOTHING", new, rule=rule)
-            else:
-                execute(connection, f"{insertion} DO NOTHING", new)
-            assert stored(connection, table_of(rule), old) == before
-
-
-def rows_that_a_change_makes_clash(connection: Connection, rule: str) -> tuple[Row, Row, Row]:
-    """Return two stored rows, and the change of the second one that runs into the first."""
-    key, other_key = (insert(connection, "key_masters", **key_master()) for _ in range(2))
-    if table_of(rule) == "key_masters":
-        column = "id" if rule == "pk_key_masters" else "key_id"
-        return key, other_key, {column: key[column]}
-    first = insert(connection, "key_versions", **live_key_version(key, ciphertext_tag=7))
-    second = insert(connection, "key_versions", **key_version(key, version_number=2))
-    changes = {
-        "pk_key_versions": {"id": first["id"]},
-        "uq_key_versions_key_id_version_number": {"version_number": 1},
-        "uq_key_versions_ciphertext_tag": {"ciphertext_tag": 7},
-        "uq_key_versions_live": {"activated_at": now()},
-    }
-    return first, second, changes[rule]
-
-
-@pytest.mark.parametrize("rule", UNIQUE_KEYS)
-def test_no_update_displaces_a_row(database: Database, rule: str) -> None:
-    table = table_of(rule)
-    # Identity columns never change, so that only the unique key of the live version conflicts.
-    expected = rule if rule == "uq_key_versions_live" else f"protect_{table.removesuffix('s')}_identity"
-    with closing(database.connect()) as connection:
-        in_the_way, changed, change = rows_that_a_change_makes_clash(connection, rule)
-        before = stored(connection, table, in_the_way)
-        for _ in settings(connection):
-            for verb in verbs(connection, "UPDATE"):
-                update_refused(connection, table, changed, change, rule=expected, verb=verb)
-                assert stored(connection, table, in_the_way) == before
+        insertion = f"INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT ({key})"  # noqa: S608
+        update = f"{insertion} DO UPDATE SET created_at = '2020-01-01T00:00:00.000000Z'"
+        refused(connection, update, new, rule=f"protect_{table.removesuffix('s')}_identity")
+        execute(connection, f"{insertion} DO NOTHING", new)
+        assert stored(connection, table, old) == before
 
 
 def test_reviving_a_version_does_not_displace_the_live_one(database: Database) -> None:
@@ -163,39 +87,10 @@ def test_reviving_a_version_does_not_displace_the_live_one(database: Database) -
         live = insert(connection, "key_versions", **live_key_version(key, version_number=2))
         before = stored(connection, "key_versions", live)
         for _ in settings(connection):
-            for verb in verbs(connection, "UPDATE"):
+            for verb in verbs(connection):
                 revival = {"deactivated_at": None}
                 update_refused(connection, "key_versions", ended, revival, rule="uq_key_versions_live", verb=verb)
                 assert stored(connection, "key_versions", live) == before
-
-
-@pytest.mark.parametrize(
-    ("table", "column"),
-    [
-        *(("key_masters", column) for column in MASTER_DEFAULTS),
-        *(("key_versions", column) for column in VERSION_DEFAULTS),
-    ],
-)
-def test_a_default_does_not_replace_null(database: Database, table: str, column: str) -> None:
-    sqlite = database.dialect == "sqlite"
-    rule = f"guard_{table.removesuffix('s')}_not_null" if sqlite else column
-    earlier = {"id": "identity", "created_at": "identity", "ciphertext_tag": "identity", "status": "lifecycle"}.get(
-        column
-    )
-    with closing(database.connect()) as connection:
-        key = insert(connection, "key_masters", **key_master(usage_count=7))
-        version = insert(connection, "key_versions", **key_version(key, usage_count=7, data_volume_bytes=7))
-        row = key if table == "key_masters" else version
-        new = {**(key_master() if table == "key_masters" else key_version(key, version_number=2)), column: None}
-        for _ in settings(connection):
-            for verb in verbs(connection, "INSERT"):
-                insert_refused(connection, table, new, rule=rule, sqlstate=NOT_NULL_VIOLATION, verb=verb)
-            for verb in verbs(connection, "UPDATE"):
-                if earlier:  # another rule forbids that change before this one is asked
-                    update_refused(connection, table, row, {column: None}, rule=earlier, verb=verb)
-                else:
-                    sqlstate = NOT_NULL_VIOLATION
-                    update_refused(connection, table, row, {column: None}, rule=rule, sqlstate=sqlstate, verb=verb)
 
 
 def test_a_check_that_fails_leaves_the_row_as_it_was(database: Database) -> None:
@@ -205,7 +100,7 @@ def test_a_check_that_fails_leaves_the_row_as_it_was(database: Database) -> None
         before = stored(connection, "key_masters", key)
         change = {"security_level": "LOW"}
         for _ in settings(connection):
-            for verb in verbs(connection, "UPDATE"):
+            for verb in verbs(connection):
                 if verb != "UPDATE OR IGNORE":
                     rule = "ck_key_masters_security_level_known"
                     update_refused(connection, "key_masters", key, change, rule=rule, verb=verb)
@@ -220,7 +115,7 @@ def test_a_status_is_never_without_its_time(database: Database, status: str) -> 
     """The UPDATE that sets the time, and ends a revoked key's version, inherits OR IGNORE of the statement."""
     with closing(database.connect()) as connection:
         for _ in settings(connection):
-            for verb in verbs(connection, "UPDATE"):
+            for verb in verbs(connection):
                 key = insert(connection, "key_masters", **key_master())
                 version = insert(connection, "key_versions", **live_key_version(key))
                 parameters = {"new_status": status, "its_id": key["id"]}

@@ -25,12 +25,11 @@ from support.rows.smallest import (
 from support.shared import SharedDatabase
 from support.statements import execute
 from support.violations.refused_rows import (
+    EACH_SETTING,
     FOREIGN_KEY_VIOLATION,
-    SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,
     apply_settings,
-    malformed,
     refuses,
     refuses_displacement,
     refuses_insert,
@@ -44,13 +43,10 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_rotations"
 
-NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}
-"""Rules of triggers on UPDATE: identity and lifecycle."""
 
 HOUR = dt.timedelta(hours=1)
 DIGEST = "0123456789abcdef" * 4
 OPEN = (RotationStatus.SCHEDULED, RotationStatus.RUNNING)
-NEVER_AFTER_START = [Forbidden({"completed_at": "0000-01-01T00:00:00.000000Z"}, "ck_key_rotations_completed_at_")]
 
 ACCEPTED: list[Row] = [
     *({"trigger": str(trigger)} for trigger in RotationTrigger),
@@ -90,30 +86,6 @@ def test_a_rotation_names_versions_of_its_key_the_new_one_later(
 ) -> None:
     insert(shared.connection, TABLE, **completed(master, **versions))
     update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), **versions)
-
-
-@pytest.mark.parametrize(
-    "forbidden",
-    [
-        Forbidden({"old_version": 2, "new_version": 2}, "ck_key_rotations_new_version_is_later"),
-        Forbidden({"old_version": 3, "new_version": 1}, "ck_key_rotations_new_version_is_later"),
-        *(
-            Forbidden({f"{which}_version": 4}, f"fk_key_rotations_key_id_{which}_version", FOREIGN_KEY_VIOLATION)
-            for which in ("old", "new")
-        ),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
-def test_other_versions_are_refused(shared: SharedDatabase, foreign_keys: str, forbidden: Forbidden) -> None:
-    connection = shared.connection
-    if shared.dialect == "sqlite":
-        apply_settings(connection, {"foreign_keys": foreign_keys})
-    master, other = (insert(connection, "key_masters", **key_master()) for _ in range(2))
-    for number in (1, 2, 3, 4):  # the fourth is another key's
-        insert(connection, "key_versions", **key_version(master if number < 4 else other, version_number=number))
-    refuses_insert(connection, TABLE, key_rotation(master), forbidden)
-    refuses_update(connection, TABLE, insert(connection, TABLE, **key_rotation(master)), forbidden)
 
 
 @pytest.mark.parametrize("first", OPEN)
@@ -195,7 +167,7 @@ def test_tables_that_rotations_reference_cannot_be_truncated(shared: SharedDatab
 
 
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@EACH_SETTING
 def test_no_rotation_displaces_another(shared: SharedDatabase, settings: Row) -> None:
     connection = shared.connection
     apply_settings(connection, settings)
@@ -205,12 +177,3 @@ def test_no_rotation_displaces_another(shared: SharedDatabase, settings: Row) ->
     failed = insert(connection, TABLE, **key_rotation(master, status="FAILED", started_at=now(), failed_at=now()))
     retried = {"status": "SCHEDULED", "started_at": None, "retry_count": 1}
     refuses_displacement(connection, TABLE, failed, retried, rule="uq_key_rotations_open")
-
-
-@pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("forbidden", [each for each in malformed(TABLE) if each not in NEVER_AFTER_START], ids=str)
-def test_a_value_of_another_type_is_refused(shared: SharedDatabase, master: Row, forbidden: Forbidden) -> None:
-    row = completed(master, completed_at=dt.datetime.max.replace(tzinfo=dt.UTC))
-    refuses_insert(shared.connection, TABLE, row, forbidden)
-    if not NOT_UPDATED_AS_OTHERS & forbidden.change.keys():
-        refuses_update(shared.connection, TABLE, insert(shared.connection, TABLE, **row), forbidden)
