@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from itertools import chain
 
 import pytest
@@ -42,7 +43,9 @@ def places(engine: Engine, by_engine: dict[str, Places]) -> Places:
     return by_engine.setdefault(engine.name, Places(engine, Options(TINY, REPETITIONS)))
 
 
+@cache
 def measure(places: Places, number: str) -> list[Measured]:
+    """Measure a target once for all tests of an engine."""
     (target,) = (each for each in TARGETS if each.number == number)
     return [*target.measure(places)]
 
@@ -73,7 +76,7 @@ def test_a_target_is_measured_on_sqlite(target: Target, places: Places) -> None:
 
 
 def is_measured(target: Target, places: Places) -> None:
-    results = [*target.measure(places)]
+    results = measure(places, target.number)
     assert results
     assert any(each.limit is not None for each in results)
     for result in results:

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -79,8 +80,22 @@ def in_one_sentence(said: Said, fault: Fault) -> None:
     assert "%40%23" not in said.all
 
 
-@pytest.mark.parametrize("command", ALL_COMMANDS)
-@pytest.mark.parametrize("fault", [*WRONG_URLS.values(), *NO_CONNECTION.values()], ids=[*WRONG_URLS, *NO_CONNECTION])
+def each_fault() -> list[Any]:
+    """Return each fault with each command; without --full, with one of the commands in turn."""
+    faults = {**WRONG_URLS, **NO_CONNECTION}
+    return [
+        pytest.param(
+            faults[name],
+            command,
+            id=f"{name}-{command}",
+            marks=() if number % len(ALL_COMMANDS) == place else pytest.mark.full,
+        )
+        for number, name in enumerate(faults)
+        for place, command in enumerate(ALL_COMMANDS)
+    ]
+
+
+@pytest.mark.parametrize(("fault", "command"), each_fault())
 def test_a_url_that_leads_nowhere(fault: Fault, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     in_one_sentence(kms_schema(*command.split(), url=fault.url), fault)

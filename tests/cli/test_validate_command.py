@@ -93,24 +93,6 @@ def test_codes_of_which_a_run_checks_none_are_refused(database: Database, option
     assert f"none of the selected codes ({', '.join(options[1].split(','))})" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--database-url", "mysql://me:hunter2@localhost/x"],
-        ["--database-url", "postgresql://me:hunter2@localhost:x/x"],
-        ["--database-url", "kms.db"],
-        ["--format", "xml"],
-        ["--select", "KMS777"],
-        ["--no-such-option"],
-        ["surplus"],
-    ],
-)
-def test_wrong_usage_exits_2(arguments: list[str]) -> None:
-    done = kms_schema("validate", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "hunter2" not in done.stderr
-
-
 def test_a_server_that_does_not_answer_exits_3_without_the_password() -> None:
     url = "postgresql://me:hunter2@127.0.0.1:1/kms?sslpassword=hunter2"
     done = kms_schema("validate", "--database-url", url)
@@ -127,14 +109,6 @@ def test_a_missing_file_exits_3_and_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_database_exits_3(tmp_path: Path) -> None:
-    file = tmp_path / "no.db"
-    file.write_text("x" * 5000, encoding="utf-8")
-    done = kms_schema("validate", "--database-url", f"sqlite:///{file}")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "not a database" in done.stderr
-
-
 def test_a_database_or_schema_that_is_not_there_exits_3(database: Database) -> None:
     if database.dialect == "sqlite":
         return
@@ -147,10 +121,3 @@ def test_a_reader_that_leaves_is_no_error_message(database: Database) -> None:
     command = f"'{sys.executable}' -m kms_schema validate --database-url '{database.url}' --format json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.stderr == ""
-
-
-def test_help_has_examples_and_exit_statuses() -> None:
-    done = kms_schema("validate", "--help")
-    assert done.returncode == 0
-    assert "Examples:" in done.stdout
-    assert "Exit status: 0" in done.stdout

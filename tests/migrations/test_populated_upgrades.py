@@ -197,7 +197,7 @@ def test_the_script_prints_the_rows_before_it_stops(connection: Connection) -> N
     assert printed[1][4].startswith("has nothing that makes a key due")
 
 
-@EACH_VIOLATION
+@A_VIOLATION_OF_EACH_RULE
 def test_the_check_of_a_script_finds_what_the_upgrade_finds(connection: Connection, violation: Violation) -> None:
     commit_violation(connection, violation)
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match=violation.rule):
