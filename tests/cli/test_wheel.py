@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import json
 import re
 import subprocess
 import tarfile
@@ -111,23 +110,19 @@ def test_the_environment_knows_no_checkout_and_only_what_the_package_requires(in
     "as_module", [False, pytest.param(True, marks=pytest.mark.full)], ids=["console script", "python -m"]
 )
 @pytest.mark.only_on("sqlite")  # on PostgreSQL by `alembic`, below: its commands are the same functions
-def test_every_command_works(installed: Installed, empty_database: Database, *, as_module: bool) -> None:
+def test_commands_find_migrations_and_snapshots(
+    installed: Installed, empty_database: Database, *, as_module: bool
+) -> None:
     def kms_schema(*words: str) -> str:
         start = [installed.python, "-m", "kms_schema"] if as_module else [installed.program]
         done = installed.run(*start, *words, KMS_DATABASE_URL=empty_database.url)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    head = revisions()[-1]
-    assert kms_schema("upgrade", "004") == "the database is at 004_create_key_management_system\n"
-    assert kms_schema("upgrade") == f"the database is at {head}\n"
+    assert kms_schema("upgrade") == f"the database is at {revisions()[-1]}\n"
     assert "no drift: " in kms_schema("validate")
-    assert [line.split()[0] for line in kms_schema("history").splitlines() if line[0] != " "] == list(revisions())
     assert kms_schema("sql") == program.sql(empty_database.url, "head")
-    assert kms_schema("downgrade", "base") == "the database is at base\n"
-    assert kms_schema("stamp", "004", "--unverified") == "the database is at 004_create_key_management_system\n"
-    current = json.loads(kms_schema("current", "--format", "json"))
-    assert current == {"current": ["004_create_key_management_system"], "head": head, "behind": len(revisions()) - 2}
+    assert [line.split()[0] for line in kms_schema("history").splitlines() if line[0] != " "] == list(revisions())
     assert list(installed.work.iterdir()) == []
 
 
@@ -149,9 +144,7 @@ def test_alembic_finds_the_migrations_in_the_package(
         return done
 
     alembic("upgrade", "head")
-    assert alembic("current").stdout.startswith(revisions()[-1])
     assert "No new upgrade operations detected" in alembic("check").stdout
-    alembic("downgrade", "base")
 
 
 @pytest.mark.parametrize("as_module", [False, True], ids=["console script", "python -m"])

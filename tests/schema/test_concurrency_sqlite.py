@@ -62,7 +62,7 @@ def test_a_second_writer_gets_busy_and_then_sees_the_result_of_the_first(
     assert forbidden_states(dump) == []
 
 
-@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.full)])
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_a_second_writer_that_waits_sees_the_result_of_the_first(database: Database, pair: Pair, first: int) -> None:
     with closing(connect(database, 0)) as earlier, closing(connect(database, 10_000)) as later:

@@ -2,21 +2,17 @@
 
 import json
 import os
-import secrets
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from support.engines import Database, Engines
-from support.engines.postgresql import PostgresqlEngine
 from support.rows.smallest import Row, audit_entry, hsm_configuration, insert, key_master, rotation_policy
 from support.shared import SharedDatabase
 from support.statements import execute, refused
 from support.violations.refused_rows import Forbidden, apply_settings, refuses_insert
-from tests.schema.encodings import ENCODINGS, NO_UTF8
+from tests.schema.encodings import NO_UTF8
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -182,25 +178,6 @@ def test_a_text_that_is_not_utf8_is_refused(shared: SharedDatabase, checks: str)
         for wrong in NO_UTF8 if column == "event_description" else NO_UTF8[:3]:
             row = {"event_description": "'b'", column: f"CAST(x'{before}{wrong}{after}' AS TEXT)"}
             refused(shared.connection, SAID.format(", ".join(row), ", ".join(row.values())), rule=RULE)
-
-
-@pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_bytes_that_are_no_characters_in_utf8_are_refused(engines: Engines, engine_name: str, encoding: str) -> None:
-    engine, name, wrong = engines[engine_name], f"kms_test_{secrets.token_hex(6)}", ENCODINGS[encoding]
-    assert isinstance(engine, PostgresqlEngine)
-    with closing(engine.administer()) as administrator:
-        execute(administrator, f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
-        try:
-            url = engine.url.set(database=name).render_as_string(hide_password=False)
-            made = Database(engine_name, "postgresql", url)
-            made.alembic("upgrade", "head")
-            with closing(made.connect()) as connection:
-                for column, value in (("user_agent", wrong), ("compliance_tags", f"jsonb_build_array({wrong})")):
-                    refused(connection, SAID.format(f"event_description, {column}", f"'b', {value}"), rule=RULE)
-                insert(connection, TABLE, **audit_entry())
-        finally:
-            execute(administrator, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_every_character_is_accepted(shared: SharedDatabase) -> None:

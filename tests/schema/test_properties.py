@@ -27,7 +27,7 @@ from support.rows.usual import usual_rows
 
 EXAMPLES = int(os.environ.get("KMS_TEST_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 12,
+    max_examples=EXAMPLES or 8,
     stateful_step_count=40 if EXAMPLES else 30,
     derandomize=not EXAMPLES,
     database=None,

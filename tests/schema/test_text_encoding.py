@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
-import psycopg
 import pytest
 
 from support.engines import Database, Engines
@@ -15,6 +14,7 @@ from support.engines.postgresql import PostgresqlEngine
 from support.programs.commands import kms_schema
 from support.rows.smallest import (
     Row,
+    audit_entry,
     hsm_configuration,
     insert,
     key_master,
@@ -101,27 +101,43 @@ def test_a_long_message_is_read_in_seconds(shared: SharedDatabase) -> None:
     assert time.monotonic() - began < MOST_SECONDS
 
 
-@pytest.mark.only_on("postgresql")
-@pytest.mark.versions("oldest and newest")
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_bytes_that_are_no_characters_in_utf8_are_refused(engines: Engines, engine_name: str, encoding: str) -> None:
-    engine, name, wrong = engines[engine_name], f"kms_test_{secrets.token_hex(6)}", ENCODINGS[encoding]
+@pytest.fixture(scope="module", params=ENCODINGS)
+def encoded(engines: Engines, engine_name: str, request: pytest.FixtureRequest) -> Iterator[tuple[Database, str]]:
+    """A database in an encoding other than UTF-8, and a text with bytes that are no characters there."""
+    engine, name = engines[engine_name], f"kms_test_{secrets.token_hex(6)}"
     assert isinstance(engine, PostgresqlEngine)
     with closing(engine.administer()) as administrator:
-        execute(administrator, f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
-        try:
-            url = engine.url.set(database=name).render_as_string(hide_password=False)
-            made = Database(engine_name, "postgresql", url)
-            made.alembic("upgrade", "head")
-            with closing(made.connect()) as connection:
-                assert isinstance(connection, psycopg.Connection)
-                for (table, column), said in COLUMNS.items():
-                    before, after = said.split("%s")
-                    value = f"CAST('{before}' || {wrong} || '{after}' AS {'jsonb' if after else 'text'})"
-                    for statement, row in attempts(connection, table, column, value):
-                        refused(connection, statement, row, rule=RULES[table], sqlstate="23514")
-                insert(connection, RECORDS, **PUBLICATION)
-            for words in (("rotations", "list"), ("policies", "list"), ("inventory",)):
-                assert kms_schema(*words, url=url).status == 0
-        finally:
-            execute(administrator, f"DROP DATABASE {name} WITH (FORCE)")
+        execute(administrator, f"CREATE DATABASE {name} ENCODING '{request.param}' LOCALE 'C' TEMPLATE template0")
+        made = Database(engine_name, "postgresql", engine.url.set(database=name).render_as_string(hide_password=False))
+        made.alembic("upgrade", "head")
+        yield made, ENCODINGS[request.param]
+        execute(administrator, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("oldest and newest")
+def test_bytes_that_are_no_characters_in_utf8_are_refused(encoded: tuple[Database, str]) -> None:
+    made, wrong = encoded
+    with closing(made.connect()) as connection:
+        for (table, column), said in COLUMNS.items():
+            before, after = said.split("%s")
+            value = f"CAST('{before}' || {wrong} || '{after}' AS {'jsonb' if after else 'text'})"
+            for statement, row in attempts(connection, table, column, value):
+                refused(connection, statement, row, rule=RULES[table], sqlstate="23514")
+        insert(connection, RECORDS, **PUBLICATION)
+    for words in (("rotations", "list"), ("policies", "list"), ("inventory",)):
+        assert kms_schema(*words, url=made.url).status == 0
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("oldest and newest")
+def test_bytes_that_are_no_characters_in_utf8_are_refused_in_an_entry(encoded: tuple[Database, str]) -> None:
+    made, wrong = encoded
+    entry = (
+        "INSERT INTO key_audit_logs (event_type, event_category, event_description, {})"
+        " VALUES ('A', 'SECURITY', 'b', {})"
+    )
+    with closing(made.connect()) as connection:
+        for column, value in (("user_agent", wrong), ("compliance_tags", f"jsonb_build_array({wrong})")):
+            refused(connection, entry.format(column, value), rule="guard_key_audit_log_insert_values")
+        insert(connection, "key_audit_logs", **audit_entry())

@@ -32,7 +32,7 @@ ENGINE_OF_LOOK, BEFORE_IT, LOOKING = LOOKS_AGAIN
 
 ASKS = re.compile(r"\s*(?:SELECT|SHOW|SET|BEGIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 """What changes nothing that is left when the client is gone."""
-EVERY = 3 if LAID_OVER else 10
+EVERY = 3 if LAID_OVER else 20
 """Of the statements on SQLite, so many that one is killed at."""
 
 HOST_TABLE = """CREATE TABLE audit_logs

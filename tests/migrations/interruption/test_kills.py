@@ -43,7 +43,7 @@ class Killer:
     def kill_after_each(self, chain: Chain, part: int, kill: Kill) -> tuple[int, int]:
         """Kill after statements of a part of the chain; return how many statements and kills there were.
 
-        After each with `thorough`, else on PostgreSQL after those that tell, and on SQLite after each tenth.
+        After each with `thorough`, else on PostgreSQL after those that tell, and on SQLite after each `EVERY`th.
         """
         chosen = list(range(len(chain.statements))) if self.thorough else chain.telling()
         numbers = chosen[part::PARTS]
