@@ -51,7 +51,7 @@ from kms_schema.keyring.asynchronous.awaiting import in_greenlet, in_thread, to_
 from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.handover.handover_files import Handover
-from kms_schema.keyring.worker.rotation_options import Report
+from kms_schema.keyring.worker.rotation_queue import Report
 from kms_schema.keyring.worker.rotation_runs import RotationRun
 
 if TYPE_CHECKING:

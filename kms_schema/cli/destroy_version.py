@@ -88,7 +88,7 @@ def destroy_version(
 
     from kms_schema import keyring
     from kms_schema.keyring.lifecycle import version_destruction
-    from kms_schema.keyring.use import hsm_keys
+    from kms_schema.keyring.use import opener
     from kms_schema.keyring.waiting import waits
 
     uris = hsms_of(hsms)
@@ -102,7 +102,7 @@ def destroy_version(
                 found = crypto.destroyable(session, key_id, version, **({} if yes else {"check": check}))
             if not yes:
                 _ask(key_id, version)
-            with closing(hsm_keys.HeldKeys(uris, (), waits.Threads())) as held:
+            with closing(opener.HeldKeys(uris, (), waits.Threads())) as held:
                 version_destruction.destroy_with_object(
                     engine, held, key_id, version, check=check, leave_object=leave_object, actor=actor
                 )

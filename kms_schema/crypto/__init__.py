@@ -7,8 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kms_schema.crypto.check_values import has_check_value, key_check_value
-    from kms_schema.crypto.credentials import Credentials
+    from kms_schema.crypto.ciphers import has_check_value, key_check_value
     from kms_schema.crypto.destroying import destroy, destroyable
     from kms_schema.crypto.errors import (
         CryptoError,
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
     from kms_schema.crypto.rewrapping import plan, rewrap
     from kms_schema.crypto.root_keys import RootKeys
     from kms_schema.crypto.roots import Root, SecretRoot
-    from kms_schema.crypto.secret import Secret
+    from kms_schema.crypto.secret import Credentials, Secret
     from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError
 
 _NAMES = {
-    "kms_schema.crypto.check_values": ("has_check_value", "key_check_value"),
-    "kms_schema.crypto.credentials": ("Credentials",),
+    "kms_schema.crypto.ciphers": ("has_check_value", "key_check_value"),
     "kms_schema.crypto.destroying": ("destroy", "destroyable"),
     "kms_schema.crypto.errors": (
         "CryptoError", "DependentsError", "MaterialError", "NoMaterialError", "OpeningRefusedError", "RootKeyError",
@@ -39,7 +37,7 @@ _NAMES = {
     "kms_schema.crypto.rewrapping": ("plan", "rewrap"),
     "kms_schema.crypto.root_keys": ("RootKeys",),
     "kms_schema.crypto.roots": ("Root", "SecretRoot"),
-    "kms_schema.crypto.secret": ("Secret",),
+    "kms_schema.crypto.secret": ("Credentials", "Secret"),
     "kms_schema.envelope_format": ("EnvelopeFormat", "NotAnEnvelopeError"),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,10 +1,17 @@
-"""The identity that an envelope is bound to, from the models, and the metadata of a version's envelope."""
+"""The identity that an envelope is bound to, and the metadata of a version's envelope.
+
+A version is a row of the models, or plain values as one statement reads them with what wraps it, for those that open it
+and change no row.
+"""
 
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import sqlalchemy as sa
 
 from kms_schema.crypto.associated_data import (
     BOUND_TO_KEY_VERSION,
@@ -15,9 +22,47 @@ from kms_schema.crypto.associated_data import (
 )
 from kms_schema.crypto.ciphers import KEY_DERIVATION
 from kms_schema.crypto.errors import OpeningRefusedError
-from kms_schema.crypto.stored_versions import StoredKey, StoredVersion
 from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
+
+
+class StoredKey(NamedTuple):
+    """The key of a version, by the columns of `key_masters`."""
+
+    id: uuid.UUID
+    key_id: str
+    key_type: str
+    algorithm: str
+    key_size_bits: int
+
+
+@dataclass(eq=False, slots=True)
+class StoredVersion:
+    """A version, by the columns of `key_versions`; `KeyWrapping.unwrap` opens it as it opens a `KeyVersion`."""
+
+    id: uuid.UUID
+    version_number: int
+    key: StoredKey
+    encrypted_key_data: bytes | None
+    encryption_metadata: Mapping[str, Any] | None
+    key_checksum: str | None
+    wrapping_key_ref: str | None
+    is_destroyed: bool
+    wrapped_by: "StoredVersion | None" = None
+
+
+def version_of(rows: Sequence[sa.Row[Any]], version: uuid.UUID) -> StoredVersion | None:
+    """Return a version from the rows of itself and of all that wraps it; None if it is not among them."""
+    found = {}
+    for row in rows:
+        key = StoredKey(row.master_id, row.key_id, row.key_type, row.algorithm, row.key_size_bits)
+        found[row.id] = StoredVersion(
+            row.id, row.version_number, key, row.encrypted_key_data, row.encryption_metadata, row.key_checksum,
+            row.wrapping_key_ref, bool(row.is_destroyed),
+        )  # fmt: skip
+    for row in rows:
+        found[row.id].wrapped_by = found.get(row.wrapped_by_version_id)
+    return found.get(version)
 
 
 class NewVersion(NamedTuple):

@@ -1,4 +1,4 @@
-"""AES-256-GCM and AES key wrap with padding, each with a key that is derived for one row.
+"""AES-256-GCM and AES key wrap with padding, each with a key that is derived for one row; check values of keys.
 
 **Nonces.** NIST SP 800-38D (8.3) allows 2^32 encryptions with random 96-bit nonces under one key, and a key encryption
 key may wrap more rows than that. A counter would have to be shared by every process with the key, also by restored
@@ -13,8 +13,14 @@ not make a repeated nonce in one row less likely.
 
 **Binding.** AES key wrap has no associated data. Its key is derived in the same way, so an envelope of either format
 opens only in its row and column. The label of the derivation names the algorithm: no derived key is used for both.
+
+**Check values** identify a key without revealing it. One is HMAC-SHA-256 under the key itself, over a label, the key's
+name and the version's number. Encrypted zeros, the usual check value, reveal equal keys and part of a cipher block;
+this value differs for each version. It confirms a correct guess, so a key of less than 112 bits can be found by trying
+all of them.
 """
 
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
@@ -27,7 +33,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from kms_schema.crypto.associated_data import ENCODING
+from kms_schema.crypto.associated_data import ENCODING, fields
 from kms_schema.crypto.errors import MaterialError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
@@ -39,6 +45,7 @@ KEY_DERIVATION = "SP800-108-CTR-HMAC-SHA256"
 """The name of the derivation in `encryption_metadata`."""
 
 _BLOCK_BYTES = 16
+_CHECK_VALUE_LABEL = b"kms-schema/key-check-value/v1"
 _REFUSAL = "the envelope does not open: it was changed or moved from its row, or it was made under another wrapping key"
 
 
@@ -158,3 +165,29 @@ def decrypt_kwp(key: BytesLike, wrapped: bytes) -> Secret:
         return Secret(bytearray(aes_key_unwrap_with_padding(key, wrapped)))
     except InvalidUnwrap:
         raise OpeningRefusedError(_REFUSAL) from None
+
+
+def key_check_value(material: BytesLike, key_id: str, version_number: int) -> str:
+    """Return the `key_versions.key_checksum` of a key: 64 lower-case hexadecimal digits.
+
+    material: the key. key_id: the name of the key, `key_masters.key_id`. version_number: from 1 to 2^31 - 1;
+    beyond 32 bits this raises `OverflowError`.
+
+    A key encryption key also derives keys by HMAC. Those inputs begin with the counter 1, this one with the length of
+    the label, so no check value is a derived key. Example::
+
+        assert key_check_value(material.view, key.key_id, version.version_number) == version.key_checksum
+    """
+    computed = HMAC(material, SHA256())
+    computed.update(fields(_CHECK_VALUE_LABEL, key_id.encode(), version_number.to_bytes(4, "big")))
+    return computed.finalize().hex()
+
+
+def has_check_value(material: BytesLike, key_id: str, version_number: int, expected: str) -> bool:
+    """Return whether a key has the check value `expected`, compared in constant time.
+
+    material, key_id, version_number: as for `key_check_value`, which also says what this raises. expected: a check
+    value in hexadecimal; any other text is not equal.
+    """
+    computed = key_check_value(material, key_id, version_number)
+    return hmac.compare_digest(computed.encode(), expected.encode())

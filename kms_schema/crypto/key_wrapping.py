@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from kms_schema.crypto import bindings, ciphers
-from kms_schema.crypto.check_values import has_check_value, key_check_value
-from kms_schema.crypto.credentials import Credentials
+from kms_schema.crypto.bindings import StoredKey, StoredVersion
+from kms_schema.crypto.ciphers import has_check_value, key_check_value
 from kms_schema.crypto.errors import MaterialError, NoMaterialError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.root_keys import RootKeys
-from kms_schema.crypto.secret import Secret
-from kms_schema.crypto.stored_versions import StoredKey, StoredVersion
+from kms_schema.crypto.secret import Credentials, Secret
 from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyType

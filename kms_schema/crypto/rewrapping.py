@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto.dependents import Dependents, dependents_of, pages, share_target
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
-from kms_schema.crypto.same_root import require_same_root_for_rewrap
-from kms_schema.crypto.wrappers import Move, find_move
+from kms_schema.crypto.wrappers import Move, find_move, require_same_root_for_rewrap
 from kms_schema.database.messages import driver_message, sqlstate_of
 from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import BEGIN_OPTION, at_read_committed, committed_durably

@@ -1,17 +1,82 @@
-"""The HSMs of a process: their names, with the URIs that the process was given."""
+"""The HSMs of a process by their names: the URIs that it was given, and PINs; handles of the key objects in them.
 
-from collections.abc import Mapping
+A handle is what `key_versions.hsm_key_id` has: the HSM's name, and the object's CKA_ID. The database refuses any change
+of a version's handle, so that a writer of rows cannot have another HSM used for it. Stored PINs are for health checks
+and rotation: kms_app may not read them.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from kms_schema.crypto.secret import Secret
-from kms_schema.hsm.errors import HsmError
-from kms_schema.hsm.handles import Handle
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, load_only
+
+from kms_schema.crypto import KeyWrapping, RootKeys, Secret
+from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
+from kms_schema.hsm.errors import HsmError, MissingObjectError
+from kms_schema.models import HsmConfiguration
 from kms_schema.pkcs11 import Pkcs11Uri
 
 if TYPE_CHECKING:
     from kms_schema.hsm.key_objects import KeyObjects
     from kms_schema.pkcs11.token import Token
+
+
+ID_BYTES = 16
+_ID = re.compile(f"[0-9a-f]{{{2 * ID_BYTES}}}")
+
+
+class Handle(NamedTuple):
+    """The place of a key object."""
+
+    hsm: str
+    """The name of the HSM, `hsm_configurations.configuration_name`."""
+    object_id: bytes
+    """CKA_ID of the object: 16 random bytes."""
+
+    @classmethod
+    def new(cls, hsm: str) -> Self:
+        """Return a handle in an HSM that no object has."""
+        return cls(hsm, secrets.token_bytes(ID_BYTES))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the handle of a version. Raises `MissingObjectError` for one that the key ring did not make. Example::
+
+        Handle.parse("luna-1/0f3a…").hsm  # 'luna-1'
+        """
+        hsm, _, name = text.rpartition("/")
+        if not hsm or not _ID.fullmatch(name):
+            raise MissingObjectError(
+                "the handle of the version was not made by a key ring, which cannot use its key", reason="handle"
+            )
+        return cls(hsm, bytes.fromhex(name))
+
+    def __str__(self) -> str:
+        """Return the text for `hsm_key_id`."""
+        return f"{self.hsm}/{self.object_id.hex()}"
+
+
+def hsm_of_key(hsm_key_id: str) -> str:
+    """Return the name of the HSM that makes the next version of a key, from `key_masters.hsm_key_id`.
+
+    hsm_key_id: NAME/KEY_ID, as `key_reference` returns it. Raises `MissingObjectError` (`handle`) for another text.
+    """
+    hsm, separator, _ = hsm_key_id.partition("/")
+    if not separator or not hsm:
+        raise MissingObjectError(
+            f"hsm_key_id of the key is {hsm_key_id!r}: it names no HSM, as in 'luna-1/orders'", reason="handle"
+        )
+    return hsm
+
+
+def key_reference(hsm: str, key_id: str) -> str:
+    """Return `key_masters.hsm_key_id` of a key whose versions are made in an HSM. Raises nothing."""
+    return f"{hsm}/{key_id}"
+
 
 _TOKEN = EntryPoint("Token", "kms_schema.pkcs11.token:Token", "kms_schema.hsm")
 _KEY_OBJECTS = EntryPoint("KeyObjects", "kms_schema.hsm.key_objects:KeyObjects", "kms_schema.hsm")
@@ -98,3 +163,41 @@ class Hsms:
     def __repr__(self) -> str:
         """Show the names only."""
         return f"<{type(self).__name__} {', '.join(map(repr, self._uris)) or 'none'}>"
+
+
+MEMBER = "pin"
+"""The member of the credentials that is the PIN."""
+
+
+def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[RootKeys]) -> None:
+    """Give an HSM the PIN of its stored credentials, if its URI names no source of one.
+
+    - `session`: reads the database; its login needs kms_rotator or kms_admin
+    - `hsms`: of the process. `name`: of the HSM. `roots`: one of them wraps the credentials
+
+    Nothing is done where no credentials are stored: a token may need no PIN. Raises `HsmError` (`no_stored_pin`), and
+    what `KeyWrapping.decrypt_credentials` raises.
+    """
+    if not hsms.lacks_pin(name):
+        return
+    columns = load_only(
+        HsmConfiguration.id, HsmConfiguration.configuration_name, HsmConfiguration.authentication_config,
+        HsmConfiguration.wrapping_key_ref,
+    )  # fmt: skip
+    query = sa.select(HsmConfiguration).where(HsmConfiguration.configuration_name == name).options(columns)
+    try:
+        configuration = session.scalars(query).one_or_none()
+    except sa.exc.DBAPIError as error:
+        if sqlstate_of(error) != NOT_PERMITTED:
+            raise
+        raise HsmError(
+            f"the URI of HSM {name!r} names no source of its PIN, and this login may not read the stored one: add"
+            " pin-source=file:PATH or pin-source=env:NAME to the URI",
+            reason="no_stored_pin",
+        ) from None
+    if configuration is None or configuration.authentication_config is None:
+        return
+    pin = KeyWrapping(*roots).decrypt_credentials(configuration).get(MEMBER)
+    if not isinstance(pin, str) or not pin:
+        raise HsmError(f"the stored credentials of HSM {name!r} have no member {MEMBER!r}", reason="no_stored_pin")
+    hsms.learn_pin(name, Secret(bytearray(pin.encode())))

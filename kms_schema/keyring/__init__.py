@@ -2,8 +2,7 @@
 
 from kms_schema.keyring.asynchronous.async_keys import AsyncKey, AsyncRevokedKey
 from kms_schema.keyring.asynchronous.async_ring import AsyncKeyRing
-from kms_schema.keyring.columns.bound_values import RowCiphertext
-from kms_schema.keyring.columns.encrypted_column import EncryptedColumn
+from kms_schema.keyring.columns.encrypted_column import EncryptedColumn, RowCiphertext
 from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import (

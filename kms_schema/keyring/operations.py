@@ -17,7 +17,7 @@ from kms_schema.keyring.handover.handover_files import Handover
 from kms_schema.keyring.lifecycle.version_destruction import destroy_version
 from kms_schema.keyring.parts import RingParts
 from kms_schema.keyring.use.revoked_keys import RevokedKey, record_opening
-from kms_schema.keyring.worker.rotation_options import Report, RunOptions
+from kms_schema.keyring.worker.rotation_queue import Report, RunOptions
 from kms_schema.keyring.worker.rotation_runs import RotationRun, RotationWorker
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from kms_schema.keyring.formats.messages import too_long
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, read_message_prefix
 from kms_schema.keyring.lifecycle.registry import Registry
 from kms_schema.keyring.use.cache import CachePolicy, Opened
-from kms_schema.keyring.use.hsm_keys import HeldKeys
-from kms_schema.keyring.use.opener import Opener
+from kms_schema.keyring.use.opener import HeldKeys, Opener
 from kms_schema.keyring.use.revoked_keys import RevokedKey
 from kms_schema.keyring.use.versions import Versions
 from kms_schema.keyring.waiting.waits import EventLoops, Waits

@@ -19,8 +19,7 @@ from pkcs11 import Attribute, ObjectClass, TokenFlag
 from kms_schema.crypto.secret import Secret
 from kms_schema.pkcs11.errors import PinError, Pkcs11Error, TokenLostError, TokenNotFoundError, TokenRefusedError
 from kms_schema.pkcs11.module import Module, module_at
-from kms_schema.pkcs11.pins import read_pin
-from kms_schema.pkcs11.uri import Pkcs11Uri
+from kms_schema.pkcs11.uri import Pkcs11Uri, read_pin
 
 Result = TypeVar("Result")
 

@@ -11,12 +11,10 @@ and calls `complete` in one transaction; if its lease has expired, `complete` ra
 committed.
 """
 
-from kms_schema.rotations.backoff import Backoff
-from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
+from kms_schema.rotations.claims import Backoff, Claim, LeaseLostError, RotationError, Scheduled, Window
 from kms_schema.rotations.listing import ListedRotation, NextDue
 from kms_schema.rotations.opening import open_queue
 from kms_schema.rotations.queue import RotationQueue
-from kms_schema.rotations.windows import Window
 
 __all__ = [
     "Backoff", "Claim", "LeaseLostError", "ListedRotation", "NextDue", "RotationError", "RotationQueue", "Scheduled",

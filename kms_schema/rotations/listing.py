@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kms_schema.rotations.windows import Window
+from kms_schema.rotations.claims import Window
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,42 @@
-"""Opens the queue behind a connection of either engine."""
+"""Opens the queue behind a connection of either engine.
+
+On SQLite a writer locks the file (BEGIN IMMEDIATE), so workers wait for each other.
+"""
 
 import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.rotations.queue import RotationQueue
+from kms_schema.rotations.statements import Statements
 
 if TYPE_CHECKING:
     import psycopg
+
+
+class SqliteStatements(Statements):
+    """The rotations in a SQLite file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Take a connection, idle or in a transaction."""
+        super().__init__(connection, "main")
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin a transaction that may write, or join the open one."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
 
 
 def open_queue(
@@ -30,7 +59,7 @@ def open_queue(
     ```
     """
     if isinstance(connection, sqlite3.Connection):
-        from kms_schema.rotations.sqlite_queue import SqliteStatements  # noqa: PLC0415  (only the engine in use is loaded)
+        from kms_schema.rotations.opening import SqliteStatements  # noqa: PLC0415  (only the engine in use is loaded)
 
         return RotationQueue(SqliteStatements(connection))
     psycopg = sys.modules.get("psycopg")  # loaded if there is a connection of it

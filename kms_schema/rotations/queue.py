@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from kms_schema.reading.times import time_of
-from kms_schema.rotations.backoff import Backoff
-from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
+from kms_schema.rotations.claims import Backoff, Claim, LeaseLostError, RotationError, Scheduled
 from kms_schema.rotations.listing import ListedRotation, NextDue, sentences_of
 from kms_schema.rotations.statements import Row, Statements, claim_of
 from kms_schema.text.storable import check_is_text, check_texts, storable

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.reader import Reader, id_of
 from kms_schema.reading.times import time_of
-from kms_schema.rotations.claims import Claim
+from kms_schema.rotations.claims import Claim, Window
 from kms_schema.rotations.listing import ListedRotation, NextDue, Pending
-from kms_schema.rotations.windows import Window
 
 if TYPE_CHECKING:
     import psycopg

@@ -9,7 +9,7 @@ import pytest
 
 from kms_schema.crypto import RootKeyError, RootKeys
 from kms_schema.pkcs11.errors import PinError
-from kms_schema.pkcs11.pins import read_pin
+from kms_schema.pkcs11.uri import read_pin
 from support.engines import Database
 from support.programs.commands import kms_schema
 from tests.cli.every_command import COMMANDS, words_of

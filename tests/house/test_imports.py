@@ -43,7 +43,7 @@ GATES = {
 LATE = (
     "difflib", "prometheus_client", "psycopg", "sqlalchemy",
     "kms_schema.audit.listing", "kms_schema.audit.retention", "kms_schema.audit.storage",
-    "kms_schema.crypto.same_root", "kms_schema.database.begun_transactions", "kms_schema.database.pinned_path",
+    "kms_schema.crypto.wrappers", "kms_schema.database.begun_transactions", "kms_schema.database.pinned_path",
     "kms_schema.engine", "kms_schema.hsm", "kms_schema.keyring", "kms_schema.migrate", "kms_schema.models",
     "kms_schema.monitoring.exposition", "kms_schema.preflight", "kms_schema.roles.applying", "kms_schema.roots",
     "kms_schema.rotations.policies", "kms_schema.snapshots",

@@ -15,8 +15,8 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInUseError, KeyRing, UnknownKeyError
 from kms_schema.keyring.columns import declarations
 from kms_schema.keyring.columns.column_search import LockWaits
+from kms_schema.keyring.descriptions import stored_columns
 from kms_schema.keyring.formats.bound_data import bound_data
-from kms_schema.keyring.listing import stored_columns
 from kms_schema.roles.definition import Role
 from support.engines import Database
 from support.rows.smallest import unique

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.keyring import EncryptedColumn, KeyRing, RotationRun
-from kms_schema.keyring.worker import destroying, open_since
+from kms_schema.keyring.lifecycle import version_destruction
+from kms_schema.keyring.worker import destroying
 from kms_schema.models import KeyMaster
 from kms_schema.roles.definition import Role
 from support.engines import Database
@@ -114,7 +115,7 @@ def test_a_transaction_that_may_have_been_open_then_keeps_a_version(
     rotated: str, granted: Granted, roots: RootKeys, monkeypatch: pytest.MonkeyPatch, roles: tuple[Role, ...]
 ) -> None:
     monkeypatch.setattr(destroying, "LEAST", dt.timedelta(0))
-    monkeypatch.setattr(open_since, "_SECONDS", 0.2)
+    monkeypatch.setattr(version_destruction, "_SECONDS", 0.2)
     after = dt.timedelta(seconds=0.1)
     with granted.member(*roles) if roles else nullcontext(granted.database) as seen:
         engine = seen.engine()

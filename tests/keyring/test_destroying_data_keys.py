@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto import destroy as destroy_version
 from kms_schema.keyring import ColumnError, EncryptedColumn, KeyInUseError, KeyRing
-from kms_schema.keyring.worker import ciphertext_counts
+from kms_schema.keyring.lifecycle import version_destruction
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
 from support.engines import Database
@@ -154,14 +154,14 @@ def test_nobody_inserts_between_the_count_and_the_destruction(
         connection.execute(table.insert().values(id=1, iban="text"))
         stale = connection.execute(sa.text(f"DELETE FROM {table.name} RETURNING iban")).scalar_one()  # noqa: S608
     rotate(ring, database, orders)
-    monkeypatch.setattr(ciphertext_counts, "LEAST", dt.timedelta(0))
+    monkeypatch.setattr(version_destruction, "LEAST", dt.timedelta(0))
     with sql_engine.connect() as old:
         old.execute(sa.text("SELECT 1"))
         with pytest.raises(KeyInUseError, match="used by a transaction that was open when it ended"):
-            destroy_version(sql_engine, orders, 1, check=ciphertext_counts.refuse_data_loss)
+            destroy_version(sql_engine, orders, 1, check=version_destruction.refuse_data_loss)
 
     def check(session: Session, version: KeyVersion) -> None:
-        ciphertext_counts.refuse_data_loss(session, version)
+        version_destruction.refuse_data_loss(session, version)
         with sql_engine.begin() as writing:
             writing.execute(sa.text("SET LOCAL lock_timeout = '100ms'"))
             insert = sa.text(f"INSERT INTO {table.name} (id, iban) VALUES (2, :stale)")  # noqa: S608
@@ -247,7 +247,7 @@ def test_no_row_is_hidden_from_the_count(
             version = sa.select(KeyVersion.id).join(KeyVersion.key).where(KeyVersion.version_number == 1)
             found = session.scalars(version.where(KeyMaster.key_id == orders)).one()
             with raises(ColumnError, "host", match="row-level security"):
-                ciphertext_counts.count_ciphertexts(session, found)
+                version_destruction.count_ciphertexts(session, found)
     change(database, f"DROP SCHEMA {schema} CASCADE")
 
 

@@ -69,7 +69,7 @@ def test_a_list_fits_a_terminal_and_reads_pages(
     for name in names:
         ring.create(name, under=kek, key_type="backup", algorithm="AES-256")
     ring.expire(names[-1])
-    monkeypatch.setattr("kms_schema.keyring.listing.listed_keys.__kwdefaults__", {
+    monkeypatch.setattr("kms_schema.keyring.descriptions.listed_keys.__kwdefaults__", {
         "key_type": None, "status": None, "page": 2,
     })  # fmt: skip
     found = json.loads(keys("list", "--type", "backup", "--format", "json").out)

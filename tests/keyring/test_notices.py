@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing
-from kms_schema.keyring.waiting import async_notices, notices
+from kms_schema.keyring.waiting import notices
 from kms_schema.keyring.waiting.notices import CHANNEL
 from support.engines import Database
 from tests.keyring.async_rings import DRIVERS, async_engine
@@ -287,9 +287,9 @@ def test_an_error_of_a_hook_ends_no_task(database: Database, driver: str, monkey
         raise LookupError("503")
 
     async def work() -> None:
-        monkeypatch.setattr(async_notices, "listening", connect)
+        monkeypatch.setattr(notices, "listening", connect)
         engine = async_engine(database, driver)
-        task = asyncio.create_task(async_notices.listen_in_task(engine.sync_engine, lambda _: None))
+        task = asyncio.create_task(notices.listen_in_task(engine.sync_engine, lambda _: None))
         while len(attempts) < 2 and not task.done():
             await asyncio.sleep(0.02)
         assert not task.done()

@@ -15,7 +15,7 @@ from kms_schema.files.secret import LONGEST
 from kms_schema.keyring.errors import HandoverError
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
 from kms_schema.pkcs11.errors import PinError
-from kms_schema.pkcs11.pins import read_pin
+from kms_schema.pkcs11.uri import read_pin
 
 READERS: dict[str, tuple[type[Exception], Callable[[Path], object]]] = {
     "root": (RootKeyError, lambda path: RootKeys.from_files({"kms://root": path})),

@@ -15,8 +15,8 @@ from kms_schema.crypto.errors import DependentsError
 from kms_schema.hsm.configurations import add_hsm, find_hsm
 from kms_schema.hsm.errors import HsmError
 from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRing, KeyStateError, UnknownKeyError
+from kms_schema.keyring.descriptions import listed_key
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
-from kms_schema.keyring.listing import listed_key
 from kms_schema.rotations import RotationError
 from kms_schema.rotations.policies import create_policy, find_policy
 from kms_schema.text.storable import check_texts

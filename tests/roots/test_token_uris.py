@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.pkcs11 import PinError, Pkcs11Uri, TokenUriError
-from kms_schema.pkcs11.pins import read_pin
+from kms_schema.pkcs11.uri import read_pin
 
 MODULE = "?module-path=/usr/lib/softhsm/libsofthsm2.so"
 PIN = "0000-1234"

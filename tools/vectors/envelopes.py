@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from kms_schema.crypto import ciphers
 from kms_schema.crypto.associated_data import ENCODING, KeyIdentity, of_hsm_configuration, of_key_version
-from kms_schema.crypto.check_values import key_check_value
+from kms_schema.crypto.ciphers import key_check_value
 from kms_schema.envelope_format import EnvelopeFormat
 
 FILE = Path(__file__).parents[2] / "kms_schema" / "crypto" / "vectors.json"

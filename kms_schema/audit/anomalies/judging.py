@@ -21,8 +21,7 @@ from kms_schema.audit.anomalies.groups import (
 from kms_schema.audit.anomalies.rules import RuleName
 from kms_schema.reading.reader import Reader, document_of, id_of
 from kms_schema.reading.times import time_of
-from kms_schema.rotations.claims import RotationError
-from kms_schema.rotations.windows import Window
+from kms_schema.rotations.claims import RotationError, Window
 from kms_schema.text.printable import counted
 
 _COLUMNS = ("policy_name", "key_type", "is_active", "rotation_window_start", "rotation_window_end", "timezone")

@@ -9,8 +9,8 @@ from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import actor_option, name_of, style_option, together, where
 from kms_schema.cli.results import print_result
-from kms_schema.pkcs11 import pins
 from kms_schema.pkcs11.errors import PinError
+from kms_schema.pkcs11.uri import read_pin
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import HsmProvider
 
@@ -62,7 +62,7 @@ def add_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    from kms_schema.crypto import same_root
+    from kms_schema.crypto import wrappers
     from kms_schema.hsm import configurations
 
     if (pin_source is None) != (under is None):
@@ -72,7 +72,7 @@ def add_command(
         opened(as_session(actor), database_url, schema, writing=True) as session,
     ):
         if under is not None:
-            same_root.require_same_root_for_credentials(session, wrapping, under)
+            wrappers.require_same_root_for_credentials(session, wrapping, under)
         configuration = configurations.add_hsm(
             session, name, provider=HsmProvider(provider), endpoint_url=endpoint_url,
             audit_all_operations=not no_use_entries, created_by=actor,
@@ -87,7 +87,7 @@ def add_command(
 def _pin_of(place: str) -> "Secret":
     """Return the PIN, for the caller to wipe; raises `UsageError` if it is not there."""
     try:
-        return pins.read_pin(place)
+        return read_pin(place)
     except PinError as error:
         raise click.UsageError(in_a_line(str(error))) from None
 

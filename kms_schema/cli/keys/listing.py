@@ -21,7 +21,7 @@ from kms_schema.vocabulary import KeyStatus, KeyType
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from kms_schema.keyring.listing import ListedKey, ListedVersion
+    from kms_schema.keyring.descriptions import ListedKey, ListedVersion
 
 _NAME, _SHORTEST_NAME = 26, 8
 """The width of names in the table, and in that of a narrow terminal. A longer one has a line of its own."""

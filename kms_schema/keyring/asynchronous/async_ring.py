@@ -13,7 +13,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.engine import synchronous_engine
 from kms_schema.keyring.asynchronous.async_keys import AsyncKey
 from kms_schema.keyring.asynchronous.ring_methods import AsyncRingMethods
-from kms_schema.keyring.columns import async_columns
+from kms_schema.keyring.columns.ring_columns import listen_for_results
 from kms_schema.keyring.errors import DatabaseUnavailableError
 from kms_schema.keyring.ring import KeyRing
 from kms_schema.keyring.use.cache import CachePolicy
@@ -78,7 +78,7 @@ class AsyncKeyRing(AsyncRingMethods):
             ring.attach(Base.metadata)
         """
         self._ring.attach(metadata)
-        async_columns.install()
+        listen_for_results()
 
     def key(self, key_id: str) -> AsyncKey:
         """Return the key with this name for use. Nothing is read before it is used."""

@@ -1,7 +1,13 @@
-"""A ring as its columns call it, and the column that a caller has chosen to re-encrypt."""
+"""A ring as its columns call it, and the column that a caller has chosen to re-encrypt.
+
+A result of `AsyncSession` or `AsyncConnection` has its rows already, and converts values when the application takes
+them, outside of the greenlet, where nothing can be awaited. So the keys are opened once the statement was executed.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -9,9 +15,9 @@ import sqlalchemy as sa
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.columns.encrypted_column import place_of
 from kms_schema.keyring.columns.host_columns import ColumnName
-from kms_schema.keyring.columns.places import Place
+from kms_schema.keyring.columns.places import NO_BYTES, Place
 from kms_schema.keyring.formats.errors import NotACiphertextError
-from kms_schema.keyring.formats.prefix import read_prefix
+from kms_schema.keyring.formats.prefix import PREFIX_BYTES, read_prefix
 from kms_schema.keyring.parts import RingParts
 from kms_schema.keyring.use.revoked_keys import RevokedKey
 from kms_schema.keyring.waiting.waits import EventLoops
@@ -102,3 +108,24 @@ def chosen_column(
 def _name_of(place: Place) -> ColumnName:
     column = place.column
     return ColumnName(place.table.name, "" if column is None else column.name, place.table.schema)
+
+
+def _executed(
+    connection: sa.Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    if not connection.dialect.is_async or context.compiled is None:
+        return
+    columns = enumerate(getattr(context.compiled, "_result_columns", None) or ())  # DDL has none
+    places = [(index, place) for index, each in columns if (place := getattr(each.type, "place", None)) is not None]
+    rows = getattr(cursor, "_rows", ())  # cursors that stream have none: their rows are fetched in greenlets
+    for index, place in places if rows else ():
+        if isinstance(place, Place) and place.ring.awaits:
+            found = (row[index] for row in rows if not isinstance(row[index], (NoneType, *NO_BYTES)))
+            prefixes = {bytes(each[:PREFIX_BYTES]) for each in found}
+            place.ring.open_prefixes(place.key_id, prefixes)
+
+
+@cache
+def listen_for_results() -> None:
+    """Open the keys of results over asynchronous drivers: listen to all engines, once."""
+    sa.event.listen(sa.Engine, "after_cursor_execute", _executed)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto.stored_versions import StoredVersion, version_of
+from kms_schema.crypto.bindings import StoredVersion, version_of
 from kms_schema.database.pinned_path import with_pinned_path
 from kms_schema.engine import (
     BEGIN_OPTION,

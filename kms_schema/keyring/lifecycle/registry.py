@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
-from kms_schema.crypto.same_root import require_same_root
+from kms_schema.crypto.wrappers import require_same_root
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.database.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.database.driver_errors import again_if_overtaken, is_refused
@@ -22,7 +22,7 @@ from kms_schema.keyring.lifecycle.key_rows import (
     wrapper_of,
 )
 from kms_schema.keyring.lifecycle.new_keys import NewKey, registered
-from kms_schema.keyring.use.hsm_keys import HeldKeys
+from kms_schema.keyring.use.opener import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KEY_LIFECYCLE, KeyStatus, KeyType, UseEvent

@@ -21,8 +21,7 @@ from kms_schema.keyring.errors import (
     taken_too_late,
 )
 from kms_schema.keyring.use.cache import Cache, CachePolicy, Opened
-from kms_schema.keyring.use.hsm_keys import HeldCipher, no_streams
-from kms_schema.keyring.use.opener import Opener
+from kms_schema.keyring.use.opener import HeldCipher, Opener, no_streams
 from kms_schema.keyring.use.reserved_uses import Block, Reservations
 from kms_schema.keyring.use.states import KeyState, Version
 from kms_schema.keyring.use.tallies import Uses

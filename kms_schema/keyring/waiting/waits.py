@@ -20,15 +20,17 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 from kms_schema.crypto import Root, RootKeys, Secret, SecretRoot
 from kms_schema.keyring.errors import EventLoopError
-from kms_schema.keyring.waiting.async_notices import InTask, listen_in_task, repeat_in_task
 from kms_schema.keyring.waiting.notices import (
     ENTRIES,
     NAME,
     Deaf,
+    InTask,
     InThread,
     Listener,
     Note,
+    listen_in_task,
     listen_in_thread,
+    repeat_in_task,
     repeat_in_thread,
 )  # fmt: skip
 

@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session, aliased
 from kms_schema.crypto import DependentsError
 from kms_schema.crypto.destroying import destroy_in
 from kms_schema.keyring.errors import ColumnError, KeyInUseError, MaterialUnavailableError
-from kms_schema.keyring.use.hsm_keys import HeldKeys
+from kms_schema.keyring.lifecycle.version_destruction import LEAST, refuse_data_loss, transaction_open_since
+from kms_schema.keyring.use.opener import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
-from kms_schema.keyring.worker.ciphertext_counts import LEAST, refuse_data_loss
-from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.keyring.worker.rotation_queue import RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
 from kms_schema.vocabulary import KeyType

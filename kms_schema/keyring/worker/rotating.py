@@ -20,8 +20,7 @@ from kms_schema.keyring.database.driver_errors import translated
 from kms_schema.keyring.errors import KeyStateError, WrapperUnavailableError
 from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
 from kms_schema.keyring.parts import RingParts
-from kms_schema.keyring.worker.rotation_options import RunOptions
-from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
+from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue, RunOptions
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
 from kms_schema.rotations import Claim, RotationError
 from kms_schema.text.printable import counted

@@ -1,17 +1,43 @@
 """The queue of rotations on the connections of a key ring."""
 
 import datetime as dt
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.keyring.database.storage import Storage
-from kms_schema.keyring.worker.rotation_options import RunOptions
 from kms_schema.rotations import Backoff, Claim, RotationQueue, open_queue
+
+Report = Callable[[str], None]
+"""Receives a sentence about each rotation, without secrets."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The parameters of `KeyRing.run_rotations`."""
+
+    worker: str
+    once: bool
+    actor: str | None
+    jobs: int
+    interval: float
+    lease: dt.timedelta
+    at_any_time: bool
+    destroy_after: dt.timedelta | None
+    stop: threading.Event
+    report: Report
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a number that is out of range. The queue checks the name and the lease."""
+        if self.jobs < 1 or not self.interval > 0:
+            raise ValueError("jobs is at least 1, and interval more than 0 seconds")
+
 
 NEEDS = "kms_rotator"
 

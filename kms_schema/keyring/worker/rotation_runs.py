@@ -11,8 +11,7 @@ from kms_schema.keyring.errors import DatabaseUnavailableError, UnsupportedKeyEr
 from kms_schema.keyring.parts import RingParts
 from kms_schema.keyring.worker.destroying import EndedVersions
 from kms_schema.keyring.worker.rotating import Rotator, reason_of
-from kms_schema.keyring.worker.rotation_options import RunOptions
-from kms_schema.keyring.worker.rotation_queue import RingQueue
+from kms_schema.keyring.worker.rotation_queue import RingQueue, RunOptions
 from kms_schema.rotations import Backoff, Claim, LeaseLostError, RotationError
 from kms_schema.rotations.queue import DEFAULT_ROUND
 
