@@ -1,12 +1,10 @@
 """Write the methods of the asynchronous ring that only await those of `KeyRing`, from their signatures and docstrings.
 
-python -m tools.async_methods            # write kms_schema/keyring/asynchronous/ring_methods.py
-python -m tools.async_methods --check    # exit 1 where it is not current
+python -m tools.async_methods    # writes kms_schema/keyring/asynchronous/ring_methods.py
 """
 
 import ast
 import re
-import sys
 import textwrap
 from pathlib import Path
 
@@ -46,8 +44,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.crypto import Secret
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring.asynchronous.async_keys import AsyncRevokedKey
-from kms_schema.keyring.asynchronous.awaiting import in_greenlet, in_thread, to_its_end
+from kms_schema.keyring.asynchronous.async_keys import AsyncRevokedKey, in_greenlet, in_thread, to_its_end
 from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.handover.handover_files import Handover
@@ -99,16 +96,5 @@ def text() -> str:
     return _HEAD + "".join(f"\n{each}" for _, each in sorted(methods().items()))
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command; returns its exit status."""
-    if arguments == ["--check"]:
-        return 0 if FILE.read_text("utf-8") == text() else 1
-    if arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
-    FILE.write_text(text(), "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    FILE.write_text(text(), "utf-8")

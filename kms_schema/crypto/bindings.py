@@ -13,17 +13,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kms_schema.crypto.associated_data import (
-    BOUND_TO_KEY_VERSION,
-    ENCODING,
-    KeyIdentity,
-    of_hsm_configuration,
-    of_key_version,
-)
-from kms_schema.crypto.ciphers import KEY_DERIVATION
+from kms_schema.crypto.ciphers import KEY_DERIVATION, form_of
 from kms_schema.crypto.errors import OpeningRefusedError
-from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
-from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
+from kms_schema.envelope_format import BOUND_TO_KEY_VERSION, ENCODING, EnvelopeFormat, fields
+from kms_schema.models import HsmConfiguration, KeyMaster
 
 
 class StoredKey(NamedTuple):
@@ -65,29 +58,24 @@ def version_of(rows: Sequence[sa.Row[Any]], version: uuid.UUID) -> StoredVersion
     return found.get(version)
 
 
-class NewVersion(NamedTuple):
-    """The identity of a version that does not exist yet: its id, and the associated data of its envelope."""
+def of_key_version(version_id: uuid.UUID, version_number: int, key: KeyMaster | StoredKey) -> bytes:
+    """Return the associated data of the material of version `version_id`, number `version_number`, of `key`.
 
-    id: uuid.UUID
-    place: bytes
-
-
-def new_version(key: KeyMaster, version_number: int) -> NewVersion:
-    """Return the identity of a new version. A key without an id gets one."""
-    key.id = key.id or time_ordered_id()
-    version_id = time_ordered_id()
-    return NewVersion(version_id, _place(version_id, version_number, key))
-
-
-def of_version(version: KeyVersion | StoredVersion) -> bytes:
-    """Return the associated data of a version's envelope."""
-    return _place(version.id, version.version_number, version.key)
+    It includes key type and algorithm, so that a key cannot be used for another purpose than its own.
+    """
+    texts = (text.encode() for text in (key.key_id, key.key_type, key.algorithm))
+    number = version_number.to_bytes(4, "big")
+    place = ENCODING.encode(), b"key_versions", b"encrypted_key_data"
+    return fields(*place, version_id.bytes, key.id.bytes, *texts, number)
 
 
 def of_configuration(configuration: HsmConfiguration) -> bytes:
-    """Return the associated data of an HSM's credentials. A configuration without an id gets one."""
+    """Return the associated data of an HSM's credentials: the id, the only column that never changes.
+
+    A configuration without an id gets one.
+    """
     configuration.id = configuration.id or time_ordered_id()
-    return of_hsm_configuration(configuration.id)
+    return fields(ENCODING.encode(), b"hsm_configurations", b"authentication_config", configuration.id.bytes)
 
 
 def metadata(form: EnvelopeFormat) -> dict[str, Any]:
@@ -105,11 +93,7 @@ def check_metadata(envelope: bytes, given: Mapping[str, Any] | None) -> None:
 
     It would not open in any case; this check gives the better message.
     """
-    try:
-        form = format_of(envelope)
-    except NotAnEnvelopeError as error:
-        raise OpeningRefusedError(str(error)) from None
-    if (given or {}).get("format") != int(form):
+    if (given or {}).get("format") != int(form_of(envelope)):
         raise OpeningRefusedError("encryption_metadata does not name the format of the envelope")
     bound = (given or {}).get("associated_data")
     if not isinstance(bound, Mapping) or bound.get("encoding") != ENCODING:
@@ -122,8 +106,3 @@ def time_ordered_id() -> uuid.UUID:
     number = milliseconds << 80 | secrets.randbits(80)
     number = number & ~(0xF << 76) | 7 << 76
     return uuid.UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
-
-
-def _place(version_id: uuid.UUID, version_number: int, key: KeyMaster | StoredKey) -> bytes:
-    identity = KeyIdentity(key.id, key.key_id, str(key.key_type), key.algorithm)
-    return of_key_version(version_id, version_number, identity)

@@ -33,10 +33,9 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from kms_schema.crypto.associated_data import ENCODING, fields
 from kms_schema.crypto.errors import MaterialError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
+from kms_schema.envelope_format import ENCODING, EnvelopeFormat, NotAnEnvelopeError, fields, format_of
 
 WRAPPING_KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -44,6 +43,7 @@ TAG_BYTES = 16
 KEY_DERIVATION = "SP800-108-CTR-HMAC-SHA256"
 """The name of the derivation in `encryption_metadata`."""
 
+_LABELS = {form: f"{ENCODING} {form.algorithm}".encode() for form in EnvelopeFormat}
 _BLOCK_BYTES = 16
 _CHECK_VALUE_LABEL = b"kms-schema/key-check-value/v1"
 _REFUSAL = "the envelope does not open: it was changed or moved from its row, or it was made under another wrapping key"
@@ -52,8 +52,7 @@ _REFUSAL = "the envelope does not open: it was changed or moved from its row, or
 def encrypt(key: BytesLike, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
     """Return the envelope of `plaintext` (1 byte or more) under a 32-byte wrapping key, bound to `associated_data`.
 
-    form: the format of the envelope. Raises `MaterialError` for empty plaintext, `WrappingKeyError` for a key of
-    another length.
+    Raises `MaterialError` for empty plaintext, `WrappingKeyError` for a key of another length.
     """
     with derive(key, form, associated_data) as row_key:
         return encrypt_row(row_key, form, plaintext, associated_data)
@@ -86,8 +85,7 @@ def derivation_message(form: EnvelopeFormat, associated_data: bytes) -> bytes:
     It is the input of NIST SP 800-108r1 in counter mode for its only block. It has the counter, the label, a zero, the
     context, and the length of the key in bits. So a wrapping key may be wherever HMAC-SHA-256 is computed.
     """
-    label = f"{ENCODING} {form.algorithm}".encode()
-    return b"\x00\x00\x00\x01" + label + b"\x00" + associated_data + (8 * WRAPPING_KEY_BYTES).to_bytes(4)
+    return b"\x00\x00\x00\x01" + _LABELS[form] + b"\x00" + associated_data + (8 * WRAPPING_KEY_BYTES).to_bytes(4)
 
 
 def hmac_sha256(key: BytesLike, message: bytes) -> Secret:
@@ -106,10 +104,9 @@ def form_of(envelope: bytes) -> EnvelopeFormat:
 
 
 def encrypt_row(row_key: Secret, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
-    """Return the envelope of `plaintext` under the key of a row.
+    """Return the envelope of `plaintext` under the key of a row. Raises `MaterialError` for empty plaintext.
 
-    row_key: what `derive` returns for the same form and associated data. form: the format of the envelope. Raises
-    `MaterialError` for empty plaintext.
+    row_key: what `derive` returns for the same form and associated data.
     """
     if len(plaintext) == 0:
         raise MaterialError("the plaintext is empty: there is nothing to encrypt")
@@ -119,10 +116,7 @@ def encrypt_row(row_key: Secret, form: EnvelopeFormat, plaintext: BytesLike, ass
 
 
 def decrypt_row(row_key: Secret, envelope: bytes, associated_data: bytes) -> Secret:
-    """Return the plaintext of an envelope under the key of a row.
-
-    row_key: what `derive` returns for the format of the envelope and the associated data. Raises `OpeningRefusedError`.
-    """
+    """Return the plaintext of an envelope under the key of a row. Raises `OpeningRefusedError`."""
     if form_of(envelope) is EnvelopeFormat.AES_256_KWP:
         return decrypt_kwp(row_key.view, envelope[1:])
     return decrypt_gcm(row_key.view, envelope[1:], associated_data)
@@ -149,7 +143,7 @@ def decrypt_gcm(key: BytesLike, sealed: bytes, associated_data: bytes) -> Secret
             decryptor.finalize()
         except InvalidTag:
             raise OpeningRefusedError(_REFUSAL) from None
-        return Secret.copy_of(plaintext.view[: len(ciphertext)])
+        return Secret(bytearray(plaintext.view[: len(ciphertext)]))
 
 
 def encrypt_kwp(key: BytesLike, plaintext: BytesLike) -> bytes:

@@ -93,10 +93,12 @@ class KeyWrapping:
             raise MaterialError(f"the material of key {key.key_id!r} is one byte repeated, such as zeros: it is no key")
         if version_number is None:
             version_number = max((version.version_number for version in key.versions), default=0) + 1
-        version = bindings.new_version(key, version_number)
-        envelope = self._wrap(version.place, key, material, under, form)
+        key.id = key.id or bindings.time_ordered_id()
+        version_id = bindings.time_ordered_id()
+        place = bindings.of_key_version(version_id, version_number, key)
+        envelope = self._wrap(place, key, material, under, form)
         return KeyVersion(
-            id=version.id,
+            id=version_id,
             key=key,
             version_number=version_number,
             key_checksum=key_check_value(material.view, key.key_id, version_number),
@@ -116,7 +118,14 @@ class KeyWrapping:
         key = version.key
         envelope = _envelope(version)
         bindings.check_metadata(envelope, version.encryption_metadata)
-        material = self._unwrap(bindings.of_version(version), version, envelope)
+        place = bindings.of_key_version(version.id, version.version_number, key)
+        if version.wrapping_key_ref is not None:
+            material = self._roots.unwrap(version.wrapping_key_ref, envelope, place)
+        elif version.wrapped_by is None:
+            raise WrappingKeyError(f"{_named(version)} names no wrapper")
+        else:
+            with self._kek(version.wrapped_by) as kek:
+                material = ciphers.decrypt(kek.view, envelope, place)
         if len(material) != _size(key):
             raise OpeningRefusedError(f"{_named(version)} does not have the size of its key")
         if not has_check_value(material.view, key.key_id, version.version_number, version.key_checksum or ""):
@@ -146,7 +155,8 @@ class KeyWrapping:
             raise WrappingKeyError(f"{_named(version)} is wrapped under that key already")
         with self.unwrap(version) as material:
             form = form or EnvelopeFormat(_envelope(version)[0])
-            return self._wrap(bindings.of_version(version), version.key, material, under, form)
+            place = bindings.of_key_version(version.id, version.version_number, version.key)
+            return self._wrap(place, version.key, material, under, form)
 
     @contextmanager
     def holding(self, kek: KeyVersion) -> Iterator[None]:
@@ -236,14 +246,6 @@ class KeyWrapping:
             raise WrappingKeyError(f"a version of key {key.key_id!r} cannot wrap another of the same key")
         with self._kek(under) as kek:
             return ciphers.encrypt(kek.view, form, material.view, place)
-
-    def _unwrap(self, place: bytes, version: KeyVersion | StoredVersion, envelope: bytes) -> Secret:
-        if version.wrapping_key_ref is not None:
-            return self._roots.unwrap(version.wrapping_key_ref, envelope, place)
-        if version.wrapped_by is None:
-            raise WrappingKeyError(f"{_named(version)} names no wrapper")
-        with self._kek(version.wrapped_by) as kek:
-            return ciphers.decrypt(kek.view, envelope, place)
 
     def _kek(self, version: KeyVersion | StoredVersion) -> Secret:
         """Return a key encryption key for the caller to wipe."""

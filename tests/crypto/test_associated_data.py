@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_schema.crypto.associated_data import KeyIdentity, fields, of_hsm_configuration, of_key_version
+from kms_schema.crypto.bindings import StoredKey, of_configuration, of_key_version
+from kms_schema.envelope_format import fields
+from kms_schema.models import HsmConfiguration
 
 ID, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
-KEY = KeyIdentity(ID, "orders", "dek", "AES-256")
+KEY = StoredKey(ID, "orders", "dek", "AES-256", 256)
 LISTS = st.lists(st.binary(max_size=5), max_size=5)
 
 
@@ -34,7 +36,7 @@ def test_a_byte_that_moves_into_the_next_field_is_seen(pair: list[bytes]) -> Non
         of_key_version(ID, 1, KEY._replace(key_type="kek")),
         of_key_version(ID, 1, KEY._replace(algorithm="HMAC")),
         of_key_version(ID, 1, KEY._replace(key_id="order", key_type="sdek")),
-        of_hsm_configuration(ID),
+        of_configuration(HsmConfiguration(id=ID)),
     ],
     ids=["version", "number", "master", "name", "type", "algorithm", "boundary", "table"],
 )

@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.cmac import CMAC
@@ -61,8 +62,9 @@ def messages() -> list[dict[str, object]]:
     for algorithm in Algorithm:
         nonce = bytes(range(0xA0, 0xA0 + algorithm.nonce_bytes))
         for name, (tag, aad, plaintext) in _MESSAGES.items():
-            with message_cipher(algorithm, tag, Secret.copy_of(_KEY)) as cipher:
-                ciphertext = cipher._encrypt(nonce, plaintext, aad)
+            secret = Secret.copy_of(_KEY)
+            with message_cipher(algorithm, tag, secret) as cipher, patch("os.urandom", return_value=nonce):
+                ciphertext = cipher.encrypt(plaintext, aad=aad)
             derived = b"".join(_cmac(b"\0" + bytes([part]) + b"X\0" + nonce[:12]) for part in (1, 2))
             made.append({
                 "name": f"{name}, {algorithm}",

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from kms_schema.crypto import ciphers
-from kms_schema.crypto.associated_data import ENCODING, KeyIdentity, of_hsm_configuration, of_key_version
+from kms_schema.crypto.bindings import StoredKey, of_configuration, of_key_version
 from kms_schema.crypto.ciphers import key_check_value
-from kms_schema.envelope_format import EnvelopeFormat
+from kms_schema.envelope_format import ENCODING, EnvelopeFormat
+from kms_schema.models import HsmConfiguration
 
 FILE = Path(__file__).parents[2] / "kms_schema" / "crypto" / "vectors.json"
 
@@ -43,8 +44,8 @@ def vectors() -> list[Vector]:
     """Return the examples as `kms_schema.crypto` makes them, but for the nonces, which count."""
     made = []
     for name, (key_id, key_type, algorithm, number, size) in _NAMES.items():
-        identity = KeyIdentity(uuid.UUID(_MASTER_ID), key_id, key_type, algorithm)
-        place = of_key_version(uuid.UUID(_VERSION_ID), number, identity)
+        key = StoredKey(uuid.UUID(_MASTER_ID), key_id, key_type, algorithm, 8 * size)
+        place = of_key_version(uuid.UUID(_VERSION_ID), number, key)
         row: dict[str, str | int] = {
             "key_versions.id": _VERSION_ID,
             "key_masters.id": _MASTER_ID,
@@ -59,7 +60,7 @@ def vectors() -> list[Vector]:
             _vector(name, form, row, plaintext, place) | {"key_check_value": check_value} for form in EnvelopeFormat
         ]
     configuration: dict[str, str | int] = {"hsm_configurations.id": _VERSION_ID}
-    place = of_hsm_configuration(uuid.UUID(_VERSION_ID))
+    place = of_configuration(HsmConfiguration(id=uuid.UUID(_VERSION_ID)))
     form = EnvelopeFormat.AES_256_GCM
     return [*made, _vector("the credentials of an HSM", form, configuration, _CREDENTIALS, place)]
 

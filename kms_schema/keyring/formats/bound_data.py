@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 
-from kms_schema.crypto.associated_data import fields
+from kms_schema.envelope_format import fields
 from kms_schema.keyring.formats.errors import BoundValueError
 
 ENCODING = "kms-schema/column/v1"

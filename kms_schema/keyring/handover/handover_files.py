@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from kms_schema.crypto.associated_data import fields
 from kms_schema.crypto.secret import Secret
+from kms_schema.envelope_format import fields
 from kms_schema.keyring.errors import HandoverError, UnsupportedKeyError
 from kms_schema.keyring.use.states import MOST_USES
 from kms_schema.vocabulary import KeyType
