@@ -141,16 +141,16 @@ def committed_durably(engine: sa.Engine) -> sa.Engine:
     """Return an engine of the same pool whose transactions survive a crash of the server once they are committed.
 
     Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself. The value
-    may be that of the server, the database, the role or the session. On SQLite the result is `engine`. Raises nothing.
-    Example::
+    may be that of the server, the database, the role or the session. Of an engine of `with_pinned_path`, one statement
+    does both. On SQLite the result is `engine`. Raises nothing. Example::
 
         with committed_durably(engine).begin() as connection: ...
     """
     if engine.dialect.name != "postgresql":
         return engine
     own, statement = engine.execution_options(**{IS_DURABLE: True}), durable()
-    # Where the path is pinned, it is part of that statement.
-    sa.event.listen(own, "begin", lambda begun: is_pinned(begun) or begun.exec_driver_sql(statement))
+    if not is_pinned(engine):  # else the statement that pins the path does it
+        sa.event.listen(own, "begin", lambda begun: begun.exec_driver_sql(statement))
     return own
 
 

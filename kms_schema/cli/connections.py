@@ -121,7 +121,8 @@ def engine_at(url: str, *, schema: str, writing: bool = True, pooled: bool = Fal
                 sa.event.listen(engine, "connect", _use_utc)
             _limit_waits_of(engine)
             if not pooled:  # a key ring does both itself, but the second not for tables of the application
-                engine = with_pinned_path(committed_durably(engine) if writing else engine)
+                engine = with_pinned_path(engine)
+                engine = committed_durably(engine) if writing else engine
         try:
             if writing and not pooled:  # a ring looks by itself
                 _require_head(engine, target, schema)

@@ -102,7 +102,7 @@ def destroy_version(
                 found = crypto.destroyable(session, key_id, version, **({} if yes else {"check": check}))
             if not yes:
                 _ask(key_id, version)
-            with closing(opener.HeldKeys(uris, (), waits.Threads())) as held:
+            with closing(opener.HeldKeys(uris, (), waits.Waits())) as held:
                 version_destruction.destroy_with_object(
                     engine, held, key_id, version, check=check, leave_object=leave_object, actor=actor
                 )

@@ -123,7 +123,7 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
         destroy(create_engine(url), "orders-kek", 3, actor="alice")
     """
     # On SQLite no session writes after the check.
-    own = with_pinned_path(committed_durably(at_read_committed(engine)))
+    own = committed_durably(with_pinned_path(at_read_committed(engine)))
     own = own.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
     with Session(own) as session:
         version = _found(session, key_id, version_number)
@@ -140,15 +140,11 @@ def destroy_in(
     check: Check = unchecked,
     in_hsm: InHsm | None = None,
 ) -> Destroyable:
-    """Destroy a version in the transaction of a session, and return which one it was. The caller commits.
+    """Destroy a version in the transaction of a session, as `destroy` does, and return which one it was.
 
-    session: of PostgreSQL in READ COMMITTED; on SQLite it has the write lock. version: read by it.
-    actor, check, in_hsm: as for `destroy`.
-
-    The version is locked first, so that nothing is wrapped by it from then on; each condition is read after that. Where
-    one refuses, the transaction can be used further. Raises as `destroy` does. Example::
-
-        destroy_in(session, session.get_one(KeyVersion, version_id), in_hsm=held.destroy)
+    The caller commits. The session is in READ COMMITTED, or has the write lock of SQLite. The version is locked first,
+    so that nothing is wrapped by it from then on; each condition is read after that. Where one refuses, the transaction
+    can be used further.
     """
     locked = sa.select(KeyVersion).where(KeyVersion.id == version.id).with_for_update(key_share=True)
     session.execute(locked.execution_options(populate_existing=True)).one()

@@ -254,7 +254,7 @@ class _Run:
 @contextmanager
 def _session(engine: sa.Engine, begin: str) -> Iterator[Session]:
     """Open a session whose objects stay valid after a commit, at READ COMMITTED: each statement has a new snapshot."""
-    own = with_pinned_path(committed_durably(at_read_committed(engine))).execution_options(**{BEGIN_OPTION: begin})
+    own = committed_durably(with_pinned_path(at_read_committed(engine))).execution_options(**{BEGIN_OPTION: begin})
     with Session(own, expire_on_commit=False) as session:
         yield session
 

@@ -36,7 +36,7 @@ def with_pinned_path(engine: sa.Engine, schema: str | None = None) -> sa.Engine:
         with Session(with_pinned_path(engine)) as session: ...
     """
     given = engine.get_execution_options()
-    if engine.dialect.name != "postgresql" or given.get(_IS_PINNED):
+    if engine.dialect.name != "postgresql" or is_pinned(engine):
         return engine
     names = given.get("schema_translate_map") or {}
     if (schema := schema or names.get(None)) is None:
@@ -54,6 +54,6 @@ def _pin_path(connection: sa.Connection) -> None:
     connection.exec_driver_sql(_PIN_AND_WAIT if is_durable else PIN)
 
 
-def is_pinned(connection: sa.Connection) -> bool:
-    """Return whether a connection is one of an engine of `with_pinned_path`. Raises nothing."""
-    return bool(connection.get_execution_options().get(_IS_PINNED))
+def is_pinned(engine: sa.Engine) -> bool:
+    """Return whether an engine is one of `with_pinned_path`. Raises nothing."""
+    return bool(engine.get_execution_options().get(_IS_PINNED))

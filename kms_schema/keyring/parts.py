@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.columns.declarations import Declarations
+from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import RingClosedError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -80,10 +81,9 @@ class RingParts:
         self.check_open()
         opened = self.versions.for_encrypting(key_id, size)
         if key_id not in self.declarations.elsewhere:
-            if opened.state.encrypts_elsewhere:
-                self.declarations.elsewhere.add(key_id)
-            else:
-                self.declarations.declare_elsewhere(key_id)
+            if not opened.state.encrypts_elsewhere:
+                self.declarations.add(key_id, ELSEWHERE)
+            self.declarations.elsewhere.add(key_id)
         return opened
 
     def decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:

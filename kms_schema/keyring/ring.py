@@ -1,7 +1,6 @@
 """The key ring: what an application uses to encrypt, and an operator to create and rotate keys."""
 
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import sqlalchemy as sa
@@ -17,7 +16,7 @@ from kms_schema.keyring.lifecycle.new_keys import NewKey
 from kms_schema.keyring.operations import RingOperations
 from kms_schema.keyring.parts import RingParts
 from kms_schema.keyring.use.cache import CachePolicy
-from kms_schema.keyring.waiting.waits import Threads, Waits
+from kms_schema.keyring.waiting.waits import Waits
 from kms_schema.text.storable import check_is_text, check_texts
 from kms_schema.vocabulary import KeyStatus, KeyType
 
@@ -45,7 +44,7 @@ class KeyRing(RingOperations):
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
     """
 
-    _make_waits: "Callable[[], Waits]" = Threads
+    _make_waits: Callable[[], Waits] = Waits
 
     def __init__(
         self,
@@ -212,8 +211,6 @@ class KeyRing(RingOperations):
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Close the ring."""
         self.close()

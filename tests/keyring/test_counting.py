@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing, UsageLimitError
 from kms_schema.keyring.use.reserved_uses import FIRST_BYTES, MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK, Block
-from kms_schema.keyring.waiting.waits import Threads
+from kms_schema.keyring.waiting.waits import Waits
 from support.engines import Database
 from support.rows.smallest import unique
 from tests.keyring.conftest import MakeRing
@@ -43,7 +43,7 @@ class Refused(Exception):  # noqa: N818  (a stand for any error of the database)
 @given(st.lists(st.tuples(st.integers(0, 1 << 18), st.integers(0, 3), st.booleans()), max_size=60))
 def test_never_more_is_used_than_is_reserved(uses: list[tuple[int, int, bool]]) -> None:
     """Over sizes, blocks that are smaller than asked for, reservations that fail, and two processes."""
-    blocks, reserved, taken = (Block(Threads()), Block(Threads())), [0, 0], [0, 0]
+    blocks, reserved, taken = (Block(Waits()), Block(Waits())), [0, 0], [0, 0]
     for size, grant, second in uses:
 
         def reserve(asked: int, more: int, grant: int = grant) -> int:
@@ -71,7 +71,7 @@ def test_blocks_grow_and_are_bounded() -> None:
         asked.append((uses, more))
         return uses
 
-    block = Block(Threads())
+    block = Block(Waits())
     for _ in range(190_000):
         block.take(100, reserve)
     assert [uses for uses, _ in asked if uses] == [2**power for power in range(17)] + [MOST_USES_A_BLOCK]

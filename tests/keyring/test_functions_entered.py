@@ -17,8 +17,8 @@ from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA
 
 PACKAGE = str(Path(kms_schema.__file__).parent)
-CACHED = 12
-COLD, MODULES = {"postgresql": 112, "sqlite": 126}, {"postgresql": 32, "sqlite": 34}
+CACHED = 10
+COLD, MODULES = {"postgresql": 90, "sqlite": 106}, {"postgresql": 28, "sqlite": 31}
 """A key under a KEK, whose state and material are read, in a ring that has connections.
 
 In a process of its own an encryption enters two modules less; other tests of a process leave listeners of theirs.

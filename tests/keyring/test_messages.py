@@ -45,8 +45,10 @@ def test_the_vectors_of_c2sp(key: bytes, aad: bytes, ciphertext: str, monkeypatc
     assert cipher_of("XAES-256-GCM", key).decrypt(blob, aad=aad) == b"XAES-256-GCM"
 
 
-def test_the_accumulated_vectors_of_c2sp() -> None:
+def test_the_accumulated_vectors_of_c2sp(monkeypatch: pytest.MonkeyPatch) -> None:
     """10 000 random keys, nonces and messages, of which C2SP publishes a hash of all ciphertexts."""
+    nonce = b""
+    monkeypatch.setattr("os.urandom", lambda _: nonce)
     random, position = shake_128().digest(6_000_000), 0
     ciphertexts = shake_128()
 
@@ -60,7 +62,7 @@ def test_the_accumulated_vectors_of_c2sp() -> None:
         plaintext = read(read(1)[0])
         aad = read(read(1)[0])
         cipher = Xaes256Gcm(1, Secret.copy_of(key))
-        blob = cipher._encrypt(nonce, plaintext, aad)
+        blob = cipher.encrypt(plaintext, aad=aad)
         assert cipher.decrypt(blob, aad=aad) == plaintext
         ciphertexts.update(blob[PREFIX_BYTES + len(nonce) :])
     assert position <= len(random)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.database.messages import driver_message
 from kms_schema.keyring.columns.column_search import LockWaits, holds_any, missing_access, with_namesakes
-from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
+from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
@@ -36,7 +36,7 @@ class Declarations:
         self._storage = storage
         self._known: set[tuple[str, ColumnName]] = set()
         self.elsewhere: set[str] = set()
-        """Keys for which `declare_elsewhere` has nothing to do: each encryption looks into it."""
+        """Keys with which `ELSEWHERE` is stored: each encryption looks into it."""
 
     def declare(self, key_id: str, name: ColumnName) -> None:
         """Make sure that a column is stored with a key. Its errors refuse the encryption.
@@ -53,28 +53,21 @@ class Declarations:
             )
         with self._storage.shared_transaction(key_id) as connection:
             found = name.resolved(connection)
-        self._store(key_id, found)
+        stored = self._stored(key_id)
+        if stored is None:  # not to be remembered: the key may be created later
+            raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+        if found not in stored:
+            self.add(key_id, found)
         self._known.add((key_id, name))
-
-    def declare_elsewhere(self, key_id: str) -> None:
-        """Make sure that it is stored with a key that its ciphertexts may be outside of columns.
-
-        Its errors refuse the encryption, as those of `declare` do.
-        """
-        self._store(key_id, ELSEWHERE)
-        self.elsewhere.add(key_id)
 
     def declared(self, key_id: str) -> list[ColumnName]:
         """Return the columns that are stored with a key, without `ELSEWHERE`, where no command can look."""
         return [name for name in self._stored(key_id) or () if not name.is_elsewhere]
 
-    def _store(self, key_id: str, name: ColumnName) -> None:
-        stored = self._stored(key_id)
-        if stored is None:  # not to be remembered: the key may be created later
-            raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
-        if name not in stored and not (name.is_elsewhere and any(each.is_elsewhere for each in stored)):
-            added = json.dumps([name.document(self._storage.dialect)])
-            self._storage.write(key_id, self._storage.queries["declare_column"], {"key": key_id, "added": added})
+    def add(self, key_id: str, name: ColumnName) -> None:
+        """Store a column with a key, or `ELSEWHERE`, which its row that was read does not have. Raises as `declare`."""
+        added = json.dumps([name.document(self._storage.dialect)])
+        self._storage.write(key_id, self._storage.queries["declare_column"], {"key": key_id, "added": added})
 
     def _stored(self, key_id: str) -> list[ColumnName] | None:
         """Return what is stored with a key; None if there is no such key."""

@@ -25,7 +25,8 @@ _OF_EVENT = {
 def use_entry(
     event: UseEvent, key: uuid.UUID, description: str, details: Mapping[str, Any], actor: str | None = None
 ) -> dict[str, Any]:
-    """Return the entry about a use of the key with the id `key`. None of its texts is a secret."""
+    """Return the entry about a use of the key with the id `key` by this process. None of its texts is a secret."""
+    details = {**details, "process": f"{socket.gethostname()}:{os.getpid()}"}
     values = {**_OF_EVENT[event], "key_id": key, "event_description": description, "additional_metadata": details}
     return values if actor is None else {**values, "user_id": actor}
 
@@ -53,8 +54,3 @@ def import_entry(key: uuid.UUID, key_id: str, since: dt.datetime, used: int) -> 
         "security_level": AuditSecurityLevel.MEDIUM,
         "additional_metadata": {"activated_at": since.isoformat(), "used": used},
     }
-
-
-def process() -> str:
-    """Return the name of this process in entries: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"

@@ -72,11 +72,11 @@ class Storage:
             writers = readers = set_level(writers)
         # A use is counted before its ciphertext exists: no crash of the server may take the count.
         # Statements on tables of the application need its search path: for its triggers, types and names.
-        self._host_writers = committed_durably(
-            writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
-        )
+        writers = writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        self._host_writers = committed_durably(writers)
         self._host_readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
-        self._writers = with_pinned_path(self._host_writers)
+        self.writers: sa.Engine = committed_durably(with_pinned_path(writers))
+        """The engine of the ring's transactions that write, with the schema of the tables."""
         self._readers = with_pinned_path(self._host_readers)
         self.queries: dict[str, sa.Executable] = {name: self._query(name, schema) for name in _QUERIES.names}
         """By the names of their files."""
@@ -96,11 +96,6 @@ class Storage:
         if name not in ("read_key", "read_tag", "declare_column"):
             query = query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
         return query.columns(**_TYPES[name]) if name in _TYPES else query
-
-    @property
-    def writers(self) -> sa.Engine:
-        """The engine of the ring's transactions that write, with the schema of the tables."""
-        return self._writers
 
     def close(self) -> None:
         """Close the connections of the ring. Whatever outlives it reads and writes nothing any more."""
@@ -135,20 +130,17 @@ class Storage:
 
     def read_key(self, key_id: str) -> KeyState | None:
         """Return a key with its live version, or with none. Raises `DatabaseUnavailableError` and the like."""
-        return self._read_state("read_key", key_id, {"key_id": key_id})
+        before = time.monotonic()
+        return state_of(self._read("read_key", key_id, {"key_id": key_id}), before)
 
     def read_tag(self, tag: int, key_id: str | None = None) -> KeyState | None:
         """Return the version with a tag and its key; None if this role sees none."""
-        return self._read_state("read_tag", key_id, {"tag": tag})
+        before = time.monotonic()
+        return state_of(self._read("read_tag", key_id, {"tag": tag}), before)
 
     def read_material(self, key_id: str, version: uuid.UUID) -> StoredVersion | None:
         """Return what opens a version of a key; None if this role sees none."""
         return version_of(self._read("read_material", key_id, {"version": version}), version)
-
-    def _read_state(self, name: str, named: str | None, values: Mapping[str, object]) -> KeyState | None:
-        before = time.monotonic()
-        rows = self._read(name, named, values)
-        return state_of(rows[0], before) if rows else None
 
     def _read(self, name: str, named: str | None, values: Mapping[str, object]) -> Sequence[sa.Row[Any]]:
         self._check_open(named)
@@ -206,12 +198,12 @@ class Storage:
                 if done is not None:
                     return done[0]
                 self.open_transactions.catch_up()
-            return self._twice(work, self._writers, self._writing)
+            return self._twice(work, self.writers, self._writing)
 
     def _repeat(self, work: Callable[[sa.Connection], None]) -> None:
         """Do again what a rollback has taken, also after the ring is closed."""
         try:
-            self._twice(work, self._writers, self._writing)
+            self._twice(work, self.writers, self._writing)
         finally:
             if self._is_closed:
                 self._dispose()
@@ -246,7 +238,7 @@ class Storage:
         changing = nullcontext() if at_any_revision else self._changing.held()
         with (
             translated(key_id, needs), changing, self._writing.held(),
-            Session(self._writers, expire_on_commit=False) as session,
+            Session(self.writers, expire_on_commit=False) as session,
         ):  # fmt: skip
             if not at_any_revision and not self._is_at_head:
                 self._is_at_head = is_at_head(session.connection(), self.schema)  # once for each ring

@@ -14,7 +14,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import NoReturn, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
@@ -89,9 +88,7 @@ class MessageCipher(ABC):
         """
         if len(plaintext) > MAX_MESSAGE_BYTES or len(aad) > MAX_MESSAGE_BYTES:
             raise too_long()
-        return self._encrypt(os.urandom(self._nonce_bytes), plaintext, aad)
-
-    def _encrypt(self, nonce: bytes, plaintext: BytesLike, aad: BytesLike) -> bytes:
+        nonce = os.urandom(self._nonce_bytes)
         return self._prefix + nonce + self._cipher(nonce).encrypt(nonce[-12:], plaintext, aad)
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
@@ -125,9 +122,7 @@ class MessageCipher(ABC):
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Close the cipher."""
         self.close()
 

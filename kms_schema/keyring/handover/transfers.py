@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from kms_schema.keyring.database.audit_entries import append, process, use_entry
+from kms_schema.keyring.database.audit_entries import append, use_entry
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     KeyExistsError,
@@ -53,7 +53,7 @@ def hand_over(  # noqa: PLR0913  (each is given by the caller)
         found = _found(session, key_id, version)
         _header(found, to).require_fit()
         number = found.version_number
-        details = {"version": number, "receiver": to.fingerprint, "process": process()}
+        details = {"version": number, "receiver": to.fingerprint}
         if reason is not None:
             details["reason"] = reason
         _append(session, UseEvent.KEY_HANDOVER_STARTED, found, details, actor)
@@ -82,7 +82,7 @@ def take_over(  # noqa: PLR0913  (each is given by the caller)
     with material:
         origin = {
             "version": 1, "from_key": header.key_id, "from_version": header.version, "sha256": sha256_of(file),
-            "receiver": header.receiver, "process": process(),
+            "receiver": header.receiver,
         }  # fmt: skip
         new = NewKey(
             key_id, under, KeyType(header.key_type), header.algorithm, header.key_size_bits, material,

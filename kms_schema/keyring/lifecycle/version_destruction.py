@@ -207,7 +207,7 @@ def destroy_with_object(  # noqa: PLR0913  (each is an option of the command)
     `kms_schema.crypto.destroy`. Raises as that does, and `MaterialUnavailableError` (`hsm`) if the object cannot be
     destroyed. Example::
 
-        with closing(HeldKeys({"luna-1": uri}, (), Threads())) as held:
+        with closing(HeldKeys({"luna-1": uri}, (), Waits())) as held:
             destroy_with_object(engine, held, "cards", 1, check=unchecked, leave_object=False, actor="alice")
     """
     return destroy(engine, key_id, version, actor=actor, check=check, in_hsm=_leave if leave_object else held.destroy)

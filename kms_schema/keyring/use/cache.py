@@ -61,36 +61,30 @@ class CachePolicy:
                 raise ValueError(f"{name} is at least 1, not {getattr(self, name)!r}")
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Opened:
     """A version that is open in this process. Calls in flight keep the object; the last of them wipes its material."""
 
-    __slots__ = (
-        "block", "bytes", "cipher", "decrypts_until", "encrypts_until", "fresh_until", "is_held", "is_used",
-        "messages", "noticed_at", "records_each_use", "state", "tally", "version",
-    )  # fmt: skip
-
-    def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally, waits: Waits) -> None:
-        """Take the state as it was read, the cipher, and the uses of the version by this process."""
-        self.state: KeyState = state
-        self.version: Version = version
-        self.cipher: MessageCipher = cipher
-        self.tally: Tally = tally
-        self.block: Block = Block(waits)
-        self.messages: int = 0
-        self.bytes: int = 0
-        self.is_held: bool = not cipher.in_memory
-        """True if an HSM holds the key: each use waits for it."""
-        self.records_each_use: bool = False
-        """True for an entry about each use, in place of one an hour."""
-        self.is_used: bool = True
-        """True if it was used since it was last looked at for eviction."""
-        self.encrypts_until: float = float("-inf")
-        self.decrypts_until: float = float("-inf")
-        """Until when, by the monotonic clock, it is used without a new look at its state."""
-        self.fresh_until: float = float("-inf")
-        """Until when the state counts at all."""
-        self.noticed_at: float = float("-inf")
-        """When the last notice came that its key may have changed."""
+    state: KeyState
+    """The state of its key, as it was read."""
+    version: Version
+    cipher: MessageCipher
+    tally: Tally
+    """The uses of the version by this process."""
+    block: Block
+    messages: int = 0
+    bytes: int = 0
+    records_each_use: bool = False
+    """True for an entry about each use, in place of one an hour."""
+    is_used: bool = True
+    """True if it was used since it was last looked at for eviction."""
+    encrypts_until: float = float("-inf")
+    decrypts_until: float = float("-inf")
+    """Until when, by the monotonic clock, it is used without a new look at its state."""
+    fresh_until: float = float("-inf")
+    """Until when the state counts at all."""
+    noticed_at: float = float("-inf")
+    """When the last notice came that its key may have changed."""
 
     def __repr__(self) -> str:
         """Show the names of key and version only."""

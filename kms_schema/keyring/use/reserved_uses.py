@@ -55,7 +55,8 @@ class Block:
                     self._bytes += more
                 if uses:
                     self._next_uses = min(2 * self._next_uses, MOST_USES_A_BLOCK)
-                self._note_bytes(more)
+                if more:
+                    self._next_bytes = min(2 * self._next_bytes, MOST_BYTES_A_BLOCK)
 
     def take_bytes(self, size: int, reserve: Callable[[int], None]) -> None:
         """Count `size` bytes more of a use that is counted; `reserve` is called when the block has not enough."""
@@ -65,7 +66,7 @@ class Block:
                 reserve(more)
                 with self._lock:
                     self._bytes += more
-                self._note_bytes(more)
+                self._next_bytes = min(2 * self._next_bytes, MOST_BYTES_A_BLOCK)
 
     def _take_reserved_bytes(self, size: int) -> bool:
         with self._lock:
@@ -73,10 +74,6 @@ class Block:
                 return False
             self._bytes -= size
             return True
-
-    def _note_bytes(self, more: int) -> None:
-        if more:
-            self._next_bytes = min(2 * self._next_bytes, MOST_BYTES_A_BLOCK)
 
 
 class Reservations:
@@ -97,7 +94,6 @@ class Reservations:
             current = self._storage.read_tag(version.tag, state.key_id)
             if current is None:
                 raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
-            current.check_live()
             uses_now = current.check_encrypting(time.monotonic()).uses
             left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
             if current.left(uses_now) == 0:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.database.audit_entries import append, process, use_entry
+from kms_schema.keyring.database.audit_entries import append, use_entry
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
     KeyStateError,
@@ -153,7 +153,6 @@ def record_opening(storage: Storage, key_id: str, reason: str, actor: str | None
             raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
         if key.status != KeyStatus.REVOKED:
             raise not_revoked(key_id, key.status)
-        details = {"reason": reason, "process": process()}
         description = f"revoked key opened: {key_id}: {reason}"
-        entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, details, actor)
+        entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, {"reason": reason}, actor)
         append(session, entry, key_id)

@@ -1,6 +1,7 @@
 """The state of a key and of one of its versions, and which use it allows."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -59,7 +60,7 @@ class KeyState:
     is_held: bool = False
     """True if an HSM holds the key."""
     encrypts_elsewhere: bool = False
-    """True if it is stored with the key that its ciphertexts may be outside of columns. False where it was not read."""
+    """True if it is stored with the key that its ciphertexts may be outside of columns."""
 
     def left(self, uses: int) -> int:
         """Return how many encryptions are left to the limit after `uses`."""
@@ -80,22 +81,22 @@ class KeyState:
         if self.is_held and self.algorithm != AES:
             self._refuse(UnsupportedKeyError, f"is held in an HSM, which does not do {self.algorithm}: use {AES}")
 
-    def check_live(self) -> None:
-        """Raise `KeyStateError` (`not_live`) if there is a version, and others have ended it."""
-        if self.version is not None and not self.version.is_live:
-            named = f"version {self.version.number} of key {self.key_id!r}"
-            raise KeyStateError(
-                f"{named} is not live any more", key_id=self.key_id, version=self.version.number, reason="not_live"
-            )
-
     def check_encrypting(self, now: float) -> Version:
-        """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""
+        """Return the live version. Raises the error of the reason if the key may not encrypt at `now`.
+
+        That of a version that others have ended (`not_live`) comes first: the key is to be read again.
+        """
+        if self.version is not None and not self.version.is_live:
+            raise KeyStateError(
+                f"version {self.version.number} of key {self.key_id!r} is not live any more", key_id=self.key_id,
+                version=self.version.number, reason="not_live",
+            )  # fmt: skip
         self.check_form()
         if (sentence := _ENCRYPTING.get(self.status)) is not None:
             self._refuse_status(self.status, sentence)
         if now >= self.deadline:
             self._refuse_status(KeyStatus.EXPIRED, _ENCRYPTING[KeyStatus.EXPIRED])
-        if self.version is None or not self.version.is_live:
+        if self.version is None:
             raise KeyStateError(
                 f"key {self.key_id!r} has no live version: rotate it", key_id=self.key_id, reason="no_live_version"
             )
@@ -147,8 +148,11 @@ def refused_by_status(key_id: str, status: str, sentence: str, version: int | No
     return KeyStateError(message, key_id=key_id, version=version, reason=str(status))
 
 
-def state_of(row: sa.Row[Any], read_at: float) -> KeyState:
-    """Return the key of a row that was read at a time of the monotonic clock, with its version."""
+def state_of(rows: Sequence[sa.Row[Any]], read_at: float) -> KeyState | None:
+    """Return the key of the row that was read at a time of the monotonic clock, with its version; None without one."""
+    if not rows:
+        return None
+    row = rows[0]
     most_uses = MOST_USES_OF_AES if row.algorithm == AES else MOST_USES
     if row.max_usage_count is not None:
         most_uses = min(most_uses, row.max_usage_count)

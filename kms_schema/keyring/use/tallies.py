@@ -2,16 +2,17 @@
 
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.database.audit_entries import process, use_entry
+from kms_schema.keyring.database.audit_entries import use_entry
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import KeyRingError
 from kms_schema.keyring.use.states import KeyState, Version
-from kms_schema.keyring.waiting.notices import Deaf, Listener
-from kms_schema.keyring.waiting.waits import Turn, Waits
+from kms_schema.keyring.waiting.notices import Listener
+from kms_schema.keyring.waiting.waits import Turn
 from kms_schema.vocabulary import UseEvent
 
 USED_EVERY = 3600.0
@@ -24,22 +25,21 @@ _MOST_REFUSALS = 10_000
 """Keys and reasons that are remembered."""
 
 
+@dataclass(eq=False, slots=True)
 class Tally:
     """Uses of a version since its last entry."""
 
-    def __init__(self, state: KeyState, version: Version, waits: Waits) -> None:
-        """Begin without uses, and without an entry."""
-        self.lock: threading.Lock = threading.Lock()
-        self.first: Turn = waits.lock()
-        """Held while the first entry is written."""
-        self.state = state
-        self.version = version
-        self.encryptions: int = 0
-        self.decryptions: int = 0
-        self.bytes: int = 0
-        self.due: float = float("-inf")
-        """The time by the monotonic clock of the next entry."""
-        self.is_written = False
+    state: KeyState
+    version: Version
+    first: Turn
+    """Held while the first entry is written."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    encryptions: int = 0
+    decryptions: int = 0
+    bytes: int = 0
+    due: float = float("-inf")
+    """The time by the monotonic clock of the next entry."""
+    is_written: bool = False
 
     def encrypted(self, size: int) -> None:
         """Count an encryption of `size` bytes."""
@@ -89,14 +89,15 @@ class Uses:
         self._postponed: dict[tuple[str, str], int | None] = {}
         """Refusals without an entry, by key and reason, with the version."""
         # A database in the memory of one connection has no other one for a thread.
-        self._timer: Listener = Deaf() if storage.shares_connections else storage.waits.repeating(self._write_hourly)
+        repeating = storage.waits.repeating
+        self._timer = Listener() if storage.shares_connections else repeating(self._write_hourly)
 
     def tally(self, state: KeyState, version: Version) -> Tally:
         """Return the uses of a version by this process."""
         tally = self._tallies.get(version.id)
         if tally is None:
             with self._lock:
-                tally = self._tallies.setdefault(version.id, Tally(state, version, self._storage.waits))
+                tally = self._tallies.setdefault(version.id, Tally(state, version, self._storage.waits.lock()))
         return tally
 
     def write_due(self, tally: Tally) -> None:
@@ -149,8 +150,10 @@ class Uses:
     def record(
         self, state: KeyState, version: Version, *, encryptions: int = 0, decryptions: int = 0, size: int = 0
     ) -> None:
-        """Write an entry about a use that is about to happen. Its errors refuse the use."""
-        self._storage.append(state.key_id, _used(state, version, (encryptions, decryptions, size)))
+        """Write an entry about uses, such as one that is about to happen: its errors refuse the use."""
+        details = {"version": version.number, "encryptions": encryptions, "decryptions": decryptions, "bytes": size}
+        description = f"key used: {state.key_id} version {version.number}"
+        self._storage.append(state.key_id, use_entry(UseEvent.KEY_USED, state.id, description, details))
 
     def refused(self, key_id: str, error: KeyRingError) -> None:
         """Write that a use was refused, once a minute for each key and reason.
@@ -187,7 +190,7 @@ class Uses:
         try:
             state = self._storage.read_key(key_id)
             if state is not None:
-                details = {"reason": reason, "version": version, "process": process()}
+                details = {"reason": reason, "version": version}
                 description = f"key use refused: {key_id}: {reason}"
                 values = use_entry(UseEvent.KEY_USE_REFUSED, state.id, description, details)
                 self._storage.append(key_id, values)
@@ -215,22 +218,11 @@ class Uses:
             raise
 
     def _write(self, tally: Tally) -> None:
-        state, version, counts = tally.state, tally.version, tally.taken()
+        encryptions, decryptions, size = counts = tally.taken()
         try:
-            self._storage.append(state.key_id, _used(state, version, counts))
+            self.record(tally.state, tally.version, encryptions=encryptions, decryptions=decryptions, size=size)
         except BaseException:
             tally.give_back(counts)
             raise
         tally.is_written = True
         tally.due = time.monotonic() + USED_EVERY
-
-
-def _used(state: KeyState, version: Version, counts: tuple[int, int, int]) -> dict[str, Any]:
-    details = {
-        "version": version.number,
-        "encryptions": counts[0],
-        "decryptions": counts[1],
-        "bytes": counts[2],
-        "process": process(),
-    }
-    return use_entry(UseEvent.KEY_USED, state.id, f"key used: {state.key_id} version {version.number}", details)

@@ -68,7 +68,7 @@ class Versions:
         # The clock is compared with both times.
         if (
             opened is None
-            or opened.is_held
+            or not opened.cipher.in_memory
             or not opened.tally.due > time.monotonic() < opened.encrypts_until
             or not opened.block.take_reserved(size)
         ):
@@ -114,8 +114,7 @@ class Versions:
                 opened = self._live(key_id)
                 state = opened.state  # another thread may exchange it
                 try:
-                    state.check_live()  # a decryption may have read it
-                    state.check_encrypting(time.monotonic())
+                    state.check_encrypting(time.monotonic())  # a decryption may have read it
                     if not opened.records_each_use:
                         self.uses.write_due(opened.tally)
                     self._block(opened).take(size, partial(self._reservations.uses, state, opened.version))
@@ -150,7 +149,7 @@ class Versions:
     def _ready(self, key_id: str, tag: int) -> Opened | None:
         """Return the version with a tag, if it decrypts without a read or a write."""
         opened = self.cache.version(tag)
-        if opened is None or opened.is_held or opened.state.key_id != key_id:
+        if opened is None or not opened.cipher.in_memory or opened.state.key_id != key_id:
             return None
         return opened if opened.tally.due > time.monotonic() < opened.decrypts_until else None
 
@@ -265,7 +264,7 @@ class Versions:
             self.cache.refresh(known, state, version)
             return known
         cipher = self._opener.open(state, version)
-        opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
+        opened = Opened(state, version, cipher, self.uses.tally(state, version), Block(self._waits))
         if isinstance(cipher, HeldCipher):
             self._look_at_hsm(opened, cipher)
         self.cache.put(opened)

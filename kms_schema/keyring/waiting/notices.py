@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, closing, suppress
 from contextvars import Context
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -41,8 +41,11 @@ Note = Callable[[str | None], None]
 """Takes the name of a key that may have changed, or None where notices may have been missed."""
 
 
-class Listener(Protocol):
-    """Works beside a ring while that is in use: listens, or writes what is due."""
+class Listener:
+    """Works beside a ring while that is in use: listens, or writes what is due. This one does nothing.
+
+    SQLite has no notices, and some drivers wait for none.
+    """
 
     def begin(self) -> None:
         """Begin, if that has not happened. Waits for nothing, and fails never."""
@@ -55,22 +58,6 @@ class Listener(Protocol):
 
     def forget(self) -> None:
         """Leave it to the parent process or to another event loop."""
-
-
-class Deaf:
-    """No notices: SQLite has none, and some drivers wait for none."""
-
-    def begin(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def abandon(self) -> None:
-        """Do nothing."""
-
-    def forget(self) -> None:
-        """Do nothing."""
 
 
 class Delays:
@@ -119,7 +106,7 @@ class Stop:
         self._writer.close()
 
 
-class InThread:
+class InThread(Listener):
     """Does work in a thread, such as to listen, over psycopg."""
 
     _lock: threading.Lock
@@ -214,7 +201,7 @@ def listening(engine: sa.Engine) -> tuple[sa.Connection, Any, bool]:
     return connection, driver, listens
 
 
-class InTask:
+class InTask(Listener):
     """Does work in a task of the event loop in which the ring is used, such as to listen."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:

@@ -23,7 +23,6 @@ from kms_schema.keyring.errors import EventLoopError
 from kms_schema.keyring.waiting.notices import (
     ENTRIES,
     NAME,
-    Deaf,
     InTask,
     InThread,
     Listener,
@@ -34,15 +33,21 @@ from kms_schema.keyring.waiting.notices import (
     repeat_in_thread,
 )  # fmt: skip
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Turn(Protocol):
-    """A lock, or a number of places, that is held across waits."""
+class Turn:
+    """A lock, or a number of places, that is held across waits: one of `threading`."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, lock: AbstractContextManager[Any]) -> None:
+        """Use a lock or semaphore."""
+        self._lock = lock
 
     def held(self) -> AbstractContextManager[Any]:
         """Wait until it is free, and hold it inside the block."""
+        return self._lock
 
 
 class Own(Protocol):
@@ -55,49 +60,6 @@ class Own(Protocol):
         """Set the value."""
 
 
-class Waits(Protocol):
-    """Makes the parts of a ring that wait."""
-
-    def lock(self) -> Turn:
-        """Return a lock that is held across waits."""
-
-    def places(self, count: int) -> Turn:
-        """Return `count` places, which wait for each other."""
-
-    def own(self) -> Own:
-        """Return a value of each thread or task."""
-
-    def pause(self, seconds: float) -> None:
-        """Wait that long."""
-
-    def roots(self, roots: RootKeys) -> RootKeys:
-        """Return the root keys, for calls that may block as long as an HSM takes."""
-
-    def call(self, work: Callable[[], Result]) -> Result:
-        """Return what `work` returns, which may take as long as an HSM does and uses no database."""
-
-    def at_exit(self, work: Callable[[], None]) -> None:
-        """Do `work`, which uses the database, at the end of the process."""
-
-    def listener(self, engine: sa.Engine, note: Note) -> Listener:
-        """Return what listens to notices of the database."""
-
-    def repeating(self, work: Callable[[], float]) -> Listener:
-        """Return what does `work` while the ring is in use, each time after the seconds that it has returned."""
-
-
-class _ThreadTurn:
-    """A lock or semaphore of `threading`."""
-
-    __slots__ = ("_lock",)
-
-    def __init__(self, lock: AbstractContextManager[Any]) -> None:
-        self._lock = lock
-
-    def held(self) -> AbstractContextManager[Any]:
-        return self._lock
-
-
 class _ThreadOwn(threading.local):
     _value: tuple[Any, ...] = ()
 
@@ -108,47 +70,48 @@ class _ThreadOwn(threading.local):
         self._value = value
 
 
-class Threads:
-    """The waits of `KeyRing`."""
+class Waits:
+    """Makes the parts of a ring that wait: those of `KeyRing` block their thread."""
 
     def lock(self) -> Turn:
-        """Return a lock."""
-        return _ThreadTurn(threading.Lock())
+        """Return a lock that is held across waits."""
+        return Turn(threading.Lock())
 
     def places(self, count: int) -> Turn:
-        """Return a semaphore."""
-        return _ThreadTurn(threading.BoundedSemaphore(count))
+        """Return `count` places, which wait for each other."""
+        return Turn(threading.BoundedSemaphore(count))
 
     def own(self) -> Own:
-        """Return a value of each thread."""
+        """Return a value of each thread or task."""
         return _ThreadOwn()
 
     def pause(self, seconds: float) -> None:
-        """Wait that long in this thread."""
+        """Wait that long."""
         time.sleep(seconds)
 
     def roots(self, roots: RootKeys) -> RootKeys:
-        """Return the root keys themselves: other threads run meanwhile."""
+        """Return the root keys, for calls that may block as long as an HSM takes: other threads run meanwhile."""
         return roots
 
     def call(self, work: Callable[[], Result]) -> Result:
-        """Call it in this thread."""
+        """Return what `work` returns, which may take as long as an HSM does and uses no database."""
         return work()
 
     def at_exit(self, work: Callable[[], None]) -> None:
-        """Call it in this thread."""
+        """Do `work`, which uses the database, at the end of the process."""
         work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
-        """Return one that listens in a thread, where the driver is psycopg."""
-        return InThread(partial(listen_in_thread, engine, note), NAME) if engine.dialect.driver == "psycopg" else Deaf()
+        """Return what listens to notices of the database, where the driver can wait for them."""
+        listen = partial(listen_in_thread, engine, note)
+        return InThread(listen, NAME) if engine.dialect.driver == "psycopg" else Listener()
 
     def repeating(self, work: Callable[[], float]) -> Listener:
-        """Return one that works in a thread."""
+        """Return what does `work` while the ring is in use, each time after the seconds that it has returned."""
         return InThread(partial(repeat_in_thread, work), ENTRIES)
 
 
-class _LoopTurn:
+class _LoopTurn(Turn):
     """A lock or semaphore of `asyncio`: one in each event loop, since it belongs to the loop that waits for it."""
 
     __slots__ = ("_current", "_loop", "_make")
@@ -217,7 +180,7 @@ async def to_the_end(work: Callable[[], Result]) -> Result:
         raise
 
 
-class EventLoops:
+class EventLoops(Waits):
     """The waits of `AsyncKeyRing`, which is used in one event loop after another."""
 
     def __init__(self) -> None:
@@ -279,7 +242,8 @@ class EventLoops:
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a task, where the driver is asyncpg or psycopg."""
-        return InTask(partial(listen_in_task, engine, note), NAME) if engine.dialect.name == "postgresql" else Deaf()
+        listen = partial(listen_in_task, engine, note)
+        return InTask(listen, NAME) if engine.dialect.name == "postgresql" else Listener()
 
     def repeating(self, work: Callable[[], float]) -> Listener:
         """Return one that works in a task."""
