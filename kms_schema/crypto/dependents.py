@@ -7,8 +7,9 @@ wrapping, rotations and other rewraps wait for a batch, or the batch skips their
 """
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager, load_only
@@ -22,39 +23,51 @@ LISTED = 20_000
 """Ids that are read ahead, so that a batch does not search all remaining rows."""
 
 
-class Dependents(Protocol):
+class Dependents(ABC):
     """The dependents of a wrapper in one table."""
 
-    @property
-    def model(self) -> type[KeyVersion] | type[HsmConfiguration]:
-        """The table's model."""
+    model: ClassVar[type[KeyVersion] | type[HsmConfiguration]]
+    _named: sa.ColumnElement[bool]
+    """The condition of rows that name the source."""
+    _under: sa.ColumnElement[bool]
+    """The condition of rows that name the source, or may be under it."""
 
     def count(self, session: Session) -> int:
         """Return how many rows name the source."""
+        return session.scalar(sa.select(sa.func.count()).select_from(self.model).where(self._named)) or 0
 
     def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
         """Return ids of the rows that name the source, or may be under it, in order: at most `limit`, above `after`."""
+        query = sa.select(self.model.id).where(self._under).order_by(self.model.id).limit(limit)
+        return session.scalars(query if after is None else query.where(self.model.id > after)).all()
 
+    @abstractmethod
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[Any]:
         """Return the rows with these ids that are still under the source and, with `lock`, not locked by others."""
 
+    @abstractmethod
     def open(self, row: Any) -> None:
         """Raise `CryptoError` if the row does not open under the source."""
 
+    @abstractmethod
     def change(self, row: Any) -> dict[str, Any]:
         """Return the new values of its columns. Raises `CryptoError` if it does not open, or may not be rewrapped."""
 
+    @abstractmethod
     def verify(self, session: Session, ids: Sequence[uuid.UUID]) -> None:
         """Raise `CryptoError` unless the written rows open under the target, with the same contents."""
 
+    @abstractmethod
     def name(self, row: Any) -> str:
         """Return the name of the row, for messages."""
 
     def unsaid(self, row: Any) -> bool:
-        """Return whether the row names no wrapper."""
+        """Return whether the row names no wrapper. A constraint requires one of versions."""
+        del row
+        return False
 
 
-class Versions:
+class Versions(Dependents):
     """The key versions under a wrapper. Destroyed versions have no material."""
 
     model = KeyVersion
@@ -65,16 +78,7 @@ class Versions:
         self._move = move
         column = KeyVersion.wrapping_key_ref if isinstance(move.source, str) else KeyVersion.wrapped_by_version_id
         value = move.source if isinstance(move.source, str) else move.source.id
-        self._under = sa.and_(column == value, KeyVersion.destroyed_at.is_(None))
-
-    def count(self, session: Session) -> int:
-        """Return the number of versions."""
-        return session.scalar(sa.select(sa.func.count()).select_from(KeyVersion).where(self._under)) or 0
-
-    def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
-        """Return ids; new versions have higher ones."""
-        query = sa.select(KeyVersion.id).where(self._under).order_by(KeyVersion.id).limit(limit)
-        return session.scalars(query if after is None else query.where(KeyVersion.id > after)).all()
+        self._named = self._under = sa.and_(column == value, KeyVersion.destroyed_at.is_(None))
 
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[KeyVersion]:
         """Return versions with their keys. To lock them, a role needs UPDATE on a column of both tables."""
@@ -125,13 +129,8 @@ class Versions:
         """Return key and number."""
         return f"version {row.version_number} of key {row.key.key_id!r}"
 
-    def unsaid(self, row: KeyVersion) -> bool:
-        """Return False: a constraint requires a wrapper."""
-        del row
-        return False
 
-
-class Configurations:
+class Configurations(Dependents):
     """The HSM configurations whose credentials are under a root key, or may be."""
 
     model = HsmConfiguration
@@ -145,15 +144,6 @@ class Configurations:
         stored = HsmConfiguration.authentication_config.is_not(None)
         self._under = sa.and_(stored, sa.or_(self._named, HsmConfiguration.wrapping_key_ref.is_(None)))
         self._before: dict[uuid.UUID, HsmConfiguration] = {}
-
-    def count(self, session: Session) -> int:
-        """Return how many configurations name it."""
-        return session.scalar(sa.select(sa.func.count()).select_from(HsmConfiguration).where(self._named)) or 0
-
-    def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
-        """Return ids, also of the configurations that name no wrapping key."""
-        query = sa.select(HsmConfiguration.id).where(self._under).order_by(HsmConfiguration.id).limit(limit)
-        return session.scalars(query if after is None else query.where(HsmConfiguration.id > after)).all()
 
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[HsmConfiguration]:
         """Return the configurations, with the columns that a rewrap needs."""

@@ -3,7 +3,6 @@
 import hmac
 import json
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
 from kms_schema.crypto.errors import MaterialError, OpeningRefusedError
@@ -94,9 +93,7 @@ class Secret:
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Wipe the secret, also after an exception."""
         self.wipe()
 

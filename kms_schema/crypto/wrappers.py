@@ -47,8 +47,6 @@ def find_version(session: Session, key_id: str, number: int) -> KeyVersion | Non
 def find_move(session: Session, wrapping: KeyWrapping, source: str, target: str) -> Move:
     """Return the wrappers of two names, each a reference or KEY_ID:VERSION.
 
-    session: reads the versions. wrapping: has the root keys. source, target: the names.
-
     Raises `WrappingKeyError` if one is unknown or destroyed, if the target is not in use, and if the target is the
     source, or is under it: it would wrap itself.
     """
@@ -116,9 +114,7 @@ def require_same_root(session: Session, wrapping: KeyWrapping, reference: str) -
     """Raise `RootKeyError` if versions under a reference do not open with the root key given for it.
 
     One version is opened, if there is one; others where it does not open. Raises `WrappingKeyError` where there is no
-    root key of that reference. Example::
-
-        require_same_root(session, KeyWrapping(roots), "kms://root-2026")
+    root key of that reference.
     """
     under = sa.select(KeyVersion).where(
         KeyVersion.wrapping_key_ref == reference, KeyVersion.encrypted_key_data.is_not(None)
@@ -149,10 +145,8 @@ def require_same_root_for_credentials(session: Session, wrapping: KeyWrapping, r
 def require_same_root_for_rewrap(session: Session, wrapping: KeyWrapping, reference: str) -> None:
     """Raise `RootKeyError` as above, for versions and for the credentials that the login may read.
 
-    The old root key may be destroyed after a rewrap, so what is under neither of the two would be lost. `session`: in a
-    transaction; its login needs kms_rotator. Raises `WrappingKeyError` as `require_same_root` does. Example::
-
-        require_same_root_for_rewrap(session, wrapping, "kms://root-2027")
+    The old root key may be destroyed after a rewrap, so what is under neither of the two would be lost. The login of
+    `session` needs kms_rotator. Raises `WrappingKeyError` as `require_same_root` does.
     """
     require_same_root(session, wrapping, reference)
     _if_readable(session, lambda: _some_credentials_open(session, wrapping, reference))

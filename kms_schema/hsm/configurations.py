@@ -6,7 +6,6 @@ No function reads an address from a row to load or open it: where an HSM is, a p
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -97,7 +96,7 @@ def listed_hsms(session: Session) -> Sequence[ListedHsm]:
         [each.name for each in listed_hsms(session) if each.health_status != HsmHealth.HEALTHY]
     """
     rows = session.execute(sa.select(*_LISTED).order_by(HsmConfiguration.configuration_name))
-    return [_listed(row) for row in rows]
+    return [ListedHsm(*row) for row in rows]
 
 
 def find_hsm(session: Session, name: str) -> ListedHsm:
@@ -105,7 +104,7 @@ def find_hsm(session: Session, name: str) -> ListedHsm:
     row = session.execute(sa.select(*_LISTED).where(_is_named(name))).one_or_none()
     if row is None:
         raise _unknown(name)
-    return _listed(row)
+    return ListedHsm(*row)
 
 
 def set_active(session: Session, name: str, is_active: bool) -> None:
@@ -125,12 +124,7 @@ def set_active(session: Session, name: str, is_active: bool) -> None:
 def record_health(session: Session, name: str, health: HsmHealth, response_time_ms: int | None) -> None:
     """Write the result of a health check; the database adds `HSM_HEALTH_CHANGED` if it differs. The caller commits.
 
-    - `session`: in a transaction; its login needs kms_rotator. `name`: of the HSM. `health`: the result
-    - `response_time_ms`: milliseconds, 0 or more; None if it did not answer
-
-    Raises `HsmError` (`unknown_hsm`). Example::
-
-        record_health(session, "luna-1", HsmHealth.OFFLINE, None)
+    The login needs kms_rotator. `response_time_ms`: None if it did not answer. Raises `HsmError` (`unknown_hsm`).
     """
     found = {"health_status": health, "response_time_ms": response_time_ms, "last_health_check": current_time()}
     statement = sa.update(HsmConfiguration).where(_is_named(name)).values(found)
@@ -150,12 +144,8 @@ class UsableHsm:
 def usable_hsm(session: Session, name: str) -> UsableHsm:
     """Return an HSM if its keys may be used now. kms_app may read what decides it.
 
-    - `session`: reads the database. `name`: of the HSM
-
     Raises `HsmError`: `unknown_hsm`, and `disabled` for one that is disabled or requires two people at each login: a
-    program has one PIN. Example::
-
-        usable_hsm(session, "luna-1").audit_all_operations
+    program has one PIN.
     """
     query = sa.select(
         HsmConfiguration.provider, HsmConfiguration.audit_all_operations, HsmConfiguration.is_active,
@@ -169,10 +159,6 @@ def usable_hsm(session: Session, name: str) -> UsableHsm:
     if row.require_dual_auth:
         raise _needs_two_people(name)
     return UsableHsm(name, row.provider, bool(row.audit_all_operations))
-
-
-def _listed(row: Any) -> ListedHsm:
-    return ListedHsm(*tuple(row))
 
 
 def refuse_dual_auth(hsm: ListedHsm) -> None:

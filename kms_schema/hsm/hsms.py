@@ -172,11 +172,8 @@ MEMBER = "pin"
 def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[RootKeys]) -> None:
     """Give an HSM the PIN of its stored credentials, if its URI names no source of one.
 
-    - `session`: reads the database; its login needs kms_rotator or kms_admin
-    - `hsms`: of the process. `name`: of the HSM. `roots`: one of them wraps the credentials
-
-    Nothing is done where no credentials are stored: a token may need no PIN. Raises `HsmError` (`no_stored_pin`), and
-    what `KeyWrapping.decrypt_credentials` raises.
+    The login of `session` needs kms_rotator or kms_admin. Nothing is done where no credentials are stored: a token may
+    need no PIN. Raises `HsmError` (`no_stored_pin`), and what `KeyWrapping.decrypt_credentials` raises.
     """
     if not hsms.lacks_pin(name):
         return

@@ -7,7 +7,7 @@ and refused. The bytes are those of AES-256-GCM in software: ciphertext, then a 
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -74,11 +74,8 @@ class KeyObjects:
     def generate(self, object_id: bytes, label: str) -> None:
         """Generate a key object, try it, and read its attributes back. If a step fails, the object is destroyed.
 
-        object_id: CKA_ID, which no object has. label: for people, after `LABEL`.
-
-        Raises `HsmError` (`unfit_token`) if the trial or the attributes say so, and `Pkcs11Error`. Example::
-
-            objects.generate(handle.object_id, "orders version 3")
+        object_id: CKA_ID, which no object has. label: for people, after `LABEL`. Raises `HsmError` (`unfit_token`) if
+        the trial or the attributes say so, and `Pkcs11Error`.
         """
         with self._token.session(writable=True) as session:
             key = session.generate_key(
@@ -136,11 +133,10 @@ class KeyObjects:
                 )
 
     def faults(self, object_id: bytes) -> list[str]:
-        """Return each attribute of a key object that differs from a key that is safe in its token.
+        """Return each attribute of a key object that differs from a key that is safe in its token, such as `WRAP is
+        True`.
 
-        object_id: of the key. Raises `MissingObjectError` and `Pkcs11Error`. Example::
-
-            objects.faults(handle.object_id)  # ['WRAP is True']
+        Raises `MissingObjectError` and `Pkcs11Error`.
         """
         return self._with(object_id, _faults)
 
@@ -237,24 +233,21 @@ def _try(key: Any) -> None:
 
 
 def _check(key: Any) -> None:
-    faults = _faults(key)
-    if faults:
+    if faults := _faults(key):
         raise HsmError(f"the token made a key with other attributes: {', '.join(faults)}", reason="unfit_token")
 
 
 def _faults(key: Any) -> list[str]:
-    return list(_differences(key))
-
-
-def _differences(key: Any) -> Iterator[str]:
+    faults = []
     for attribute, expected in EXPECTED.items():
         try:
             found = key[attribute]
         except (pkcs11.AttributeTypeInvalid, pkcs11.AttributeSensitive):
-            yield f"{attribute.name} is not told"
+            faults.append(f"{attribute.name} is not told")
             continue
         if found != expected:
-            yield f"{attribute.name} is {getattr(found, 'name', found)}"
+            faults.append(f"{attribute.name} is {getattr(found, 'name', found)}")
+    return faults
 
 
 def _search(session: Any, object_id: bytes | None) -> list[Any]:

@@ -144,22 +144,10 @@ class HandoverError(KeyRingError, ValueError):
 
     reason: Literal["key"] | None
 
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        key_id: str | None = None,
-        version: int | None = None,
-        reason: str | None = None,
-    ) -> None:
+    def __init__(self, message: str | None = None, *, reason: str | None = None) -> None:
         """Take the message; without one, it is the same whatever the cause."""
-        super().__init__(
-            message
-            or "the handover file does not open: it was changed or is incomplete, or is for another receiver's key",
-            key_id=key_id,
-            version=version,
-            reason=reason,
-        )
+        same = "the handover file does not open: it was changed or is incomplete, or is for another receiver's key"
+        super().__init__(message or same, reason=reason)
 
 
 def does_not_open(key_id: str, hint: str | None = None) -> DecryptionError:

@@ -7,8 +7,8 @@ process forks, and in a forked child after a new initialization.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ class Module:
                 return
             if self._library is not None:
                 # A module that has noticed the fork answers that it is not initialized.
-                _quietly(self._library.finalize)
+                with suppress(pkcs11.PKCS11Error):
+                    self._library.finalize()
             self._initialize()
 
     def _initialize(self) -> None:
@@ -92,13 +93,6 @@ def module_at(path: str) -> Module:
     """Return the module of this process at a path. Raises nothing before it is used."""
     resolved = os.path.realpath(path)
     return _modules.setdefault(resolved, Module(resolved))
-
-
-def _quietly(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except pkcs11.PKCS11Error:
-        return
 
 
 _kept: list[Module] = []

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import pkcs11
@@ -62,14 +61,13 @@ class Token:
     def __init__(
         self, uri: Pkcs11Uri, *, despite_refused_pin: bool = False, pin: Callable[[], Secret] | None = None
     ) -> None:
-        """Name the token; nothing is opened yet.
-
-        uri: its attributes, its module and the source of its PIN. despite_refused_pin: log in although the token
-        reports that its last login was refused; a further wrong PIN may lock it. pin: returns the PIN, which is wiped
-        after the login, in place of the source in the URI. Example::
+        """Name the token; nothing is opened yet. Example::
 
             with Token(Pkcs11Uri.parse(text)) as token, token.session() as session:
                 key = find_object(session, token.uri)
+
+        despite_refused_pin: log in although the token reports that its last login was refused; a further wrong PIN may
+        lock it. pin: returns the PIN, which is wiped after the login, in place of the source in the URI.
         """
         self.uri = uri
         self._despite_refused_pin = despite_refused_pin
@@ -136,9 +134,7 @@ class Token:
         """Return itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Close it."""
         self.close()
 

@@ -83,13 +83,8 @@ class Pkcs11Root:
 def create_root(uri: str, material: Secret | None = None) -> Pkcs11Root:
     """Make the key that a URI names in its token, and return it as a root: sensitive, not extractable, for HMAC only.
 
-    uri: names the token and the label of the new key by `object`, and its `id` if it is to have one. material: 32
-    bytes to import, such as those of a file; by default the token generates the key.
-
-    Raises `TokenUriError`, `TokenRefusedError` if there is such a key, or the token does not make one, and the other
-    errors of `kms_schema.pkcs11`. Example::
-
-        with open_roots({"kms://root": create_root(uri)}) as roots: ...
+    material: 32 bytes to import; by default the token generates the key. Raises `TokenUriError`, `TokenRefusedError` if
+    there is such a key or the token does not make one, and the other errors of `kms_schema.pkcs11`.
     """
     root = open_root(uri)
     named = Pkcs11Uri.parse(uri)

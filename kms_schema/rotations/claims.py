@@ -1,4 +1,4 @@
-"""What the queue works with: claims, windows of policies, rests after a failure, results of scheduling, errors."""
+"""The values of the queue: claims, windows of policies, rests after a failure, results of scheduling, errors."""
 
 import datetime as dt
 import secrets

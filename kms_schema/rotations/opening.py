@@ -59,8 +59,6 @@ def open_queue(
     ```
     """
     if isinstance(connection, sqlite3.Connection):
-        from kms_schema.rotations.opening import SqliteStatements  # noqa: PLC0415  (only the engine in use is loaded)
-
         return RotationQueue(SqliteStatements(connection))
     psycopg = sys.modules.get("psycopg")  # loaded if there is a connection of it
     if psycopg is not None and isinstance(connection, psycopg.Connection):

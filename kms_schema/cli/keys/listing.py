@@ -52,10 +52,10 @@ def list_command(
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    from kms_schema.keyring import listing
+    from kms_schema.keyring import descriptions
 
     with _reading(database_url, schema) as connection:
-        found = listing.listed_keys(connection, key_type=key_type, status=status)
+        found = descriptions.listed_keys(connection, key_type=key_type, status=status)
         first = next(found, None)  # before the header: a database without the schema is an error
         keys = () if first is None else itertools.chain((first,), found)
         if first is None:
@@ -93,11 +93,11 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
 
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
     """
-    from kms_schema.keyring import listing
+    from kms_schema.keyring import descriptions
 
     with _reading(database_url, schema) as connection:
-        key, versions = listing.listed_key(connection, key_id), listing.listed_versions(connection, key_id)
-        columns = listing.stored_columns(connection, key_id)
+        key, versions = descriptions.listed_key(connection, key_id), descriptions.listed_versions(connection, key_id)
+        columns = descriptions.stored_columns(connection, key_id)
         if style == "json":
             document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
             print_json(document)

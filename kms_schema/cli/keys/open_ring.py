@@ -63,7 +63,7 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
     whatever the reason. Here an unknown name of a key is another one: a login that uses keys may list their names.
     """
     from kms_schema import keyring
-    from kms_schema.keyring import listing
+    from kms_schema.keyring import descriptions
 
     target = parse_database_url(url)
     try:
@@ -80,7 +80,7 @@ def _refusals(url: str, engine: "sa.Engine") -> Iterator[None]:
     except keyring.DecryptionError as error:
         with engine.connect() as connection:
             try:
-                listing.listed_key(connection, error.key_id or "")
+                descriptions.listed_key(connection, error.key_id or "")
             except keyring.UnknownKeyError as unknown:
                 raise _unknown(unknown) from None
         hint = "name the key, the whole file and the --aad that it was encrypted with"

@@ -1,13 +1,18 @@
-"""Keys of an asynchronous ring, as its tasks use them. Files are read in threads, asynchronous sources are awaited."""
+"""Keys of an asynchronous ring, as its tasks use them, and how its methods call those of `KeyRing` with their names.
+
+Files are read in threads, asynchronous sources are awaited. The decorators use the name, signature and docstring of
+what they decorate, and not its body, which is empty.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterator
 from contextlib import closing
-from functools import partial
-from typing import Any, NoReturn, cast
+from functools import partial, wraps
+from typing import Any, NoReturn, TypeVar, cast
 
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from kms_schema.crypto import Secret
 from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, read_message_prefix
@@ -15,6 +20,7 @@ from kms_schema.keyring.formats.streams import Source
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.parts import RingParts
 from kms_schema.keyring.use.revoked_keys import RevokedKey
+from kms_schema.keyring.waiting.waits import to_the_end
 
 AsyncSource = Source | AsyncIterable[bytes]
 """A binary file or pipe that blocks, or parts of any length that are awaited, such as those of a request's body."""
@@ -163,3 +169,45 @@ class AsyncRevokedKey:
     def __repr__(self) -> str:
         """Show the name only."""
         return f"<{type(self).__name__} {self.key_id!r}>"
+
+
+Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+
+def in_greenlet(method: Method) -> Method:
+    """Call the method of the ring in a greenlet."""
+
+    @wraps(method)
+    async def call(self: Any, *given: Any, **named: Any) -> Any:
+        done = await greenlet_spawn(getattr(self._ring, method.__name__), *given, **named)
+        return AsyncRevokedKey(done) if isinstance(done, RevokedKey) else done
+
+    return cast("Method", call)
+
+
+def to_its_end(method: Method) -> Method:
+    """Call the method of the ring in a greenlet, whose end a task that is cancelled waits for once an HSM is called."""
+
+    @wraps(method)
+    async def call(self: Any, *given: Any, **named: Any) -> Any:
+        copy = None
+        if named.get("material") is not None and not isinstance(named["material"], Secret):
+            # In place of the caller's, so that a traceback with its variables does not have that.
+            copy = named["material"] = Secret.copy_of(named["material"])
+        try:
+            return await to_the_end(partial(getattr(self._ring, method.__name__), *given, **named))
+        finally:
+            if copy is not None:
+                copy.wipe()
+
+    return cast("Method", call)
+
+
+def in_thread(method: Method) -> Method:
+    """Call the method of a synchronous ring in a thread."""
+
+    @wraps(method)
+    async def call(self: Any, **named: Any) -> Any:
+        return await self._in_thread(method.__name__, named)
+
+    return cast("Method", call)

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import sqlalchemy as sa
@@ -129,8 +128,6 @@ class AsyncKeyRing(AsyncRingMethods):
         """Return itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Close the ring."""
         await self.close()

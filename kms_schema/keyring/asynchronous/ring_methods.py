@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.crypto import Secret
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring.asynchronous.async_keys import AsyncRevokedKey
-from kms_schema.keyring.asynchronous.awaiting import in_greenlet, in_thread, to_its_end
+from kms_schema.keyring.asynchronous.async_keys import AsyncRevokedKey, in_greenlet, in_thread, to_its_end
 from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.handover.handover_files import Handover
