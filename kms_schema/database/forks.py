@@ -52,6 +52,10 @@ class SqliteConnection(sqlite3.Connection):
     used_by: int | None
     """The thread that has it from the pool; None while it is idle, and then a fork closes it."""
     is_open: bool = False
+    is_awaited: bool = False
+    """Whether it is used in an event loop, by tasks of one thread."""
+    changes_before: int = 0
+    """Its `total_changes` when the transaction began, as far as that is known: see `thread_locks`."""
 
     def __init__(self, database: Any, *arguments: Any, **options: Any) -> None:
         """Open it, as `sqlite3.connect` does. Raises `sqlite3.OperationalError` where the parent has the file open."""
@@ -105,6 +109,7 @@ def follow(engine: sa.Engine) -> None:
     sa.event.listen(engine, "checkin", _give_back)
     for name in ("before_cursor_execute", "commit"):
         sa.event.listen(engine, name, _check_process)
+    sa.event.listen(engine, "after_cursor_execute", _check_attached)
 
 
 def _check_process(connection: sa.Connection, *_: object) -> None:
@@ -114,19 +119,39 @@ def _check_process(connection: sa.Connection, *_: object) -> None:
         raise sqlite3.OperationalError(REFUSAL)
 
 
+def _check_attached(connection: sa.Connection, _cursor: Any, statement: str, *_: object) -> None:
+    """Detach what a child may not use, after ATTACH. Raises `sqlite3.OperationalError` then."""
+    if _inherited and "attach" in statement.casefold():
+        driver = connection.connection.dbapi_connection
+        refused = [schema for schema, file in _files_of(driver) if _is_inherited(file)]
+        for schema in refused:
+            _executed(driver, "DETACH ?", schema)
+        if refused:
+            raise sqlite3.OperationalError(REFUSAL)
+
+
+def _executed(connection: Any, statement: str, *parameters: str) -> list[Any]:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def _files_of(connection: Any) -> list[tuple[str, str]]:
+    """Return the schemas of a connection that are files, with their names: also those that it has attached."""
+    return [(schema, file) for _, schema, file in _executed(connection, "PRAGMA database_list") if file]
+
+
 def _check_file(connection: Any, record: Any) -> None:
     """Note the process of a connection of another class to a file. Raises `sqlite3.OperationalError` as its own does.
 
     A database in memory ends with its connection, and has no locks: it is not noted.
     """
     if _driver(connection) is None:
-        with closing(connection.cursor()) as cursor:
-            cursor.execute("PRAGMA database_list")
-            names = [each[2] for each in cursor.fetchall() if each[2]]
-        if _inherited and any(_is_inherited(each) for each in names):
+        files = _files_of(connection)
+        if _inherited and any(_is_inherited(file) for _, file in files):
             connection.close()
             raise sqlite3.OperationalError(REFUSAL)
-        record.info[_PROCESS] = os.getpid() if names else None
+        record.info[_PROCESS] = os.getpid() if files else None
 
 
 def hold_too(before: Hook, in_parent: Hook, in_child: Hook) -> None:
@@ -151,12 +176,14 @@ def _take(connection: Any, record: Any, _fairy: Any) -> None:
     """Note the thread that takes a connection from the pool, after a fork that is about to happen.
 
     Raises `DisconnectionError` for one that a fork has closed: the pool opens another one. Raises
-    `sqlite3.OperationalError` for one of another class that is the parent's.
+    `sqlite3.OperationalError` for one of another class that is the parent's, and for one of a child with an attached
+    file of its parent.
     """
     driver = _driver(connection)
     if driver is None:
         if record.info.get(_PROCESS) not in (None, os.getpid()):
             raise sqlite3.OperationalError(REFUSAL)
+        _check_taken(connection)
         return
     me = threading.get_ident()
     with _changed:
@@ -164,8 +191,17 @@ def _take(connection: Any, record: Any, _fairy: Any) -> None:
             _changed.wait_for(lambda: _forking is None, _HELD_BACK_SECONDS)
         driver.used_by = me
         is_open = driver.is_open
+        driver.is_awaited = driver is not connection
+        driver.changes_before = driver.total_changes if is_open else 0
     if not is_open:
         raise sa.exc.DisconnectionError
+    _check_taken(connection)
+
+
+def _check_taken(connection: Any) -> None:
+    """Refuse a child what a hook of the application has attached, which no event of the engine shows."""
+    if _inherited and any(_is_inherited(file) for _, file in _files_of(connection)):
+        raise sqlite3.OperationalError(REFUSAL)
 
 
 def _give_back(connection: Any, _record: Any) -> None:
@@ -175,6 +211,13 @@ def _give_back(connection: Any, _record: Any) -> None:
         if _forking is not None:
             with _changed:
                 _changed.notify_all()
+
+
+def used_by_this_thread() -> "list[SqliteConnection]":
+    """Return the connections that this thread has from a pool, but not those of an event loop. Raises nothing."""
+    me = threading.get_ident()
+    with _changed:
+        return [each for each in _open if each.used_by == me and not each.is_awaited]
 
 
 def _is_in_use(by: int) -> bool:

@@ -133,6 +133,41 @@ def test_a_child_is_refused_a_file_of_its_parent_by_any_name(
         assert REFUSAL in child(answered(write)).read_within(AT_ONCE).decode()
 
 
+@pytest.mark.parametrize("statement", ["ATTACH ? AS parents", "attach database ? as parents", "in a hook"])
+@pytest.mark.parametrize("connected_to", ["another file", "memory"])
+def test_a_child_attaches_no_file_of_its_parent(
+    database: Database, engine: sa.Engine, notes: sa.Table, connected_to: str, statement: str
+) -> None:
+    """It would wait for the lock of its parent as a connection to the file does."""
+    url = "sqlite://" if connected_to == "memory" else f"{database.url}-other"
+    own = create_engine(url, connect_args={"timeout": 0})
+
+    def attach(connection: Any, _record: Any = None) -> None:
+        connection.execute("ATTACH ? AS parents", (database.name,))
+
+    if statement == "in a hook":
+        sa.event.listen(own, "connect", attach)
+
+    def write() -> None:
+        with own.connect() as connection:
+            if statement != "in a hook":
+                connection.exec_driver_sql(statement, (database.name,))
+            connection.exec_driver_sql(f'INSERT INTO parents."{notes.name}" (note) VALUES (1)')  # noqa: S608
+
+    def go_on() -> list[str]:
+        with own.connect() as connection:
+            with pytest.raises(sa.exc.OperationalError, match="this process was forked"):
+                connection.exec_driver_sql(statement, (database.name,))
+            return [each.name for each in connection.exec_driver_sql("PRAGMA database_list")]
+
+    with engine.begin() as connection:
+        connection.execute(notes.insert().values(note=1))
+        assert REFUSAL in child(answered(write)).read_within(AT_ONCE).decode()
+        if statement != "in a hook":
+            assert child(answered(go_on)).read_within(AT_ONCE) == b"['main']"
+    assert child(answered(write)).read_within(AT_LAST) == b"None", "its parent has closed the file"
+
+
 def test_a_child_keeps_what_it_commits_when_its_parent_ends(
     database: Database, engine: sa.Engine, notes: sa.Table
 ) -> None:
