@@ -153,6 +153,28 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
         "condition of a join": lambda: sa.select(number).join(customer.__table__, iban),
         "condition of FILTER": lambda: sa.select(sa.func.count().filter(iban)),
         "extract": lambda: sa.select(sa.extract("year", iban)),
+        "order by a test for NULL and the column": lambda: sa.select(number).order_by(iban.is_(None), iban),
+        "nulls last of the column": lambda: sa.select(number).order_by(iban.nulls_last()),
+        "order by a CASE of the column": lambda: sa.select(number).order_by(
+            sa.case((iban.is_(None), None), else_=iban)
+        ),
+        "order by a value that is tested": lambda: sa.select(number).order_by(sa.func.lower(iban).is_(None)),
+        "order by a test of another value": lambda: sa.select(number).order_by(iban.is_(sa.literal("text"))),
+        "order by a function of a measure": lambda: sa.select(number).order_by(
+            sa.func.coalesce(sa.func.length(iban), iban)
+        ),
+        "order by the text of a function": lambda: sa.select(number).order_by(sa.text("length(iban)")),
+        "order by a label of a measure and the column": lambda: sa.select(
+            number, sa.func.length(iban).label("n"), iban.label("z")
+        ).order_by(sa.text("n, z")),
+        "order by a measure with the name of the column": lambda: sa.select(
+            number, sa.func.length(iban).label("iban")
+        ).order_by(sa.text("iban")),
+        "group by a measure and the column": lambda: sa.select(sa.func.count()).group_by(sa.func.length(iban), iban),
+        "window by a measure and the column": lambda: sa.select(
+            sa.func.rank().over(partition_by=iban.is_(None), order_by=iban)
+        ),
+        "having the column": lambda: sa.select(number).group_by(number, sa.func.length(iban)).having(iban),
         "order of a union": lambda: sa.union_all(both, both).order_by(sa.desc("iban")),
         "order of a joined relationship": lambda: sa.select(customer).options(joinedload(customer.by_iban)),
         "order of a relationship in a subquery": lambda: sa.select(customer).options(subqueryload(customer.by_iban)),
@@ -237,6 +259,44 @@ def test_functions_that_take_no_ciphertext_for_a_text(shop: Shop, sql_engine: sa
         both = sa.select(sa.type_coerce(iban, sa.LargeBinary), iban.label("x"), table.c.id).order_by(sa.text("id DESC"))
         found = connection.execute(both).all()
         assert [(each[0][0], each[1], each[2]) for each in found] == [(1, "text", each) for each in (3, 2, 1, 0)]
+
+
+def test_what_is_said_of_a_ciphertext_may_be_ordered(shop: Shop, sql_engine: sa.Engine) -> None:
+    """Whether it is NULL, and its length: docs/encrypted-columns.md."""
+    table = shop.invoice.__table__
+    iban, number = table.c.iban, table.c.id
+    is_null, length, count = iban.is_(None), sa.func.length(iban), sa.func.count()
+    rows = sa.select(number, iban, length.label("len"))
+    of_union = sa.union_all(sa.select(number, length.label("len")), sa.select(number, sa.literal(0)))
+    with sql_engine.begin() as connection:
+        for number_of_rows, statements in {
+            4: [
+                *(
+                    rows.order_by(each, number)
+                    for each in (
+                        is_null, iban.isnot(None), sa.desc(is_null), sa.nulls_last(is_null.asc()), ~is_null, length,
+                        length.desc().nulls_last(), "len", sa.desc("len"), sa.text("len"), sa.text("LEN DESC, id"),
+                        sa.text("3"), sa.func.octet_length(iban) if sql_engine.name == "postgresql" else length,
+                        sa.case((is_null, 1), else_=0), sa.case((length > 20, 1)), sa.func.abs(length), length + 1,
+                        sa.func.length(sa.func.coalesce(iban, iban)), iban == sa.null(),
+                    )
+                ),
+                sa.select(number, sa.func.rank().over(partition_by=is_null, order_by=length, rows=(None, 0))),
+                sa.select(number, sa.func.sum(number).over(order_by=length, range_=(None, 0))),
+                sa.select(number).order_by(sa.func.rank().over(order_by=is_null)),
+                sa.select(number, length).distinct(),
+            ],
+            1: [
+                sa.select(is_null, count).group_by(is_null),
+                sa.select(length.label("len"), count).group_by(sa.text("len")),
+                sa.select(length, count).group_by(length).having(length > 20),
+                sa.select(is_null).distinct(),
+                sa.union(sa.select(length), sa.select(length)),
+            ],
+            8: [of_union.order_by(sa.text("len")), of_union.order_by(sa.desc("len")), of_union.order_by(sa.text("2"))],
+        }.items():  # fmt: skip
+            for statement in statements:
+                assert len(connection.execute(statement).all()) == number_of_rows, str(statement)
 
 
 def test_texts_that_mean_other_columns(shop: Shop, sql_engine: sa.Engine) -> None:

@@ -12,13 +12,11 @@ from sqlalchemy.sql import elements, functions, operators, selectable, visitors
 from sqlalchemy.sql.dml import Insert
 
 from kms_schema.keyring.columns.encrypted_column import place_of
-from kms_schema.keyring.columns.texts import Texts, parts_of, selects_of
+from kms_schema.keyring.columns.statement_parts import MEASURING, ciphertexts_in, is_null_test, parts_of, selects_of
+from kms_schema.keyring.columns.texts import Texts
 
-_WITH_NULL = (operators.is_, operators.is_not)
 _COMPARING = frozenset({"min", "max", "greatest", "least", "nullif"})
 """Functions that compare or order their arguments."""
-_MEASURING = frozenset({"count", "length", "octet_length", "pg_column_size"})
-"""Functions that say something of a ciphertext that is true. Others, such as `lower`, take it for a text."""
 _WITH_ONE = (elements.Grouping, elements.Label, elements.CollectionAggregate, selectable.ScalarSelect)
 _IN_ORDER = tuple(
     {elements.WithinGroup, postgresql.aggregate_order_by, getattr(elements, "AggregateOrderBy", elements.WithinGroup)}
@@ -36,7 +34,7 @@ def compared(element: Any) -> Iterator[tuple[str, Any]]:
             yield from compared(each)
     elif isinstance(element, (elements.Over, *_IN_ORDER)):
         yield from _within(*_order_in(element))
-    elif isinstance(element, elements.BinaryExpression) and not _is_null_test(element):
+    elif isinstance(element, elements.BinaryExpression) and not is_null_test(element):
         name = getattr(element.operator, "__name__", "comparison")
         yield from _themselves(name, _operands([element.left, element.right]))
     elif isinstance(element, elements.UnaryExpression) and element.operator is operators.distinct_op:
@@ -44,7 +42,7 @@ def compared(element: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(element, functions.FunctionElement):
         name = getattr(element, "name", "").lower()
         # One whose result is of the type returns the value of a row, such as coalesce().
-        if name in _COMPARING or (name not in _MEASURING and place_of(element) is None):
+        if name in _COMPARING or (name not in MEASURING and place_of(element) is None):
             yield from _themselves(f"{name}()", _operands(element.clauses))
     elif isinstance(element, elements.Cast | elements.TypeCoerce) and not _keeps_bytes(element):
         yield from _themselves("CAST", _operands([element.clause]))
@@ -55,8 +53,8 @@ def compared(element: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _within(operator: str, parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Return the columns anywhere in parts of a statement."""
-    yield from ((operator, each) for part in parts for each in visitors.iterate(part) if place_of(each) is not None)
+    """Return the columns anywhere in parts of a statement whose values the database orders or compares there."""
+    yield from ((operator, each) for part in parts for each in ciphertexts_in(part))
 
 
 def _themselves(operator: str, operands: Iterable[Any]) -> Iterator[tuple[str, Any]]:
@@ -95,13 +93,6 @@ def _conditions(element: Any) -> Iterator[Any]:
         yield from element.clauses
     elif isinstance(element, elements.Case) and element.value is None:
         yield from (condition for condition, _ in element.whens)
-
-
-def _is_null_test(element: Any) -> bool:
-    # `IS` of SQLite compares with any value.
-    return element.operator in _WITH_NULL and any(
-        isinstance(each, elements.Null) for each in (element.left, element.right)
-    )
 
 
 def _order_in(element: Any) -> tuple[str, list[Any]]:

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.sql import elements, operators, selectable, visitors
+from sqlalchemy.sql import elements, operators, selectable
 
-from kms_schema.keyring.columns.encrypted_column import place_of
+from kms_schema.keyring.columns.statement_parts import ciphertexts_in, parts_of, selects_of
 
 _TOKEN = re.compile(r"""\s*(?:(\w+)|"((?:[^"]|"")*)"|('[^'\\]*')|([-+*/%<>=!|:.,()]))\s*""")
 _KEYWORDS = frozenset(
@@ -32,25 +32,6 @@ class _Named(NamedTuple):
     names: set[str]
     column: Any
     is_listed: bool
-
-
-def parts_of(element: Any) -> Iterator[Any]:
-    """Return an element and its parts, without those of the selects in it, whose names are other ones."""
-    yield element
-    if not isinstance(element, selectable.SelectBase):
-        for child in element.get_children():
-            yield from parts_of(child)
-
-
-def selects_of(select: Any) -> Iterator[Any]:
-    """Return a select, or each that is united in it."""
-    if isinstance(select, selectable.CompoundSelect):
-        for each in select.selects:
-            yield from selects_of(each)
-    elif isinstance(select, selectable.SelectStatementGrouping):
-        yield from selects_of(select.element)
-    else:
-        yield select
 
 
 class Texts:
@@ -96,8 +77,7 @@ class Texts:
     @cached_property
     def _first(self) -> Any:
         """The encrypted column that is named where a text may mean any."""
-        found = (_encrypted_in(each.column) for each in self._columns)
-        return next((column for column in found if column is not None), None)
+        return next((column for each in self._columns for column in ciphertexts_in(each.column)), None)
 
     def _of(self, element: Any, is_number: bool, with_list: bool) -> Iterator[Any]:
         text = name = None
@@ -121,7 +101,7 @@ class Texts:
 
         The value is not looked at: a statement that was compiled is executed with others.
         """
-        yield from (column for column in map(_encrypted_in, self._listed) if column is not None)
+        yield from (column for each in self._listed for column in ciphertexts_in(each))
 
     def _in_text(self, text: str, is_number: bool, with_list: bool) -> Iterator[Any]:
         tokens, end = [], 0
@@ -153,7 +133,7 @@ class Texts:
                 yield self._first  # SQLite takes a string for a name there
 
     def _is_encrypted(self, name: str) -> bool:
-        return any(name in each.names and _encrypted_in(each.column) is not None for each in self._columns)
+        return any(name in each.names for each in self._columns for _ in ciphertexts_in(each.column))
 
     def _with_name(self, table: str, name: str, with_list: bool) -> Iterator[Any]:
         named = [each for each in self._columns if name in each.names and (with_list or not each.is_listed)]
@@ -162,7 +142,7 @@ class Texts:
         if not named:
             yield self._first
         for each in named:
-            yield from self._in_column(each.column) if each.is_listed else _places([each.column])
+            yield from self._in_column(each.column) if each.is_listed else ciphertexts_in(each.column)
 
     def _with_number(self, number: int) -> Iterator[Any]:
         for select in self._selects:
@@ -174,7 +154,7 @@ class Texts:
 
     def _in_column(self, column: Any) -> Iterator[Any]:
         """Return the encrypted columns anywhere in a column of the list."""
-        yield from _places(visitors.iterate(column))
+        yield from ciphertexts_in(column)
         for each in parts_of(column):
             yield from self._of(each, is_number=False, with_list=False)
 
@@ -211,11 +191,3 @@ def _tables_in(part: Any) -> Iterator[Any]:
         yield from _tables_in(part.element)
     elif isinstance(part, selectable.FromClause):
         yield part
-
-
-def _places(columns: Any) -> Iterator[Any]:
-    yield from (each for each in columns if place_of(each) is not None)
-
-
-def _encrypted_in(column: Any) -> Any:
-    return next(_places(visitors.iterate(column)), None)
