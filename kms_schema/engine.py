@@ -15,10 +15,11 @@ from sqlalchemy.util import await_only
 from kms_schema.database import forks
 from kms_schema.database.begun_transactions import (
     LOCK_TIMEOUT,
+    SQLITE_BEGIN,
+    begin_sqlite,
     end_failed_commit,
     let_follow,
     limit_lock_waits,
-    note_begun,
 )
 from kms_schema.database.lock_holders import durable
 from kms_schema.database.messages import is_busy
@@ -31,7 +32,7 @@ BUSY_TIMEOUT_MS = 30_000
 SWITCH_SECONDS = 2
 """Seconds in which a connection tries to switch a file to the write-ahead log."""
 
-BEGIN_OPTION = "kms_sqlite_begin"
+BEGIN_OPTION: Final = SQLITE_BEGIN
 """The execution option of a connection for SQLite's first statement: `BEGIN`, or `BEGIN IMMEDIATE` before writing."""
 
 _SYNCHRONOUS_FULL = 2
@@ -90,7 +91,7 @@ def _configure(engine: sa.Engine) -> None:
         forks.follow(engine)
         pause = _pause_in_event_loop if engine.dialect.is_async else time.sleep
         sa.event.listen(engine, "connect", partial(_configure_sqlite, pause=pause))
-        sa.event.listen(engine, "begin", _begin_sqlite)
+        sa.event.listen(engine, "begin", begin_sqlite)
         sa.event.listen(engine.dialect, "handle_error", end_failed_commit)  # once for all engines of the dialect
 
 
@@ -261,11 +262,6 @@ def _use_write_ahead_log(connection: sqlite3.Connection, pause: Callable[[float]
         if time.monotonic() > deadline:
             return
         pause(random.uniform(0.005, 0.02))  # noqa: S311  (jitter, not a secret)
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
-    note_begun(connection)
 
 
 _LAST_MADE = {

@@ -3,13 +3,26 @@
 Those that follow the transactions of an engine, and the lock timeout with which those of PostgreSQL begin.
 """
 
+import sqlite3
 import threading
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 import sqlalchemy as sa
+
+from kms_schema.database.forks import SqliteConnection, used_by_this_thread
+from kms_schema.database.messages import is_busy
+
+SQLITE_BEGIN: Final = "kms_sqlite_begin"
+OWN_WAIT_MS: Final = 1_000
+"""How long a thread waits that may wait for itself: the other transaction may have only read, after one that wrote."""
+LOCKED_BY_ITSELF: Final = (
+    "database is locked by this thread, which has written on another connection to the file: end that transaction first"
+)
 
 _Noted = tuple["weakref.ref[sa.Connection]", ...]
 
@@ -23,13 +36,70 @@ _of_task: ContextVar[_Noted] = ContextVar("kms_schema_begun", default=())
 """The connections on which each thread, or each task, began transactions of SQLite."""
 
 
-def note_begun(connection: sa.Connection) -> None:
-    """Note that this thread or task has begun a transaction. Raises nothing."""
+def begin_sqlite(connection: sa.Connection) -> None:
+    """Begin a transaction, and note it as of this thread or task: the listener of `begin` of engines of SQLite.
+
+    Raises `sqlalchemy.exc.OperationalError` where the file is locked. That takes no half minute where another
+    connection of this thread has written, since the thread would wait for itself. Connections of an event loop are not
+    asked: other tasks of its thread go on meanwhile.
+    """
+    statement = connection.get_execution_options().get(SQLITE_BEGIN, "BEGIN")
+    driver = connection.connection.dbapi_connection
+    if isinstance(driver, SqliteConnection):
+        is_writing = statement != "BEGIN"
+        others = [each for each in used_by_this_thread() if each is not driver] if is_writing else []
+        if any(each.has_written() and _file_of(each).samefile(_file_of(driver)) for each in others):
+            _begin_briefly(connection, statement)
+        else:
+            connection.exec_driver_sql(statement)
+        driver.changes_before = -1 if is_writing else driver.total_changes
+    else:
+        connection.exec_driver_sql(statement)
     begun = (*(weakref.ref(each) for each in _begun(connection.dialect)), weakref.ref(connection))
     if connection.dialect.is_async:
         _of_task.set(begun)
     else:
         _of_thread.begun = begun
+
+
+def _begin_briefly(connection: sa.Connection, statement: str) -> None:
+    with waiting_at_most(connection, OWN_WAIT_MS):
+        try:
+            connection.exec_driver_sql(statement)
+        except sa.exc.OperationalError as error:
+            if not is_busy(error):
+                raise
+            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError(LOCKED_BY_ITSELF)) from None
+
+
+def _file_of(connection: sqlite3.Connection) -> Path:
+    with closing(connection.cursor()) as cursor:
+        return Path(cursor.execute("PRAGMA database_list").fetchone()[2])
+
+
+@contextmanager
+def waiting_at_most(connection: sa.Connection, milliseconds: int) -> Iterator[None]:
+    """Have SQLite refuse statements that wait longer for another connection, which writes. Raises nothing.
+
+    waiting_at_most(connection, 0)  # they are refused at once
+    """
+    before = _set_timeout(connection, milliseconds)
+    try:
+        yield
+    finally:
+        if before is not None:
+            _set_timeout(connection, before)
+
+
+def _set_timeout(connection: sa.Connection, milliseconds: int) -> int | None:
+    """Set how long a statement waits, and return how long it did; None for a connection that is unusable."""
+    errors = (connection.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError)
+    with suppress(*errors), closing(connection.connection.cursor()) as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        before: int = cursor.fetchall()[0][0]
+        cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        return before
+    return None
 
 
 def _begun(dialect: sa.engine.Dialect) -> list[sa.Connection]:

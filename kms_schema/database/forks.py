@@ -52,10 +52,9 @@ class SqliteConnection(sqlite3.Connection):
     used_by: int | None
     """The thread that has it from the pool; None while it is idle, and then a fork closes it."""
     is_open: bool = False
-    is_awaited: bool = False
-    """Whether it is used in an event loop, by tasks of one thread."""
+    is_awaited: bool = False  # by tasks of an event loop, in one thread
     changes_before: int = 0
-    """Its `total_changes` when the transaction began, as far as that is known: see `thread_locks`."""
+    """Its `total_changes` before the transaction, as far as that is known; -1 if it begins with the write lock."""
 
     def __init__(self, database: Any, *arguments: Any, **options: Any) -> None:
         """Open it, as `sqlite3.connect` does. Raises `sqlite3.OperationalError` where the parent has the file open."""
@@ -67,6 +66,15 @@ class SqliteConnection(sqlite3.Connection):
             super().__init__(database, *arguments, **options)
             self.is_open = True
             _open.add(self)
+
+    def has_written(self) -> bool:
+        """Return whether a transaction is open that has the write lock. Raises nothing.
+
+        Of a transaction that `raw_connection` began, the changes of those before count as well.
+        """
+        with suppress(sqlite3.Error):  # one that the application has closed
+            return self.in_transaction and self.total_changes > self.changes_before
+        return False
 
     def cursor(self, *arguments: Any, **options: Any) -> Any:
         """Return a cursor. Raises `sqlite3.OperationalError` in a child, where it is the parent's."""
@@ -109,7 +117,8 @@ def follow(engine: sa.Engine) -> None:
     sa.event.listen(engine, "checkin", _give_back)
     for name in ("before_cursor_execute", "commit"):
         sa.event.listen(engine, name, _check_process)
-    sa.event.listen(engine, "after_cursor_execute", _check_attached)
+    if _inherited:
+        sa.event.listen(engine, "after_cursor_execute", _check_attached)
 
 
 def _check_process(connection: sa.Connection, *_: object) -> None:
@@ -121,7 +130,7 @@ def _check_process(connection: sa.Connection, *_: object) -> None:
 
 def _check_attached(connection: sa.Connection, _cursor: Any, statement: str, *_: object) -> None:
     """Detach what a child may not use, after ATTACH. Raises `sqlite3.OperationalError` then."""
-    if _inherited and "attach" in statement.casefold():
+    if "attach" in statement.casefold():
         driver = connection.connection.dbapi_connection
         refused = [schema for schema, file in _files_of(driver) if _is_inherited(file)]
         for schema in refused:
@@ -183,7 +192,8 @@ def _take(connection: Any, record: Any, _fairy: Any) -> None:
     if driver is None:
         if record.info.get(_PROCESS) not in (None, os.getpid()):
             raise sqlite3.OperationalError(REFUSAL)
-        _check_taken(connection)
+        if _inherited:
+            _check_taken(connection)
         return
     me = threading.get_ident()
     with _changed:
@@ -195,12 +205,13 @@ def _take(connection: Any, record: Any, _fairy: Any) -> None:
         driver.changes_before = driver.total_changes if is_open else 0
     if not is_open:
         raise sa.exc.DisconnectionError
-    _check_taken(connection)
+    if _inherited:
+        _check_taken(connection)
 
 
 def _check_taken(connection: Any) -> None:
     """Refuse a child what a hook of the application has attached, which no event of the engine shows."""
-    if _inherited and any(_is_inherited(file) for _, file in _files_of(connection)):
+    if any(_is_inherited(file) for _, file in _files_of(connection)):
         raise sqlite3.OperationalError(REFUSAL)
 
 
@@ -215,9 +226,8 @@ def _give_back(connection: Any, _record: Any) -> None:
 
 def used_by_this_thread() -> "list[SqliteConnection]":
     """Return the connections that this thread has from a pool, but not those of an event loop. Raises nothing."""
-    me = threading.get_ident()
     with _changed:
-        return [each for each in _open if each.used_by == me and not each.is_awaited]
+        return [each for each in _open if each.used_by == threading.get_ident() and not each.is_awaited]
 
 
 def _is_in_use(by: int) -> bool:
@@ -269,6 +279,8 @@ def _in_child() -> None:
     if _engines:
         _inherited = frozenset(_files())
     for engine in list(_engines):
+        if _inherited:
+            sa.event.listen(engine, "after_cursor_execute", _check_attached)
         if not isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool):  # of memory, as a rule
             engine.dispose(close=False)  # its locks may be held by threads that this process does not have
 

@@ -7,8 +7,8 @@ the next work, and before COMMIT, says which work is lost.
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -79,28 +79,6 @@ def set_mark(connection: sa.Connection, mark: int) -> None:
     """Leave the mark of work that is done, in the same transaction."""
     with closing(connection.connection.cursor()) as cursor:
         cursor.execute(f"PRAGMA temp.user_version = {mark}")
-
-
-@contextmanager
-def without_wait(connection: sa.Connection) -> Iterator[None]:
-    """Have SQLite refuse statements at once, while another connection writes, that would wait for it."""
-    milliseconds = _set_timeout(connection, 0)
-    try:
-        yield
-    finally:
-        if milliseconds is not None:
-            _set_timeout(connection, milliseconds)
-
-
-def _set_timeout(connection: sa.Connection, milliseconds: int) -> int | None:
-    """Set how long a statement waits, and return how long it did; None for a connection that is unusable."""
-    errors = (connection.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError)
-    with suppress(*errors), closing(connection.connection.cursor()) as cursor:
-        cursor.execute("PRAGMA busy_timeout")
-        before: int = cursor.fetchall()[0][0]
-        cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
-        return before
-    return None
 
 
 def find_lost(connection: sa.Connection) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from kms_schema.database.begun_transactions import begun, end_failed_commit, follow, unfollow
+from kms_schema.database.begun_transactions import begun, end_failed_commit, follow, unfollow, waiting_at_most
 from kms_schema.database.messages import is_busy
 from kms_schema.keyring.database.rollback_marks import (
     Open,
@@ -28,7 +28,6 @@ from kms_schema.keyring.database.rollback_marks import (
     set_mark,
     set_start,
     undo_all_else,
-    without_wait,
 )
 from kms_schema.keyring.waiting.waits import Waits
 
@@ -132,7 +131,7 @@ class OpenTransactions:
                 self._missing.extend(opened.lost)
                 opened.lost.clear()
                 try:
-                    with without_wait(connection):  # it would wait for another one of this thread
+                    with waiting_at_most(connection, 0):  # it would wait for another one of this thread
                         return (do(opened, connection),)
                 except sa.exc.OperationalError as error:
                     if not is_busy(error):
