@@ -200,6 +200,7 @@ ATTRIBUTES = (
     ),
     Rule("KMS302", "privileges changed", ERROR, SQL,
         "a role has privileges that it should not have, or lacks privileges that it needs",
+        expected="USAGE on the schema and CONNECT on the database for each group role",
         page="roles",
         attributes=(("*", "grants"),),
     ),

@@ -136,10 +136,10 @@ POSTURE = (
         expected="a group role without LOGIN that is a member of no role",
         help="the owner of the database is a member of pg_database_owner: let another role own the database",
     ),
-    rule("KMS439", "everyone may create temporary objects", INFO, SQL,
+    rule("KMS439", "others may create temporary objects", INFO, SQL,
         "a temporary table hides a table of the schema from programs that name no schema, or locks it by a reference. "
         "The command kms-schema roles revokes this, and it is checked once its group roles have privileges here",
-        expected="TEMPORARY for the roles that need it",
+        expected="TEMPORARY for the owner, and for roles without the privileges of a group role",
     ),
     rule("KMS441", "attacks that event triggers refuse, and open ones", INFO, MANUAL,
         "the owner of the tables or a superuser can carry out the open attacks",

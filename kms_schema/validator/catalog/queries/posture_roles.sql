@@ -77,10 +77,25 @@ UNION ALL
 SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'a member of ' || quote_ident(r.rolname), m.remediation
 FROM group_role g JOIN membership m ON m.member = g.oid JOIN pg_roles r ON r.oid = m.roleid
 UNION ALL
-SELECT 'KMS439', 'database ' || quote_ident(d.datname), 'TEMPORARY for PUBLIC',
-       format('REVOKE TEMPORARY ON DATABASE %%I FROM PUBLIC;', d.datname)
-FROM pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-WHERE d.datname = current_database() AND a.grantee = 0 AND a.privilege_type = 'TEMPORARY' AND EXISTS (SELECT FROM group_role)
+-- Other applications are granted it; a role with the privileges of a group role hides and locks tables of the schema by it.
+SELECT 'KMS439', 'database ' || quote_ident(d.datname), 'TEMPORARY for ' || coalesce('role ' || quote_ident(r.rolname), 'PUBLIC'),
+       format('REVOKE TEMPORARY ON DATABASE %%I FROM %%s;', d.datname, coalesce(quote_ident(r.rolname), 'PUBLIC'))
+FROM pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE d.datname = current_database() AND a.privilege_type = 'TEMPORARY' AND a.grantee <> ALL (ARRAY[d.datdba, (SELECT oid FROM owner)])
+  AND r.rolsuper IS NOT true AND EXISTS (SELECT FROM group_role g WHERE a.grantee = 0 OR pg_has_role(a.grantee, g.oid, 'MEMBER'))
+UNION ALL
+SELECT 'KMS302', 'schema ' || quote_ident(n.nspname), 'no USAGE for role ' || quote_ident(g.rolname),
+       format('GRANT USAGE ON SCHEMA %%I TO %%I;', n.nspname, g.rolname)
+FROM pg_namespace n CROSS JOIN group_role g
+WHERE n.nspname = %(schema)s AND NOT has_schema_privilege(g.oid, n.oid, 'USAGE')
+UNION ALL
+-- Logins may have it of their own.
+SELECT 'KMS302', 'database ' || quote_ident(here.datname), 'no CONNECT for role ' || quote_ident(g.rolname),
+       format('GRANT CONNECT ON DATABASE %%I TO %%I;', here.datname, g.rolname)
+FROM here CROSS JOIN group_role g
+WHERE NOT has_database_privilege(g.oid, here.oid, 'CONNECT')
+  AND (SELECT bool_and(has_database_privilege(r.oid, here.oid, 'CONNECT'))
+       FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper AND pg_has_role(r.oid, g.oid, 'MEMBER')) IS NOT true
 UNION ALL
 -- The server takes the locks of CREATE RULE, CREATE TRIGGER and others before it looks at privileges, but those on the schema.
 SELECT 'KMS448', 'schema ' || quote_ident(n.nspname), 'USAGE for ' || coalesce('role ' || quote_ident(r.rolname), 'PUBLIC'),
