@@ -93,6 +93,66 @@ def test_what_no_sql_writes_is_found(database: Database) -> None:
     assert sorted(found) == sorted(CHANGES)
 
 
+COLUMNS = {
+    "function kms_restoring()": "UPDATE pg_proc SET pronargs = 1 WHERE proname = 'kms_restoring'",
+    "function audit_key_change()": "UPDATE pg_proc SET pronargdefaults = 1 WHERE proname = 'audit_key_change'",
+    "function touch_updated_at()": (
+        "UPDATE pg_proc SET provariadic = 'integer'::regtype WHERE proname = 'touch_updated_at'"
+    ),
+    "function refresh_key_views()": (
+        "UPDATE pg_proc SET prorettype = 'integer'::regtype WHERE proname = 'refresh_key_views'"
+    ),
+    "function notify_key_change()": (
+        "UPDATE pg_proc SET protrftypes = ARRAY['integer'::regtype::oid] WHERE proname = 'notify_key_change'"
+    ),
+    "trigger key_masters.audit_key_master_update": (
+        "UPDATE pg_trigger SET tgparentid = (SELECT min(oid) FROM pg_trigger) WHERE tgname = 'audit_key_master_update'"
+    ),
+    "trigger key_masters.touch_key_master_updated_at": (
+        "UPDATE pg_trigger SET tgconstrrelid = 'key_versions'::regclass WHERE tgname = 'touch_key_master_updated_at'"
+    ),
+    "constraint key_rotations.fk_key_rotations_key_id_key_masters": (
+        "UPDATE pg_constraint SET conindid = 0 WHERE conname = 'fk_key_rotations_key_id_key_masters'"
+    ),
+    "constraint key_audit_logs.uq_key_audit_logs_sequence": (
+        "UPDATE pg_constraint SET conparentid = (SELECT min(oid) FROM pg_constraint)"
+        " WHERE conname = 'uq_key_audit_logs_sequence'"
+    ),
+    "index pk_key_versions": (
+        "UPDATE pg_attribute SET attlen = 8 WHERE attrelid = 'pk_key_versions'::regclass AND attnum = 1"
+    ),
+    "index pk_key_rotations": (
+        "UPDATE pg_attribute SET atttypid = 'interval'::regtype, attalign = 'd'"
+        " WHERE attrelid = 'pk_key_rotations'::regclass AND attnum = 1"
+    ),
+    "table rotation_policies": (
+        "UPDATE pg_class SET relowner = 'pg_monitor'::regrole WHERE oid = 'pk_rotation_policies'::regclass"
+    ),
+    "index uq_key_masters_key_id": (
+        "UPDATE pg_class SET reltablespace = 2 WHERE oid = 'uq_key_masters_key_id'::regclass"
+    ),
+}
+OF_PERIODS = {
+    "constraint key_versions.fk_key_versions_key_id_key_masters": (
+        "UPDATE pg_constraint SET conperiod = true WHERE conname = 'fk_key_versions_key_id_key_masters'"
+    )
+}
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("oldest and newest")
+def test_columns_that_no_definition_has_are_compared(database: Database) -> None:
+    """docs/validator.md lists the others."""
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        changes = COLUMNS | (OF_PERIODS if connection.info.server_version >= 180000 else {})
+        connection.execute("SET allow_system_table_mods = on")
+        for statement in changes.values():
+            assert connection.execute(statement.encode()).rowcount == 1, statement
+        found = [about for code, about in posture(validate(connection)) if code == "KMS453"]
+    assert sorted(found) == sorted(changes)
+
+
 @pytest.mark.only_on("postgresql")
 def test_a_renamed_number_of_the_log_is_a_finding(database: Database) -> None:
     with closing(database.connect()) as connection:

@@ -19,6 +19,12 @@ SELECT 'KMS453', 'trigger ' || c.relname || '.' || t.tgname, 'tgdeferrable or tg
 FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal AND t.tgconstraint = 0 AND (t.tgdeferrable OR t.tginitdeferred)
 UNION ALL
+-- pg_dump takes a trigger with a parent for that of a partition, and leaves it out.
+SELECT 'KMS453', 'trigger ' || c.relname || '.' || t.tgname, 'tgparentid, tgconstrrelid or tgconstrindid is set, but it is not of a partition or a constraint', NULL
+FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal
+  AND (t.tgparentid <> 0 AND NOT c.relispartition OR t.tgconstraint = 0 AND (t.tgconstrrelid <> 0 OR t.tgconstrindid <> 0))
+UNION ALL
 SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, format('enforced by %%s of the 4 triggers of a foreign key', count(t.oid)), NULL
 FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' LEFT JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
@@ -50,6 +56,10 @@ FROM pg_class c CROSS JOIN LATERAL (VALUES
                                               AND x.indisvalid AND x.indisready AND x.indislive AND x.indisunique)
      OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
                       AND a.atttypmod = -1 AND a.attstorage <> 'p' AND a.attgenerated <> 'v')),
+    ('reltablespace is none: every statement fails', c.relkind = 'v' OR c.reltablespace = 0 OR EXISTS (SELECT FROM pg_tablespace s WHERE s.oid = c.reltablespace)),
+    ('an index or the TOAST table has another owner, who may drop it', c.relkind NOT IN ('r', 'm') OR NOT EXISTS (
+        SELECT FROM pg_class d WHERE d.relowner <> c.relowner
+           AND (d.oid = c.reltoastrelid OR d.oid IN (SELECT x.indexrelid FROM pg_index x WHERE x.indrelid = c.oid)))),
     ('it has a rule, so that others read another sequence', c.relkind <> 'S' OR NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)),
     ('relispopulated is false: every statement fails', c.relispopulated OR c.relkind = 'm'),
     ('relpersistence is not that of its table: a crash empties it, or takes from it', NOT EXISTS (
@@ -70,15 +80,43 @@ UNION ALL
 SELECT 'KMS453', 'index ' || i.relname, f.says, NULL
 FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid CROSS JOIN LATERAL (VALUES
     ('indisexclusion is not that of its constraint', x.indisexclusion = EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype = 'x')),
-    ('indnatts is not the number of its columns', x.indnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attnum > 0))
+    ('indnatts is not the number of its columns', x.indnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attnum > 0)),
+    -- Of a B-tree; other access methods store other types.
+    ('its columns are not of the type of those of its table: it is read wrongly', NOT EXISTS (
+        SELECT FROM pg_attribute a LEFT JOIN pg_type t ON t.oid = a.atttypid
+               LEFT JOIN pg_attribute h ON (h.attrelid, h.attnum) = (c.oid, x.indkey[a.attnum - 1]) LEFT JOIN pg_opclass o ON o.oid = x.indclass[a.attnum - 1]
+        WHERE a.attrelid = i.oid AND a.attnum > 0 AND (
+            a.attisdropped OR (a.attlen, a.attbyval, a.attalign) IS DISTINCT FROM (t.typlen, t.typbyval, t.typalign)
+            OR i.relam = 403 AND coalesce(o.opckeytype, 0) = 0 AND a.atttypid <> h.atttypid)))
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
 UNION ALL
 SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, 'its index is not that of its columns', NULL
-FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('p', 'u') LEFT JOIN pg_index x ON x.indexrelid = k.conindid
+FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('p', 'u', 'f') LEFT JOIN pg_index x ON x.indexrelid = k.conindid
+CROSS JOIN LATERAL (SELECT array_agg(n.attnum ORDER BY n.place) AS columns FROM unnest(x.indkey) WITH ORDINALITY n (attnum, place) WHERE n.place <= x.indnkeyatts) i
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND (
-    x.indrelid IS DISTINCT FROM c.oid OR NOT x.indisunique OR x.indpred IS NOT NULL
-    OR k.conkey <> (SELECT array_agg(n.attnum ORDER BY n.place) FROM unnest(x.indkey) WITH ORDINALITY n (attnum, place) WHERE n.place <= x.indnkeyatts))
+    x.indrelid IS DISTINCT FROM CASE k.contype WHEN 'f' THEN k.confrelid ELSE c.oid END OR NOT x.indisunique OR x.indpred IS NOT NULL
+    OR k.contype <> 'f' AND k.conkey <> i.columns OR k.contype = 'f' AND NOT (k.confkey @> i.columns AND k.confkey <@ i.columns))
+UNION ALL
+SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, f.says, NULL
+FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid LEFT JOIN pg_class o ON o.oid = k.confrelid CROSS JOIN LATERAL (VALUES
+    ('conparentid is set, but it is not of a partition: pg_dump leaves it out', k.conparentid = 0 OR c.relispartition OR coalesce(o.relispartition, false)),
+    ('conperiod is true, but it has one column', k.contype <> 'f' OR cardinality(k.conkey) > 1 OR to_jsonb(k) ->> 'conperiod' IS DISTINCT FROM 'true')
+) AS f (says, holds)
+WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
+UNION ALL
+-- What a call is resolved and made by; the definition is printed from other columns.
+SELECT 'KMS453', 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', f.says, NULL
+FROM pg_proc p CROSS JOIN LATERAL (VALUES
+    ('pronargs is not the number of its arguments: calls fail', p.pronargs = cardinality(p.proargtypes::oid[])),
+    ('pronargdefaults is not the number of its defaults', (p.pronargdefaults = 0) = (p.proargdefaults IS NULL)),
+    ('provariadic is not the type of its last argument', (p.provariadic <> 0) = coalesce('v' = ANY (p.proargmodes), false)),
+    ('prorettype is not the type of what it returns', (
+        SELECT CASE count(*) WHEN 0 THEN true WHEN 1 THEN min(a.type) = p.prorettype ELSE p.prorettype = 'record'::regtype END
+        FROM unnest(p.proallargtypes, p.proargmodes) a (type, mode) WHERE a.mode IN ('o', 'b', 't'))),
+    ('protrftypes is set', p.protrftypes IS NULL)
+) AS f (says, holds)
+WHERE p.oid = ANY (%(ours)s) AND p.pronamespace = %(schema)s::regnamespace AND NOT f.holds
 UNION ALL
 SELECT 'KMS453', 'view ' || c.relname, 'its rule is not that of a view', NULL
 FROM pg_class c JOIN pg_rewrite r ON r.ev_class = c.oid
