@@ -19,10 +19,10 @@ FARTHEST = 2**40
 def with_sequence(cursor: "psycopg.Cursor[tuple[Any, ...]]", rows: Iterable[Observed]) -> Iterator[Observed]:
     """Yield the rows of the posture, with KMS454 in place of the sequence if it does not follow the log.
 
-    A table whose row of the catalog was changed may not be readable: then the sequence is not compared.
+    A table or sequence whose row of the catalog was changed may not be readable: then the sequence is not compared.
     """
     rows = list(rows)
-    readable = not any(code == "KMS453" and about.startswith("table ") for code, about, *_ in rows)
+    readable = not any(code == "KMS453" and about.startswith(("table ", "sequence ")) for code, about, *_ in rows)
     for row in rows:
         if row[0] != CODE:
             yield row

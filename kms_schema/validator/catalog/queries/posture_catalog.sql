@@ -2,7 +2,7 @@
 -- An internal trigger belongs to a constraint, and runs one of the server's functions for it.
 SELECT 'KMS453', 'trigger ' || c.relname || '.' || t.tgname,
        format('tgisinternal, but not a trigger of a foreign key or of a deferrable key as the server creates it: it runs %%s', t.tgfoid::regprocedure), NULL
-FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid JOIN pg_proc p ON p.oid = t.tgfoid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
+FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid LEFT JOIN pg_proc p ON p.oid = t.tgfoid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND t.tgisinternal AND (
     p.oid >= 8000 OR t.tgqual IS NOT NULL OR t.tgattr <> '' OR t.tgnargs <> 0 OR t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL
     OR (t.tgdeferrable AND NOT k.condeferrable) OR (t.tginitdeferred AND NOT k.condeferred)
@@ -12,7 +12,7 @@ WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND t
            AND (p.proname, t.tgtype) IN (
                (format('RI_FKey_%%s_del', CASE k.confdeltype WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'setnull' WHEN 'd' THEN 'setdefault' ELSE 'noaction' END), 9),
                (format('RI_FKey_%%s_upd', CASE k.confupdtype WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'setnull' WHEN 'd' THEN 'setdefault' ELSE 'noaction' END), 17))
-        OR k.contype IN ('p', 'u', 'x') AND t.tgrelid = k.conrelid AND (p.proname, t.tgtype) IN (('unique_key_recheck', 21))) IS NOT TRUE)
+        OR k.contype IN ('p', 'u', 'x') AND (t.tgrelid, t.tgconstrindid) = (k.conrelid, k.conindid) AND (p.proname, t.tgtype) IN (('unique_key_recheck', 21))) IS NOT TRUE)
 UNION ALL
 -- The definition says so of constraint triggers alone.
 SELECT 'KMS453', 'trigger ' || c.relname || '.' || t.tgname, 'tgdeferrable or tginitdeferred, but not a constraint trigger: it can fire at COMMIT', NULL
@@ -47,16 +47,23 @@ FROM pg_class c CROSS JOIN LATERAL (VALUES
     ('relchecks is not the number of its CHECK constraints: others do not apply',
      c.relchecks = (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c')),
     ('relnatts is not the number of its columns', c.relnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)),
+    ('reltype is not the type of its rows', c.relkind NOT IN ('r', 'v', 'm') OR EXISTS (SELECT FROM pg_type t WHERE (t.oid, t.typrelid) = (c.reltype, c.oid))),
     ('relispartition is true', NOT c.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)),
     -- A column that is stored out of line, of a length without a limit.
     ('reltoastrelid is not its TOAST table with an index that is maintained: larger values are refused, or lost',
      c.relkind NOT IN ('r', 'm') OR EXISTS (SELECT FROM pg_class t JOIN pg_index x ON x.indrelid = t.oid JOIN pg_class i ON i.oid = x.indexrelid
                                             WHERE t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relname = 'pg_toast_' || c.oid::text
                                               AND t.relpersistence = c.relpersistence AND i.relpersistence = c.relpersistence
+                                              AND t.reltablespace = c.reltablespace AND i.reltablespace = c.reltablespace
+                                              AND t.relam = c.relam AND t.relnatts = 3 AND t.relhasindex AND NOT t.relisshared AND t.relispopulated AND t.relrewrite = 0
+                                              AND 3 = (SELECT count(*) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+                                                       WHERE a.attrelid = t.oid AND NOT a.attisdropped
+                                                         AND (a.attnum, a.atttypid) IN ((1, 'oid'::regtype), (2, 'integer'::regtype), (3, 'bytea'::regtype))
+                                                         AND (a.attlen, a.attbyval, a.attalign) = (y.typlen, y.typbyval, y.typalign))
                                               AND x.indisvalid AND x.indisready AND x.indislive AND x.indisunique)
      OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
                       AND a.atttypmod = -1 AND a.attstorage <> 'p' AND a.attgenerated <> 'v')),
-    ('reltablespace is none: every statement fails', c.relkind = 'v' OR c.reltablespace = 0 OR EXISTS (SELECT FROM pg_tablespace s WHERE s.oid = c.reltablespace)),
+    ('no tablespace has the number reltablespace: every statement fails', c.relkind = 'v' OR c.reltablespace = 0 OR EXISTS (SELECT FROM pg_tablespace s WHERE s.oid = c.reltablespace)),
     ('an index or the TOAST table has another owner, who may drop it', c.relkind NOT IN ('r', 'm') OR NOT EXISTS (
         SELECT FROM pg_class d WHERE d.relowner <> c.relowner
            AND (d.oid = c.reltoastrelid OR d.oid IN (SELECT x.indexrelid FROM pg_index x WHERE x.indrelid = c.oid)))),
@@ -73,18 +80,22 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND N
     ('atthasdef is false: its default does not apply', a.atthasdef = EXISTS (SELECT FROM pg_attrdef d WHERE (d.adrelid, d.adnum) = (c.oid, a.attnum))),
     ('attgenerated is set, and it has no expression: a value for it is refused',
      a.attgenerated = '' OR EXISTS (SELECT FROM pg_attrdef d WHERE (d.adrelid, d.adnum) = (c.oid, a.attnum))),
+    ('attcollation is not that of its type: it is compared by another one', c.relkind = 'r' OR a.attcollation = t.typcollation),
     ('attlen, attbyval or attalign is not that of its type', (a.attlen, a.attbyval, a.attalign) = (t.typlen, t.typbyval, t.typalign))
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v', 'm') AND NOT f.holds
 UNION ALL
 SELECT 'KMS453', 'index ' || i.relname, f.says, NULL
-FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid CROSS JOIN LATERAL (VALUES
+FROM pg_class c JOIN pg_index x ON x.indrelid IN (c.oid, c.reltoastrelid) JOIN pg_class i ON i.oid = x.indexrelid CROSS JOIN LATERAL (VALUES
     ('indisexclusion is not that of its constraint', x.indisexclusion = EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype = 'x')),
-    ('indnatts is not the number of its columns', x.indnatts = (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attnum > 0)),
+    ('indnatts or indnkeyatts is not the number of its columns',
+     (x.indnatts, x.indnatts) = (cardinality(x.indkey::int2[]), (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attnum > 0))
+     AND (x.indnkeyatts, x.indnkeyatts, x.indnkeyatts)
+         = (cardinality(x.indclass::oid[]), cardinality(x.indcollation::oid[]), cardinality(x.indoption::int2[]))),
     -- Of a B-tree; other access methods store other types.
     ('its columns are not of the type of those of its table: it is read wrongly', NOT EXISTS (
         SELECT FROM pg_attribute a LEFT JOIN pg_type t ON t.oid = a.atttypid
-               LEFT JOIN pg_attribute h ON (h.attrelid, h.attnum) = (c.oid, x.indkey[a.attnum - 1]) LEFT JOIN pg_opclass o ON o.oid = x.indclass[a.attnum - 1]
+               LEFT JOIN pg_attribute h ON (h.attrelid, h.attnum) = (x.indrelid, x.indkey[a.attnum - 1]) LEFT JOIN pg_opclass o ON o.oid = x.indclass[a.attnum - 1]
         WHERE a.attrelid = i.oid AND a.attnum > 0 AND (
             a.attisdropped OR (a.attlen, a.attbyval, a.attalign) IS DISTINCT FROM (t.typlen, t.typbyval, t.typalign)
             OR i.relam = 403 AND coalesce(o.opckeytype, 0) = 0 AND a.atttypid <> h.atttypid)))
@@ -105,7 +116,7 @@ FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid LEFT JOIN pg_class o 
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
 UNION ALL
--- What a call is resolved and made by; the definition is printed from other columns.
+-- A call is resolved and made by these columns; the definition is printed from others.
 SELECT 'KMS453', 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', f.says, NULL
 FROM pg_proc p CROSS JOIN LATERAL (VALUES
     ('pronargs is not the number of its arguments: calls fail', p.pronargs = cardinality(p.proargtypes::oid[])),
