@@ -23,14 +23,7 @@ from kms_schema.models.base import (
     one_of,
     vocabulary_column,
 )
-from kms_schema.vocabulary import (
-    KEY_STATUS_TIME,
-    HsmProvider,
-    KeySecurityLevel,
-    KeyStatus,
-    KeyType,
-    statuses_before,
-)
+from kms_schema.vocabulary import KEY_STATUS_TIME, HsmProvider, KeySecurityLevel, KeyStatus, KeyType, statuses_before
 
 if TYPE_CHECKING:
     from kms_schema.models.audit import KeyAuditLog
@@ -97,14 +90,7 @@ class KeyMaster(Base):
         sa.UniqueConstraint("key_id"),
         sa.Index("idx_key_masters_parent_key_id", "parent_key_id"),
         sa.Index("idx_key_masters_newest", "status", "key_type", "created_at", "key_id"),
-        sa.Index(
-            "idx_key_masters_dashboard_covering",
-            "status",
-            "key_type",
-            "created_at",
-            "expires_at",
-            "usage_count",
-        ),
+        sa.Index("idx_key_masters_dashboard_covering", "status", "key_type", "created_at", "expires_at", "usage_count"),
         sa.Index(
             "idx_key_masters_expiring_partial",
             "expires_at",

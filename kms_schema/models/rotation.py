@@ -146,20 +146,9 @@ class KeyRotation(Base):
         sa.Index("idx_key_rotations_policy_id", "policy_id"),
         sa.Index("idx_key_rotations_history", "key_id", "scheduled_at"),
         sa.Index(
-            "uq_key_rotations_open",
-            "key_id",
-            unique=True,
-            postgresql_where=sa.text(OPEN),
-            sqlite_where=sa.text(OPEN),
+            "uq_key_rotations_open", "key_id", unique=True, postgresql_where=sa.text(OPEN), sqlite_where=sa.text(OPEN)
         ),
-        sa.Index(
-            "idx_key_rotations_scheduling_covering",
-            "status",
-            "scheduled_at",
-            "key_id",
-            "trigger",
-            "retry_count",
-        ),
+        sa.Index("idx_key_rotations_scheduling_covering", "status", "scheduled_at", "key_id", "trigger", "retry_count"),
         # An index entry is at most a third of a page, so it contains only a prefix of the message.
         sa.Index(
             "idx_key_rotations_failed_partial",

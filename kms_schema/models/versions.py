@@ -59,8 +59,7 @@ class KeyVersion(Base):
         *not_blank("wrapping_key_ref"),
         *not_blank("hsm_key_id"),
         check(
-            "destroyed_has_no_material",
-            "destroyed_at IS NULL OR (encrypted_key_data IS NULL AND hsm_key_id IS NULL)",
+            "destroyed_has_no_material", "destroyed_at IS NULL OR (encrypted_key_data IS NULL AND hsm_key_id IS NULL)"
         ),
         check(
             "one_wrapper",
@@ -94,11 +93,7 @@ class KeyVersion(Base):
         sa.UniqueConstraint("key_id", "version_number"),
         sa.UniqueConstraint("ciphertext_tag"),
         sa.Index(
-            "uq_key_versions_live",
-            "key_id",
-            unique=True,
-            postgresql_where=sa.text(LIVE),
-            sqlite_where=sa.text(LIVE),
+            "uq_key_versions_live", "key_id", unique=True, postgresql_where=sa.text(LIVE), sqlite_where=sa.text(LIVE)
         ),
         sa.Index("idx_key_versions_wrapped_by_version_id", "wrapped_by_version_id"),
         sa.Index(

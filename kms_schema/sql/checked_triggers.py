@@ -84,11 +84,7 @@ class CheckedTriggers:
         """Return whether an interrupted run has made everything, and was to check again; never so on SQLite."""
         if writes_script() or not on_postgresql():
             return False
-        values = {
-            "trigger": self.last_trigger,
-            "table": qualified(self.table),
-            "later": qualified(self.later),
-        }
+        values = {"trigger": self.last_trigger, "table": qualified(self.table), "later": qualified(self.later)}
         return bool(op.get_bind().scalar(sa.text(statement("trigger_is_committed")), values))
 
     def _check_before(self) -> None:

@@ -21,14 +21,7 @@ from kms_schema.sql.verbatim import Verbatim
 LISTED = 20
 """How many rows of one rule are reported: enough to see what they have in common, few enough to read."""
 
-TABLES = (
-    "key_masters",
-    "key_versions",
-    "rotation_policies",
-    "key_rotations",
-    "hsm_configurations",
-    "key_audit_logs",
-)
+TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs")
 """The tables that the queries may read; if one is missing, no row can violate a rule."""
 
 

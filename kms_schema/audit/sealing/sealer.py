@@ -206,11 +206,7 @@ def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> No
 
 
 def _sealed(
-    transaction: Transaction,
-    before: StoredSeal | None,
-    origin: str | None,
-    next_key: VerifierKey | None,
-    batch: int,
+    transaction: Transaction, before: StoredSeal | None, origin: str | None, next_key: VerifierKey | None, batch: int
 ) -> tuple[_Growth, StoredSeal] | None:
     """Return the additions of a seal, and the seal without its signature; None if there is nothing to seal."""
     if before and origin not in (None, before.origin):

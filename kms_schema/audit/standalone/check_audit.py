@@ -375,11 +375,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 def check_proofs(
-    path: Path,
-    keys: list[Key],
-    origin: str | None = None,
-    kept: str | None = None,
-    announced: Sequence[str] = (),
+    path: Path, keys: list[Key], origin: str | None = None, kept: str | None = None, announced: Sequence[str] = ()
 ) -> tuple[int, str]:
     """Return the number of proofs of a file, and the statement about their checkpoint.
 

@@ -15,13 +15,7 @@ def due(reader: Reader) -> Read:
     Keys whose limit is passed for a day are overdue although a rotation is open.
     """
     day = dt.timedelta(days=OPEN_DAYS)
-    found = Found(
-        reader,
-        "due",
-        greatest_first=False,
-        passed=reader.now - day,
-        soon=reader.now + day,
-    )
+    found = Found(reader, "due", greatest_first=False, passed=reader.now - day, soon=reader.now + day)
     overdue = {f"overdue {reason}": (reason,) for reason in REASONS}
     samples = found.series("kms_key_rotation_overdue", overdue, lambda _due_at: 1)
     for kind in KeyType:

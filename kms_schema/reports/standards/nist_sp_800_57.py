@@ -31,10 +31,7 @@ NIST_SP_800_57 = Standard(
             "Programs that use a key without asking for its state.",
         ),
         Control(
-            "7.4",
-            "A deactivated key protects no further data.",
-            ("retired-not-used",),
-            "Programs that report no use.",
+            "7.4", "A deactivated key protects no further data.", ("retired-not-used",), "Programs that report no use."
         ),
         Control(
             "7.5",

@@ -139,10 +139,7 @@ def _has_the_same(expected: Objects, objects: Objects) -> bool:
 
 
 def in_stable_read(
-    connection: DatabaseConnection,
-    schema: str,
-    version_table: str,
-    then: "Callable[[Reader, Compared], Result]",
+    connection: DatabaseConnection, schema: str, version_table: str, then: "Callable[[Reader, Compared], Result]"
 ) -> Result:
     """Return the result of `then`, which is called in the snapshot of the read.
 

@@ -4,15 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from kms_schema.validator.probe.attempt import (
-    FOREIGN_KEY_VIOLATION,
-    Attempt,
-    Promise,
-    Row,
-    adding,
-    changing,
-    plain,
-)
+from kms_schema.validator.probe.attempt import FOREIGN_KEY_VIOLATION, Attempt, Promise, Row, adding, changing, plain
 from kms_schema.validator.probe.rows import (
     EARLIEST,
     FAR,

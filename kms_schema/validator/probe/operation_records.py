@@ -96,8 +96,7 @@ def _sealed() -> Promise:
         hashes=HASH,
     )
     noticed = plain(
-        f"SELECT count(*) = 1 FROM {{schema}}.{CAUSES} WHERE key_id = :key AND reason = 'compliance'",
-        key=of["id"],
+        f"SELECT count(*) = 1 FROM {{schema}}.{CAUSES} WHERE key_id = :key AND reason = 'compliance'", key=of["id"]
     )
     protection = "trigger key_audit_leaves.summarize_sealed_key_audit_logs"
     return Promise(

@@ -14,17 +14,7 @@ from kms_schema.validator.probe.attempt import (
     deleting,
     plain,
 )
-from kms_schema.validator.probe.rows import (
-    SECOND,
-    active_key,
-    entry,
-    hsm,
-    key,
-    live_version,
-    policy,
-    rotation,
-    version,
-)
+from kms_schema.validator.probe.rows import SECOND, active_key, entry, hsm, key, live_version, policy, rotation, version
 from kms_schema.validator.probe.shapes import Case, inserted
 from kms_schema.vocabulary import RecordedEvent
 

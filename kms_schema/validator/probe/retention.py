@@ -68,11 +68,7 @@ def _restored() -> Iterator[Attempt]:
     cases: list[Case] = [
         (f"ck_{TOMBSTONES}_leaf_count_positive", "a tombstone is for no leaf", {"leaf_count": 0}),
         (f"ck_{TOMBSTONES}_last_sequence_positive", "a tombstone is for no sequence", {"last_sequence": 0}),
-        (
-            f"ck_{TOMBSTONES}_archive_sha256_is_sha256",
-            "a hash is a byte short",
-            {"archive_sha256": HASH[1:]},
-        ),
+        (f"ck_{TOMBSTONES}_archive_sha256_is_sha256", "a hash is a byte short", {"archive_sha256": HASH[1:]}),
     ]
     yield from inserted(TOMBSTONES, TOMBSTONE, cases, restoring, **owner)
     orphans: list[Case] = [
@@ -126,11 +122,7 @@ def _promises() -> Iterator[Promise]:
     done: dict[str, tuple[RecordedEvent, Statement, tuple[Statement, ...]]] = {
         "insert": (RecordedEvent.RETENTION_POLICY_CREATED, adding(POLICIES, POLICY), (EMPTIED,)),
         "update": (RecordedEvent.RETENTION_POLICY_CHANGED, changed, _A_POLICY),
-        "delete": (
-            RecordedEvent.RETENTION_POLICY_DELETED,
-            removed,
-            _A_POLICY,
-        ),
+        "delete": (RecordedEvent.RETENTION_POLICY_DELETED, removed, _A_POLICY),
     }
     for verb, (event, statement, given) in done.items():
         promise = recorded(

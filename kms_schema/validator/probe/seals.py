@@ -90,9 +90,7 @@ def _leaf_values() -> list[Case]:
 
 
 def _subtree_values() -> list[Case]:
-    return [
-        (f"ck_{SUBTREES}_level_is_of_bytes", "a subtree is of a level between", {"level": SUBTREE_LEVEL + 1}),
-    ]
+    return [(f"ck_{SUBTREES}_level_is_of_bytes", "a subtree is of a level between", {"level": SUBTREE_LEVEL + 1})]
 
 
 def _out_of_order() -> Iterator[Attempt]:

@@ -46,13 +46,7 @@ def inserted_in_plaintext(
 
 
 def updated(
-    table: str,
-    row: Row,
-    cases: Sequence[Case],
-    *,
-    permitted: Row,
-    given: Sequence[Statement] = (),
-    **more: Any,
+    table: str, row: Row, cases: Sequence[Case], *, permitted: Row, given: Sequence[Statement] = (), **more: Any
 ) -> Iterator[Attempt]:
     """Yield for each case the UPDATE of a stored row; the change that is `permitted` must be accepted."""
     before = (*given, adding(table, row))
