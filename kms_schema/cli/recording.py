@@ -1,19 +1,14 @@
 """Records of operations, which commands write after success; a record that cannot be written is a warning."""
 
-import sqlite3
-from typing import TYPE_CHECKING, Any
-
 import click
 
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
 
-if TYPE_CHECKING:
-    import psycopg
-
 
 def record(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     schema: str,
     operation: RecordedOperation,
     subject: str,

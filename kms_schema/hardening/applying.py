@@ -1,15 +1,11 @@
 """Create or remove the event triggers of a database."""
 
-from typing import TYPE_CHECKING, Any
-
+from kms_schema.database.driver_connections import PostgresqlConnection
 from kms_schema.database.lock_holders import durable
 from kms_schema.hardening.statements import removal, script
 
-if TYPE_CHECKING:
-    import psycopg
 
-
-def apply(connection: "psycopg.Connection[Any]", schema: str = "public") -> bool:
+def apply(connection: PostgresqlConnection, schema: str = "public") -> bool:
     """Create the event triggers, in one transaction, and return whether anything changed.
 
     Parameters: an idle `connection` of a superuser, or of the administrator role of a managed service; the `schema` of
@@ -21,7 +17,7 @@ def apply(connection: "psycopg.Connection[Any]", schema: str = "public") -> bool
     return _run(connection, script(schema))
 
 
-def remove(connection: "psycopg.Connection[Any]", schema: str = "public") -> bool:
+def remove(connection: PostgresqlConnection, schema: str = "public") -> bool:
     """Remove the event triggers, in one transaction, and return whether there were any.
 
     Parameters and errors as for `apply`.
@@ -29,7 +25,7 @@ def remove(connection: "psycopg.Connection[Any]", schema: str = "public") -> boo
     return _run(connection, removal(schema))
 
 
-def _run(connection: "psycopg.Connection[Any]", statements: str) -> bool:
+def _run(connection: PostgresqlConnection, statements: str) -> bool:
     with connection.transaction():
         connection.execute(f"{durable()}; {statements}".encode(), prepare=False)
         [(changed,)] = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchall()

@@ -1,20 +1,17 @@
 """Reads keys, versions and HSMs from one snapshot of either engine, a batch of rows in memory at a time."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kms_schema.audit.storage.row_security import shows_every_row
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.inventory.rows import Hsm, InventoryError, Key, Version, Wrapper
 from kms_schema.reading.dialects import DIALECTS
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.reader import Reader as QueryReader
-
-if TYPE_CHECKING:
-    import psycopg
 
 BATCH = 2000
 """Rows that are fetched at once."""
@@ -27,7 +24,7 @@ _TABLES = ("key_masters", "key_versions", "hsm_configurations")
 class Reader(QueryReader):
     """The rows of a snapshot that is open on a connection of psycopg or sqlite3."""
 
-    def __init__(self, connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str, *, names: bool) -> None:
+    def __init__(self, connection: DatabaseConnection, schema: str, *, names: bool) -> None:
         """Read from the tables in `schema`, by the names of keys, or by their ids without `names`."""
         super().__init__(connection, schema, _QUERIES)
         self._names = names

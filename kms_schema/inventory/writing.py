@@ -1,26 +1,23 @@
 """Writes an inventory of keys from one snapshot, and the entry about it."""
 
-import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from kms_schema.audit.documents import Document, record_document
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import Value
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.inventory import csv_format, cyclonedx_format, json_format
 from kms_schema.inventory.chains import Chains
 from kms_schema.inventory.document import Inventory
 from kms_schema.inventory.output import Output
 from kms_schema.inventory.reading import Reader
 from kms_schema.inventory.rows import Head
-
-if TYPE_CHECKING:
-    import psycopg
 
 Form = Literal["cyclonedx-1.6", "cyclonedx-1.7", "json", "csv"]
 FORMS: tuple[Form, ...] = ("cyclonedx-1.6", "cyclonedx-1.7", "json", "csv")
@@ -42,7 +39,7 @@ class WrittenInventory:
 
 
 def write_inventory(  # noqa: PLR0913  (keyword-only, but for what is written where)
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     file: BinaryIO,
     form: Form = "cyclonedx-1.6",
     *,

@@ -1,21 +1,17 @@
 """Reads all parts from one snapshot. Each part fails alone."""
 
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.database import lock_holders
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.database.messages import LOCKED, sqlstate_of
 from kms_schema.monitoring.names import Part
 from kms_schema.monitoring.parts import keys, rotating, server, trail
 from kms_schema.monitoring.reader import Reader, described, errors
 from kms_schema.monitoring.samples import PartResult, Read, Snapshot
-
-if TYPE_CHECKING:
-    import psycopg
 
 PARTS: Mapping[Part, Callable[[Reader], Read]] = {
     Part.DATABASE: server.database,
@@ -40,7 +36,7 @@ MOST_SECONDS = 8.0
 
 
 def take_snapshot(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     schema: str = "public",
     *,
     names: bool = True,
@@ -75,9 +71,7 @@ def take_snapshot(
     return Snapshot(at, tuple(results))
 
 
-def read_part(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str, part: Part, statement_seconds: int
-) -> PartResult:
+def read_part(connection: DatabaseConnection, schema: str, part: Part, statement_seconds: int) -> PartResult:
     """Return one part from a snapshot of its own, for `reused`; its statements may take longer than those of a scrape.
 
     - `connection`, `schema`: as for `take_snapshot`

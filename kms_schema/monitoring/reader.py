@@ -5,18 +5,16 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kms_schema.audit.storage.row_security import going_by_policies
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.database.messages import NOT_PERMITTED, driver_message, sqlstate_of
 from kms_schema.errors import KmsSchemaError
 from kms_schema.reading import reader
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.times import time_of
 from kms_schema.text.identifiers import quoted
-
-if TYPE_CHECKING:
-    import psycopg
 
 STATEMENT_SECONDS = 3
 """A statement of a scrape that takes longer is cancelled (PostgreSQL)."""
@@ -49,7 +47,7 @@ class Reader(reader.Reader):
 
     def __init__(
         self,
-        connection: "psycopg.Connection[Any] | sqlite3.Connection",
+        connection: DatabaseConnection,
         schema: str,
         *,
         names: bool = True,

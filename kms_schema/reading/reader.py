@@ -6,13 +6,11 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.times import time_to_text
-
-if TYPE_CHECKING:
-    import psycopg
 
 _Row = TypeVar("_Row")
 
@@ -22,7 +20,7 @@ class Reader:
 
     def __init__(
         self,
-        connection: "psycopg.Connection[Any] | sqlite3.Connection",
+        connection: DatabaseConnection,
         schema: str,
         queries: Queries,
         *,

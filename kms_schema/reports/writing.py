@@ -14,6 +14,7 @@ from kms_schema import audit
 from kms_schema.audit.formats.encoding import Value
 from kms_schema.audit.formats.texts import from_base64
 from kms_schema.audit.storage.open import snapshot_within
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.files.outputs import FOR_OTHERS, recorded_file
 from kms_schema.reports.claims import CLAIMS
 from kms_schema.reports.document import Document, document_of
@@ -27,7 +28,6 @@ from kms_schema.reports.scope import Scope
 from kms_schema.reports.standards import STANDARDS
 from kms_schema.reports.standards.control import Standard
 from kms_schema.validator import in_snapshot
-from kms_schema.validator.catalog.attributes import DatabaseConnection
 from kms_schema.validator.report import Report
 
 if TYPE_CHECKING:

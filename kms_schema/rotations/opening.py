@@ -7,13 +7,10 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.rotations.queue import RotationQueue
 from kms_schema.rotations.statements import Statements
-
-if TYPE_CHECKING:
-    import psycopg
 
 
 class SqliteStatements(Statements):
@@ -39,9 +36,7 @@ class SqliteStatements(Statements):
         self._connection.commit()
 
 
-def open_queue(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public", lock_wait: float | None = None
-) -> RotationQueue:
+def open_queue(connection: DatabaseConnection, schema: str = "public", lock_wait: float | None = None) -> RotationQueue:
     """Return the queue of rotations behind a connection of psycopg or sqlite3.
 
     The queue commits each call, unless the connection is in a transaction: then the call is part of that transaction,

@@ -8,14 +8,12 @@ import datetime as dt
 import sqlite3
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kms_schema.database.driver_connections import DatabaseConnection, PostgresqlConnection
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, durable, limits, refreshing
 from kms_schema.rotations.claims import RotationError
 from kms_schema.text.identifiers import quoted
-
-if TYPE_CHECKING:
-    import psycopg
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ _COUNT_USE = f"UPDATE main.key_masters SET usage_count = {_USE} WHERE usage_coun
 
 
 def refresh(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     schema: str = "public",
     lock_wait: float = LOCK_WAIT_SECONDS,
 ) -> Refreshed:
@@ -95,7 +93,7 @@ def refresh(
     return Refreshed(tuple(RefreshedView(*row) for row in rows))
 
 
-def _rows(connection: "psycopg.Connection[Any]", query: str, lock_wait: float) -> list[tuple[Any, ...]]:
+def _rows(connection: PostgresqlConnection, query: str, lock_wait: float) -> list[tuple[Any, ...]]:
     """Return the rows of a query that waits for each table at most `lock_wait` seconds."""
     with connection.transaction():
         # A role may have read-only transactions, and dates in a style that psycopg does not read.
@@ -104,7 +102,7 @@ def _rows(connection: "psycopg.Connection[Any]", query: str, lock_wait: float) -
         return connection.execute(query.encode()).fetchall()
 
 
-def _latest(connection: "psycopg.Connection[Any]", schema: str) -> str:
+def _latest(connection: PostgresqlConnection, schema: str) -> str:
     """Return when the views were refreshed last, or an empty text if this role cannot read it."""
     table = f"{quoted(schema)}.key_view_refreshes"
     allowed = "SELECT pg_catalog.has_table_privilege(%s, 'SELECT')"
@@ -114,7 +112,7 @@ def _latest(connection: "psycopg.Connection[Any]", schema: str) -> str:
     return str(latest)
 
 
-def _holder(connection: "psycopg.Connection[Any]", schema: str) -> str:
+def _holder(connection: PostgresqlConnection, schema: str) -> str:
     view = f"{quoted(schema)}.key_management_dashboard"  # refreshed first, and locked until the transaction ends
     return described(next(iter(_rows(connection, refreshing(view), LOCK_WAIT_SECONDS)), None))
 

@@ -2,22 +2,19 @@
 
 import datetime as dt
 import json
-import sqlite3
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.reader import Reader, id_of
 from kms_schema.reading.times import time_of
 from kms_schema.rotations.claims import Claim, Window
 from kms_schema.rotations.listing import ListedRotation, NextDue, Pending
-
-if TYPE_CHECKING:
-    import psycopg
 
 QUERIES = Queries(__file__)
 
@@ -39,7 +36,7 @@ class Claimable(NamedTuple):
 class Statements(ABC):
     """The rotations of one database."""
 
-    def __init__(self, connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> None:
+    def __init__(self, connection: DatabaseConnection, schema: str) -> None:
         """Take a connection, idle or in a transaction, and the schema on PostgreSQL, unquoted."""
         self._reader = Reader(connection, schema, QUERIES)
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.validator import on_demand
-from kms_schema.validator.catalog.attributes import Catalog, DatabaseConnection, ValidationError
+from kms_schema.validator.catalog.attributes import Catalog, ValidationError
 from kms_schema.validator.catalog.version_table import DEFAULT
 from kms_schema.validator.checks.hardening import CODE as HARDENING
 from kms_schema.validator.checks.hardening import hardening_findings

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from kms_schema.validator.catalog.attributes import Catalog, DatabaseConnection, Names, Objects
+from kms_schema.database.driver_connections import DatabaseConnection
+from kms_schema.validator.catalog.attributes import Catalog, Names, Objects
 from kms_schema.validator.catalog.expected_privileges import AppliedRoles
 from kms_schema.validator.diff.compare import Difference
 from kms_schema.validator.diff.findings import Finding

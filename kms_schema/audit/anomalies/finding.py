@@ -1,19 +1,15 @@
 """Finds the anomalies of a database."""
 
 import datetime as dt
-import sqlite3
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.anomalies import comparing, judging, rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
 from kms_schema.audit.anomalies.groups import Period
 from kms_schema.audit.anomalies.log_reader import reading
 from kms_schema.audit.anomalies.rules import RULES, RuleName
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.reading.reader import Reader
-
-if TYPE_CHECKING:
-    import psycopg
 
 _JUDGES: Mapping[RuleName, Callable[[Reader, Period], list[Anomaly]]] = {
     RuleName.NEW_ACTOR: judging.new_actors,
@@ -27,7 +23,7 @@ _JUDGES: Mapping[RuleName, Callable[[Reader, Period], list[Anomaly]]] = {
 
 
 def find_anomalies(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     since: dt.datetime,
     *,
     until: dt.datetime | None = None,
@@ -69,7 +65,7 @@ def find_anomalies(
 
 
 def count_anomalies(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     since: dt.datetime,
     *,
     until: dt.datetime | None = None,

@@ -3,20 +3,17 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.anomalies import rules
 from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.sqlite.session import text_as_stored
+from kms_schema.database.driver_connections import DatabaseConnection, PostgresqlConnection
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.reading.queries import Queries
 from kms_schema.reading.reader import Reader, tuple_row
 from kms_schema.text.identifiers import quoted
 from kms_schema.vocabulary import KeyStatus, RecordedEvent, UseEvent, statuses_before
-
-if TYPE_CHECKING:
-    import psycopg
 
 _LOOK_ALIKE = (("0", "O"), ("1", "I"), ("L", "I"), ("_", ""), (".", ""), (":", ""), ("-", ""), ("RN", "M"), ("VV", "W"))
 """The characters that `guard_key_audit_log_insert_event` treats alike, in the order of their replacement."""
@@ -129,7 +126,7 @@ QUERIES = Queries(
 
 
 @contextmanager
-def reading(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> Iterator[Reader]:
+def reading(connection: DatabaseConnection, schema: str) -> Iterator[Reader]:
     """Open a snapshot, or use that of the transaction that is open; leave the connection as it was."""
     if isinstance(connection, sqlite3.Connection):
         with _reading_sqlite(connection) as reader:
@@ -172,7 +169,7 @@ _VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,
 
 
 @contextmanager
-def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[Reader]:
+def _reading_postgresql(connection: PostgresqlConnection, schema: str) -> Iterator[Reader]:
     with _transaction(connection), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(f"SAVEPOINT kms_anomalies; {_SETTINGS}".encode(), prepare=False)
         try:
@@ -195,7 +192,7 @@ def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> I
 
 
 @contextmanager
-def _transaction(connection: "psycopg.Connection[Any]") -> Iterator[None]:
+def _transaction(connection: PostgresqlConnection) -> Iterator[None]:
     """Open a transaction that only reads, if none is open."""
     if connection.info.transaction_status != _IDLE:
         yield

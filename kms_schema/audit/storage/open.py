@@ -3,17 +3,14 @@
 import sqlite3
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
-
-if TYPE_CHECKING:
-    import psycopg
 
 
 def open_trail(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     schema: str = "public",
     lock_wait: float = LOCK_WAIT_SECONDS,
     *,
@@ -45,9 +42,7 @@ def open_trail(
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")
 
 
-def snapshot_within(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public"
-) -> AbstractContextManager[Snapshot]:
+def snapshot_within(connection: DatabaseConnection, schema: str = "public") -> AbstractContextManager[Snapshot]:
     """Return the trail as the transaction that a connection is in observes it; the transaction goes on afterwards.
 
     connection: of psycopg, in a REPEATABLE READ transaction, or of sqlite3, in a transaction that has read.

@@ -2,23 +2,20 @@
 
 import sqlite3
 import sys
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.errors import TrailError, missing_table, write_discarded
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.database.messages import NOT_PERMITTED, UNDEFINED_TABLE, driver_message, sqlstate_of
 from kms_schema.text.identifiers import quoted
 from kms_schema.vocabulary import RecordedOperation
-
-if TYPE_CHECKING:
-    import psycopg
 
 TABLE = "key_operation_records"
 _COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos", "unchecked")
 
 
 def record_operation(  # noqa: PLR0913  (each is a column)
-    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    connection: DatabaseConnection,
     operation: RecordedOperation,
     subject: str,
     *,

@@ -1,10 +1,8 @@
 """`kms-schema audit seal` and `checkpoint`: make seals, and print checkpoints to store outside the database."""
 
 import os
-import sqlite3
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,11 +19,9 @@ from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
-
-if TYPE_CHECKING:
-    import psycopg
 
 _UNSIGNED = (
     "seal {} is UNSIGNED: anybody who can write to this database can make one. Generate a key with kms-schema audit"
@@ -134,9 +130,7 @@ def _report(made: StoredSeal) -> None:
         click.echo(_UNSIGNED.format(made.number), err=True)
 
 
-def published(
-    made: StoredSeal, command: str, connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str
-) -> bool:
+def published(made: StoredSeal, command: str, connection: DatabaseConnection, schema: str) -> bool:
     """Run a shell command with the checkpoint on its standard input, and record that it succeeded.
 
     The command never receives the private key.

@@ -4,20 +4,12 @@ An object's key is its kind and name, `column key_masters.status`; its attribute
 values. An attribute at its default is left out. `needs` names the objects that this one depends on.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from kms_schema.errors import KmsSchemaError
 from kms_schema.snapshots import Attributes, Objects
-
-if TYPE_CHECKING:
-    import psycopg
-
-DatabaseConnection: TypeAlias = "psycopg.Connection[Any] | sqlite3.Connection"
-"""A connection of psycopg or sqlite3 that is in no transaction."""
-
 
 __all__ = [
     "RELATION_KINDS",

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from kms_schema import snapshots
+from kms_schema.database.driver_connections import DatabaseConnection
 from kms_schema.validator import on_demand
 from kms_schema.validator.catalog.attributes import (
     Catalog,
-    DatabaseConnection,
     Names,
     Objects,
     Revisions,
