@@ -9,7 +9,7 @@ from typing import IO, Any
 import click
 
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import where
+from kms_schema.cli.options import Common, where, with_common
 from kms_schema.monitoring.collecting import take_snapshot
 from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
 from kms_schema.monitoring.names import Part
@@ -76,8 +76,8 @@ class _Plugin(click.Command):
 @click.option(
     "--crit", multiple=True, metavar="NAME=VALUE", help="The limit of CRITICAL, in the same form. Repeatable."
 )  # fmt: skip
-@where
-def check_command(database_url: str | None, schema: str, warn: Sequence[str], crit: Sequence[str]) -> int:
+@with_common(where)
+def check_command(*, warn: Sequence[str], crit: Sequence[str], common: Common) -> int:
     """Check the state once, as a plugin of Nagios or Icinga.
 
     Prints one line with performance data. Reads what `metrics` exports, as a member of kms_auditor.
@@ -90,8 +90,8 @@ def check_command(database_url: str | None, schema: str, warn: Sequence[str], cr
         limits[name] = replace(limits[name], warn=value)
     for name, value in _given("--crit", crit):
         limits[name] = replace(limits[name], crit=value)
-    with opened(as_connection(), database_url) as connection:
-        snapshot = take_snapshot(connection, schema)
+    with opened(as_connection(), common) as connection:
+        snapshot = take_snapshot(connection, common.schema)
     judged = judge(snapshot, limits)
     failures = snapshot.failures()
     found = {each.status for each in judged} | ({Status.UNKNOWN} if failures else set())

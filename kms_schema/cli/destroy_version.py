@@ -10,7 +10,7 @@ from kms_schema import crypto
 from kms_schema.cli import messages
 from kms_schema.cli.key_uris import hsm_option, hsms_of
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.results import print_result
 from kms_schema.text.printable import in_a_line
 
@@ -56,22 +56,16 @@ def _columns(
 @hsm_option
 @click.option("--leave-object", is_flag=True, help="Destroy nothing in the HSM, such as of a token that is gone.")
 @click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
-@actor_option
-@where
-@style_option
+@with_common(for_a_change)
 def destroy_version(
     *,
     key_id: str,
     version: int,
     columns: "tuple[host_columns.ColumnName, ...]",
     erase_data: bool,
-    hsms: tuple[str, ...],
     leave_object: bool,
     yes: bool,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
+    common: Common,
 ) -> None:
     """Destroy VERSION of the key KEY_ID: data encrypted with it can never be decrypted again.
 
@@ -91,8 +85,8 @@ def destroy_version(
     from kms_schema.keyring.use import opener
     from kms_schema.keyring.waiting import waits
 
-    uris = hsms_of(hsms)
-    with opened(as_engine(), database_url, schema, writing=True) as engine:
+    uris = hsms_of(common.hsms)
+    with opened(as_engine(), common, writing=True) as engine:
         try:
             if not yes and not sys.stdin.isatty():
                 raise click.UsageError("there is no terminal for the question: use --yes")
@@ -104,13 +98,13 @@ def destroy_version(
                 _ask(key_id, version)
             with closing(opener.HeldKeys(uris, (), waits.Waits())) as held:
                 version_destruction.destroy_with_object(
-                    engine, held, key_id, version, check=check, leave_object=leave_object, actor=actor
+                    engine, held, key_id, version, check=check, leave_object=leave_object, actor=common.actor
                 )
         except keyring.MaterialUnavailableError as error:
             hint = "nothing is changed; if the object is gone with its token, use --leave-object"
             raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     print_result(
-        style,
+        common.style,
         {"key_id": key_id, "version_number": version, "held_in_hsm": found.held_in_hsm},
         f"version {version} of key {key_id!r} is destroyed",
     )

@@ -1,17 +1,17 @@
 """`kms-schema harden`: event triggers that refuse DDL, and the protections of a database."""
 
+import sqlite3
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from kms_schema.cli import connections
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.openers import as_connection, as_postgresql, opened
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
-from kms_schema.database.url import parse_database_url
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED
 from kms_schema.hardening.statements import removal, script
@@ -38,9 +38,8 @@ _REMOVED = {
 )
 @click.option("--apply", "applying", is_flag=True, help="Create the event triggers, in one transaction.")
 @click.option("--remove", "removing", is_flag=True, help="Remove them, in one transaction.")
-@where
-@style_option
-def harden(*, applying: bool, removing: bool, database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def harden(*, applying: bool, removing: bool, common: Common) -> None:
     """Refuse DDL on the objects of the schema by event triggers, or list the protections and the open attacks.
 
     Without --apply and --remove, print the protections of this database, the open attacks, and the SQL of the event
@@ -51,30 +50,26 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
     """
     if applying and removing:
         raise click.UsageError("--apply and --remove exclude each other")
-    url = connections.url_of(database_url)
-    changing = applying or removing
-    if changing and parse_database_url(url).engine == "sqlite":
-        raise click.UsageError(_ON_SQLITE)
-    if changing:
-        _change(url, schema, removing=removing, style=style)
+    if applying or removing:
+        _change(common, removing=removing)
     else:
-        _report(url, schema, style)
+        _report(common)
 
 
-def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
-    with connections.connected(url, writing=True) as connection:
+def _change(common: Common, *, removing: bool) -> None:
+    with opened(as_postgresql(_ON_SQLITE), common, writing=True) as connection:
         try:
-            changed = (remove if removing else apply)(connection, schema)  # type: ignore[arg-type]
+            changed = (remove if removing else apply)(connection, common.schema)
         except ValueError as error:
             raise click.UsageError(in_a_line(str(error))) from None
         except Exception as error:
             if sqlstate_of(error) != NOT_PERMITTED:
                 raise
             raise CannotConnect(_not_allowed(error, removing=removing)) from None
-    if style == "json":
-        print_json({"schema": schema, "hardened": not removing, "changed": changed})
+    if common.style == "json":
+        print_json({"schema": common.schema, "hardened": not removing, "changed": changed})
     else:
-        click.echo((_REMOVED if removing else _APPLIED)[changed].format(in_a_line(schema)))
+        click.echo((_REMOVED if removing else _APPLIED)[changed].format(in_a_line(common.schema)))
 
 
 def _not_allowed(error: Exception, *, removing: bool) -> str:
@@ -87,17 +82,17 @@ def _not_allowed(error: Exception, *, removing: bool) -> str:
     )
 
 
-def _report(url: str, schema: str, style: str) -> None:
+def _report(common: Common) -> None:
     try:
-        statements = {"sql": script(schema), "removal": removal(schema)}
+        statements = {"sql": script(common.schema), "removal": removal(common.schema)}
     except ValueError as error:
         raise click.UsageError(in_a_line(str(error))) from None
-    with connections.connected(url) as connection:
-        observed = protections(connection, schema)
-    on_sqlite = parse_database_url(url).engine == "sqlite"
-    if style == "json":
+    with opened(as_connection(), common) as connection:
+        observed = protections(connection, common.schema)
+    on_sqlite = isinstance(connection, sqlite3.Connection)
+    if common.style == "json":
         sql: dict[str, Any] = {} if on_sqlite else {key: _whole(each) for key, each in statements.items()}
-        print_json(asdict(observed) | {"schema": schema} | sql)
+        print_json(asdict(observed) | {"schema": common.schema} | sql)
         return
     click.echo(_as_comments(observed))
     if not on_sqlite:

@@ -3,7 +3,8 @@
 import datetime as dt
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +30,36 @@ def together(*options: Decorator) -> Decorator:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Common:
+    """The values of the options that most commands have; where a command lacks an option, its value here."""
+
+    database_url: str | None = None
+    schema: str = "public"
+    style: str = "text"
+    actor: str | None = None
+    roots: tuple[str, ...] = ()
+    hsms: tuple[str, ...] = ()
+    lock_wait: float = LOCK_WAIT_SECONDS
+
+
+_COMMON = tuple(field.name for field in fields(Common))
+
+
+def with_common(*options: Decorator) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds options, and passes the values of all common options as one argument, `common`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_one_argument(**values: Any) -> Any:
+            common = {name: values.pop(name) for name in _COMMON if name in values}
+            return command(common=Common(**common), **values)
+
+        return together(*options)(with_one_argument)
 
     return decorate
 
@@ -126,6 +157,8 @@ lock_wait_option: Decorator = click.option(
     help="How long to wait for another session's lock.",
 )
 actor_option: Decorator = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")
+for_a_change: Decorator = together(actor_option, where, style_option)
+"""The actor, the database, and the form of the result."""
 
 
 def time_since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dt.datetime | None:

@@ -9,7 +9,7 @@ from kms_schema.cli import messages, progress
 from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import actor_option, key_id_option, style_option, where
+from kms_schema.cli.options import Common, for_a_change, key_id_option, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.text.printable import in_a_line
 
@@ -55,11 +55,7 @@ def _row(
 @click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows in a transaction.")
 @click.option("--dry-run", is_flag=True, help="Count the rows, and change nothing.")
 @click.option("--from-revoked", metavar="REASON", help="Open a revoked key; needs --to. The audit log has the reason.")
-@root_key_options
-@hsm_option
-@actor_option
-@where
-@style_option
+@with_common(root_key_options, hsm_option, for_a_change)
 def reencrypt_command(
     *,
     column: str,
@@ -70,13 +66,8 @@ def reencrypt_command(
     bound_as: tuple[str, str] | None,
     batch: int,
     dry_run: bool,
-    roots: tuple[str, ...],
-    hsms: tuple[str, ...],
     from_revoked: str | None,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
+    common: Common,
 ) -> int:
     """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
 
@@ -87,7 +78,7 @@ def reencrypt_command(
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.
     """
-    with opened(as_ring(roots, hsms=hsms), database_url, schema) as ring:
+    with opened(as_ring(), common) as ring:
         try:
             done = ring.reencrypt_column(
                 column,
@@ -99,12 +90,12 @@ def reencrypt_command(
                 bound_as=bound_as,
                 batch=batch,
                 from_revoked=from_revoked,
-                actor=actor,
+                actor=common.actor,
                 progress=lambda count: progress.show(f"{count} replaced"),
             )
         finally:
             progress.clear()
-    if style == "json":
+    if common.style == "json":
         print_json(dataclasses.asdict(done))
     else:
         _print(done, dry_run=dry_run)

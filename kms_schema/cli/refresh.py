@@ -7,7 +7,7 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import lock_wait_option, style_option, where
+from kms_schema.cli.options import Common, lock_wait_option, style_option, where, with_common
 from kms_schema.rotations.refresh import Refreshed, refresh
 from kms_schema.text.printable import in_a_line
 
@@ -16,10 +16,8 @@ from kms_schema.text.printable import in_a_line
     "refresh",
     epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh -q --database-url postgresql+psycopg://…",
 )
-@lock_wait_option
-@where
-@style_option
-def refresh_command(*, database_url: str | None, schema: str, style: str, lock_wait: float) -> None:
+@with_common(lock_wait_option, where, style_option)
+def refresh_command(common: Common) -> None:
     """Refresh the dashboard, the health monitor, and the lifetime use of keys; readers and writers do not wait.
 
     For cron, on any number of hosts: one session refreshes, the others wait for it, and do nothing. On PostgreSQL it
@@ -29,9 +27,9 @@ def refresh_command(*, database_url: str | None, schema: str, style: str, lock_w
     Exit status: 0 done, or done by another session meanwhile; 2 usage, 3 no connection, missing privilege, or a lock
     that another session did not release in time.
     """
-    with opened(as_connection(), database_url, writing=True, lock_wait=lock_wait) as connection:
-        done = refresh(connection, schema, lock_wait)
-    if style == "json":
+    with opened(as_connection(), common, writing=True) as connection:
+        done = refresh(connection, common.schema, common.lock_wait)
+    if common.style == "json":
         click.echo(_json(done))
     else:
         messages.note_result("\n".join(map(in_a_line, _lines(done))))

@@ -7,7 +7,7 @@ import click
 from kms_schema import crypto
 from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.results import print_json
 from kms_schema.text.printable import counted, in_a_line
@@ -33,22 +33,8 @@ _SHOWN = 20
 @click.option("--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="Rows in a transaction.")
 @click.option("--dry-run", is_flag=True, help="Count what would be rewrapped; write nothing.")
 @click.option("--verify", is_flag=True, help="With --dry-run: open each envelope.")
-@actor_option
-@where
-@style_option
-def rewrap_command(
-    *,
-    source: str,
-    target: str,
-    roots: tuple[str, ...],
-    batch: int,
-    dry_run: bool,
-    verify: bool,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-) -> int:
+@with_common(for_a_change)
+def rewrap_command(*, source: str, target: str, batch: int, dry_run: bool, verify: bool, common: Common) -> int:
     """Rewrap every key version and HSM credential that one key wraps with another, in short transactions.
 
     REF is the name of a root key, KEY_ID:VERSION a version of a key encryption key. Other sessions continue to work. An
@@ -62,20 +48,22 @@ def rewrap_command(
     progress = _Progress()
     try:
         with (
-            wrapping_with(roots) as wrapping,
-            opened(as_engine(), database_url, schema, writing=True) as engine,
+            wrapping_with(common.roots) as wrapping,
+            opened(as_engine(), common, writing=True) as engine,
         ):
             if dry_run:
                 outcome = crypto.plan(engine, wrapping, source, target, verify=verify, progress=progress)
             else:
-                outcome = crypto.rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
+                outcome = crypto.rewrap(
+                    engine, wrapping, source, target, batch=batch, actor=common.actor, progress=progress
+                )
     except click.ClickException as error:
         raise type(error)(progress.ended(error.message)) from None
     except KeyboardInterrupt:
         click.echo(progress.ended("interrupted: run it again to continue"), err=True)
         raise
     clear()
-    _print_outcome(outcome, source, style, dry_run=dry_run)
+    _print_outcome(outcome, source, common.style, dry_run=dry_run)
     return 1 if outcome.left or (outcome.remaining and not dry_run) else 0
 
 

@@ -2,8 +2,10 @@
 
 import click
 
-from kms_schema.cli import connections, messages
-from kms_schema.cli.options import schema_option, style_option
+from kms_schema.cli import messages
+from kms_schema.cli.connections import url_of
+from kms_schema.cli.openers import as_postgresql, opened
+from kms_schema.cli.options import Common, schema_option, style_option, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.database.url import parse_database_url
@@ -24,8 +26,8 @@ _ON_SQLITE = "SQLite has no roles: everyone who can write the file can do anythi
 @click.option("--prefix", default="", metavar="P", help="The prefix of kms_app and the other names.")
 @click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini; only for --apply.")
 @schema_option
-@style_option
-def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None, schema: str, style: str) -> None:
+@with_common(style_option)
+def roles(*, applying: bool, owner: bool, prefix: str, common: Common) -> None:
     """Print the SQL of the group roles of least privilege, or run it with --apply.
 
     It revokes the privileges that these roles should not have, and grants the missing ones. It can be repeated at any
@@ -34,31 +36,31 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
 
     Exit status: 0 success, 2 usage, 3 no connection, missing privilege, or lock timeout.
     """
-    if (applying or database_url) and parse_database_url(connections.url_of(database_url)).engine == "sqlite":
+    if common.database_url and not applying and parse_database_url(url_of(common.database_url)).engine == "sqlite":
         raise click.UsageError(_ON_SQLITE)
     try:
-        statements = f"BEGIN;\n{script(schema, prefix, owner=owner)}COMMIT;\n"
+        statements = f"BEGIN;\n{script(common.schema, prefix, owner=owner)}COMMIT;\n"
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if applying:
-        _apply(connections.url_of(database_url), schema, prefix, owner=owner, style=style)
-    elif style == "json":
-        print_json({"prefix": prefix, "schema": schema, "sql": statements})
+        _apply(common, prefix, owner=owner)
+    elif common.style == "json":
+        print_json({"prefix": prefix, "schema": common.schema, "sql": statements})
     else:
         print_unchanged(statements)
 
 
-def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
+def _apply(common: Common, prefix: str, *, owner: bool) -> None:
     from kms_schema.roles import applying as roles_of
 
     def report(attempt: int) -> None:
         messages.note(f"a table is in use; attempt {attempt} of {roles_of.ATTEMPTS} released its locks")
 
-    with connections.connected(url, writing=True) as connection:
-        applied = roles_of.apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=report)  # type: ignore[arg-type]
+    with opened(as_postgresql(_ON_SQLITE), common, writing=True) as connection:
+        applied = roles_of.apply(connection, schema=common.schema, prefix=prefix, owner=owner, waiting=report)
     for warning in applied.warnings:
         click.echo(f"Warning: {warning}", err=True)
-    if style == "json":
+    if common.style == "json":
         changes = {"granted": applied.granted, "revoked": applied.revoked, "unchanged": applied.unchanged}
         print_json(changes)
         return

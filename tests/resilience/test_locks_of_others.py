@@ -135,7 +135,7 @@ def test_a_refresh_that_does_not_end_is_named(database: Database) -> None:
 def test_who_has_locked_the_policies_is_named(
     database: Database, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kms_schema.cli.rotations.open_queue.LOCK_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("kms_schema.cli.openers.LOCK_WAIT_SECONDS", 0.3)
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         execute(connection, "BEGIN")
@@ -202,7 +202,7 @@ def behind_a_reader(database: Database, table: str) -> Iterator[tuple[int, int]]
 def test_who_reads_and_who_waits_for_the_lock_behind_it_are_named(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, table: str
 ) -> None:
-    for module in ("connections", "rotations.open_queue"):
+    for module in ("connections", "openers"):
         monkeypatch.setattr(f"kms_schema.cli.{module}.LOCK_WAIT_SECONDS", 0.3)
     monkeypatch.setattr(postgresql_reader, "_SETTINGS", postgresql_reader._SETTINGS.replace("'5s'", "'300ms'"))
     (tmp_path / "root.key").write_bytes(b64encode(bytes(range(32))))

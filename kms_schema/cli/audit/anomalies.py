@@ -10,7 +10,7 @@ import click
 from kms_schema.audit.anomalies import finding
 from kms_schema.audit.anomalies.rules import RULES, RuleName
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import style_option, time_since, where
+from kms_schema.cli.options import Common, style_option, time_since, where, with_common
 from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -31,20 +31,17 @@ if TYPE_CHECKING:
     "--rule", "rules", multiple=True, type=click.Choice([rule.value for rule in RuleName]), metavar="NAME",
     help=f"Only this rule; repeatable. Rules: {', '.join(RULES)}.",
 )  # fmt: skip
-@where
-@style_option
-def anomalies_command(
-    *, database_url: str | None, schema: str, style: str, since: dt.datetime, rules: tuple[str, ...]
-) -> int:
+@with_common(where, style_option)
+def anomalies_command(*, since: dt.datetime, rules: tuple[str, ...], common: Common) -> int:
     """List anomalies in the audit log, with the entries that prove them.
 
     Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. The page "anomalies" of the
     documentation has the rules, their false alarms, and what they cannot find.
     """
     only = tuple(map(RuleName, rules)) or tuple(RuleName)
-    with opened(as_connection(), database_url, schema) as connection:
-        found = finding.find_anomalies(connection, since, schema=schema, only=only)
-    click.echo(_json(since, found) if style == "json" else "\n".join(map(in_a_line, _lines(since, found))))
+    with opened(as_connection(), common) as connection:
+        found = finding.find_anomalies(connection, since, schema=common.schema, only=only)
+    click.echo(_json(since, found) if common.style == "json" else "\n".join(map(in_a_line, _lines(since, found))))
     return int(bool(found))
 
 

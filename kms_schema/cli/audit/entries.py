@@ -7,7 +7,7 @@ import click
 
 from kms_schema.audit.storage.append import append
 from kms_schema.cli.openers import as_trail, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.text.printable import in_a_line
 from kms_schema.text.storable import check_texts
@@ -88,18 +88,15 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
     metavar="JSON",
     help="Further details as a JSON object; write no secret into it.",
 )
-@where
-@style_option
-def append_command(
-    database_url: str | None, schema: str, style: str, compliance_tags: tuple[str, ...], **values: Any
-) -> None:
+@with_common(where, style_option)
+def append_command(*, compliance_tags: tuple[str, ...], common: Common, **values: Any) -> None:
     """Append one entry to the audit log, and print it.
 
     The database sets id, sequence, timestamp and recorded_by. An entry cannot be changed or removed.
     """
-    with opened(as_trail(), database_url, schema, writing=True) as trail:
+    with opened(as_trail(), common, writing=True) as trail:
         entry = append(trail, compliance_tags=compliance_tags or None, **values)
-    if style == "json":
+    if common.style == "json":
         print_json(entry)
     else:
         for column, value in entry.items():

@@ -8,7 +8,7 @@ import click
 
 from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import key_id_option, style_option, time_since, where
+from kms_schema.cli.options import Common, key_id_option, style_option, time_since, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
@@ -35,17 +35,9 @@ _ABOUT = 26
     "--since", metavar="TIME", callback=time_since, help="Not before a time, or a duration before now: 90m, 24h, 7d."
 )
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The entries at most.")
-@where
-@style_option
+@with_common(where, style_option)
 def list_command(
-    *,
-    key_id: str | None,
-    event_type: str | None,
-    since: dt.datetime | None,
-    limit: int,
-    database_url: str | None,
-    schema: str,
-    style: str,
+    *, key_id: str | None, event_type: str | None, since: dt.datetime | None, limit: int, common: Common
 ) -> None:
     """List the newest entries of the audit log, the newest first: sequence, time in UTC, event, and the key.
 
@@ -55,11 +47,11 @@ def list_command(
     """
     from kms_schema.audit import listing
 
-    with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
+    with opened(as_engine(), common) as engine, engine.connect() as connection:
         found = listing.listed_entries(connection, key_id=key_id, event_type=event_type, since=since, limit=limit)
     if not found:
         messages.note(in_a_line(_nothing(key_id, event_type, since)))
-    if style == "json":
+    if common.style == "json":
         plain = [dataclasses.asdict(each) for each in found]
         for each in plain:
             each |= {"id": str(each["id"]), "timestamp": time_to_text(each["timestamp"])}

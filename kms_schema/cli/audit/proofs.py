@@ -9,7 +9,7 @@ from kms_schema.audit.formats.checkpoints import LARGEST, ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
 from kms_schema.cli.audit.verify import external_checkpoint
 from kms_schema.cli.openers import as_trail, opened
-from kms_schema.cli.options import where
+from kms_schema.cli.options import Common, where, with_common
 
 _CHECK = "python -m kms_schema.audit.standalone.check_audit proof proof.json \\\n    --trust keys.txt"
 _STATUS = "\n\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 could not connect or not allowed."
@@ -44,13 +44,13 @@ def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: st
     metavar="NUMBER",
     help="The seal of the proof; default: the last.",
 )
-@where
-def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int, seal: int | None) -> None:
+@with_common(where)
+def prove_command(*, entry: uuid.UUID | int, seal: int | None, common: Common) -> None:
     """Print a proof that ENTRY, an id or a sequence, is in the sealed trail.
 
     The proof is a JSON document. It is verified with a checkpoint and a verifier key, without the database.
     """
-    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         document = prove_inclusion(snapshot, entry, seal)
     click.echo(document, nl=False)
 
@@ -62,14 +62,12 @@ def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int,
 )
 @click.argument("old", callback=_seal_or_file)
 @click.argument("new", callback=_seal_or_file)
-@where
-def consistency_command(
-    database_url: str | None, schema: str, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int
-) -> None:
+@with_common(where)
+def consistency_command(*, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int, common: Common) -> None:
     """Print a proof that the trail of NEW is that of OLD with entries added.
 
     Each is the number of a seal, or the file of an external checkpoint (./12 if the file name is a number).
     """
-    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         document = prove_consistency(snapshot, old, new)
     click.echo(document, nl=False)

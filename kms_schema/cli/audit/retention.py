@@ -17,7 +17,7 @@ from kms_schema.cli import messages, progress
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.openers import as_connection, as_trail, opened
-from kms_schema.cli.options import OutputFile, lock_wait_option, style_option, where
+from kms_schema.cli.options import Common, OutputFile, lock_wait_option, style_option, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
 from kms_schema.files.outputs import new_file
@@ -39,25 +39,15 @@ _number = click.IntRange(1, LARGEST)
 @click.argument("file", type=OutputFile(only_files=True))
 @click.option("--since", type=_number, metavar="SEAL", help="Start after this seal; default: the oldest entry.")
 @click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
-@lock_wait_option
-@where
-@style_option
-def export_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None,
-    schema: str,
-    file: Path,
-    since: int | None,
-    until: int | None,
-    lock_wait: float,
-    style: str,
-) -> None:
+@with_common(lock_wait_option, where, style_option)
+def export_command(*, file: Path, since: int | None, until: int | None, common: Common) -> None:
     """Write sealed entries to FILE, an archive with its proof; remove nothing.
 
     The archive has compressed JSON lines. It is verified with a verifier key, without the database.
     """
     from kms_schema.audit.retention import archive
 
-    with opened(as_trail(), database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         seal, removed = seal_of(snapshot.seals, until), snapshot.tombstones.newest()
         first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
         if first >= seal.tree_size:
@@ -78,7 +68,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
         except OSError as error:
             raise cannot_write(file, error) from None
     progress.clear()
-    if style == "json":
+    if common.style == "json":
         leaves = {"first_leaf": first, "last_leaf": seal.tree_size - 1}
         document = {"file": str(file), "entries": seal.tree_size - first, "origin": seal.origin}
         print_json(document | leaves)
@@ -103,13 +93,8 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
 )
 @click.option("--publish", metavar="COMMAND", help="Run this with the checkpoint on standard input.")
 @click.option("--dry-run", is_flag=True, help="Show the expired entries; write nothing.")
-@lock_wait_option
-@where
-@style_option
-def retain_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None, schema: str, style: str, folder: Path, key: Path | None, publish: str | None,
-    dry_run: bool, lock_wait: float,
-) -> None:  # fmt: skip
+@with_common(lock_wait_option, where, style_option)
+def retain_command(*, folder: Path, key: Path | None, publish: str | None, dry_run: bool, common: Common) -> None:
     """Archive and remove entries whose retention period has ended.
 
     Entries are removed in the order of the tree, as long as they are expired. Each is in an archive in FOLDER
@@ -119,8 +104,8 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     from kms_schema.audit.retention import retain
 
     if dry_run:
-        with opened(as_trail(), database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
-            _show_expired(expiring.expired(snapshot), style)
+        with opened(as_trail(), common) as trail, trail.reading() as snapshot:
+            _show_expired(expiring.expired(snapshot), common.style)
         return
     signer = signing_key(key)
     if signer is None:
@@ -131,18 +116,18 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
 
     def sealed(made: StoredSeal) -> None:
         progress.clear()
-        if style == "text":
+        if common.style == "text":
             messages.note_result(made.checkpoint_text())
-        if publish is not None and not published(made, publish, connection, schema):
+        if publish is not None and not published(made, publish, connection, common.schema):
             unpublished.append(made.number)
 
     with (
-        opened(as_connection(), database_url, schema, writing=True, lock_wait=lock_wait) as connection,
+        opened(as_connection(), common, writing=True) as connection,
         _refusals(folder),
     ):
-        trail = open_trail(connection, schema, lock_wait)
+        trail = open_trail(connection, common.schema, common.lock_wait)
         done = list(_reported(retain.retain(trail, signer, folder, progress.show_count, sealed)))
-    if style == "json":
+    if common.style == "json":
         print_json([_document(each) for each in done])
     if not done:
         messages.note("no entry has expired")

@@ -15,7 +15,7 @@ from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli import messages
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key, signing_key, verifier_keys
 from kms_schema.cli.openers import as_connection, as_trail, opened
-from kms_schema.cli.options import lock_wait_option, style_option, where
+from kms_schema.cli.options import Common, lock_wait_option, style_option, where, with_common
 from kms_schema.cli.recording import record
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
@@ -50,13 +50,10 @@ class NotPublished(click.ClickException):
 @click.option("--origin", metavar="NAME", help="The name of the trail, for its first seal.")
 @click.option("--next-key", type=existing, metavar="FILE", help="Announce the verifier key of later seals.")
 @click.option("--publish", metavar="COMMAND", help="Run this after each seal, with the checkpoint as input.")
-@lock_wait_option
-@where
-@style_option
-def seal_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None, schema: str, key: Path | None, origin: str | None, next_key: Path | None,
-    publish: str | None, lock_wait: float, style: str,
-) -> None:  # fmt: skip
+@with_common(lock_wait_option, where, style_option)
+def seal_command(
+    *, key: Path | None, origin: str | None, next_key: Path | None, publish: str | None, common: Common
+) -> None:
     """Seal the committed entries that no seal covers, and print the checkpoint.
 
     Store the checkpoint where the owner of the database cannot write: without one, a trail that was rewritten and
@@ -67,18 +64,18 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
     successor = _successor(next_key, signer)
     failed = False
     made: StoredSeal | None = None
-    with opened(as_connection(), database_url, schema, writing=True, lock_wait=lock_wait) as connection:
-        trail, complete = open_trail(connection, schema, lock_wait), False
+    with opened(as_connection(), common, writing=True) as connection:
+        trail, complete = open_trail(connection, common.schema, common.lock_wait), False
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
                 _report(made)
-                failed |= publish is not None and not published(made, publish, connection, schema)
+                failed |= publish is not None and not published(made, publish, connection, common.schema)
             complete = True
         finally:
             # One note, even if a long backlog took several seals: the last seal covers the entries of the others.
             # Without a new seal the last one, which `seal` has checked: `> checkpoint.txt` would empty the file else.
             shown = made or (_last(trail) if complete else None)
-            if style == "json":
+            if common.style == "json":
                 print_json(_document(shown, sealed=made is not None, failed=failed))
             elif shown is not None:
                 messages.note_result(shown.checkpoint_text())
@@ -151,12 +148,12 @@ def published(made: StoredSeal, command: str, connection: DatabaseConnection, sc
     epilog="\b\nExamples:\n  kms-schema audit checkpoint > checkpoint.txt\n  kms-schema audit checkpoint --seal 12",
 )
 @click.option("--seal", "number", type=click.IntRange(1, 2**63 - 1), metavar="NUMBER", help="Default: the last.")
-@where
-def checkpoint_command(database_url: str | None, schema: str, number: int | None) -> None:
+@with_common(where)
+def checkpoint_command(*, number: int | None, common: Common) -> None:
     """Print the checkpoint of a seal, to store it outside the database.
 
     It states the present contents of the database. A checkpoint from the time of the seal is better evidence.
     """
-    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         text = seal_of(snapshot.seals, number).checkpoint_text()
     print_unchanged(text)

@@ -9,7 +9,7 @@ from kms_schema.audit.formats.texts import to_base64
 from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli.openers import as_trail, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.text.printable import in_a_line
 
 
@@ -21,19 +21,16 @@ from kms_schema.text.printable import in_a_line
 )
 @click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="Exit 1 if more entries are unsealed.")
 @click.option("--max-age", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if an unsealed entry is older.")
-@where
-@style_option
-def status_command(
-    database_url: str | None, schema: str, style: str, max_lag: int | None, max_age: float | None
-) -> int:  # fmt: skip
+@with_common(where, style_option)
+def status_command(*, max_lag: int | None, max_age: float | None, common: Common) -> int:
     """Show the last seal and the unsealed entries; verify nothing.
 
     Reads the last seal and the unsealed entries.
     """
-    with opened(as_trail(), database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         found = sealing_status(snapshot)
         passed = found.exceeded(max_lag, max_age)
-        text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
+        text = _json(found, passed) if common.style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
     click.echo(text)
     return int(bool(passed))
 

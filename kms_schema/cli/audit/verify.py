@@ -16,7 +16,7 @@ from kms_schema.audit.verification.worker_pool import open_snapshot
 from kms_schema.cli import progress
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.cli.openers import as_trail, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.streams import CannotUseFile, cannot_read
 from kms_schema.text.printable import counted, in_a_line
 
@@ -47,17 +47,8 @@ _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, metavar="NUMBER",
     help="Processes that verify, each with its own connection to one snapshot.",
 )  # fmt: skip
-@where
-@style_option
-def verify_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None,
-    schema: str,
-    style: str,
-    files: tuple[Path, ...],
-    since: int | None,
-    trust: Path | None,
-    jobs: int,
-) -> int:
+@with_common(where, style_option)
+def verify_command(*, files: tuple[Path, ...], since: int | None, trust: Path | None, jobs: int, common: Common) -> int:
     """Verify the trail: recompute every hash from the entry contents, in one snapshot.
 
     Give an external checkpoint. Without one, a trail that the owner of the database rewrote and sealed again is
@@ -65,14 +56,14 @@ def verify_command(  # noqa: PLR0917  (click passes each option by name)
     """
     trusted = verifier_keys(trust)
     checkpoints = [external_checkpoint(file, trusted).checkpoint for file in files]
-    with opened(as_trail(), database_url, schema) as trail, open_snapshot(trail, jobs) as (snapshot, workers):
+    with opened(as_trail(), common) as trail, open_snapshot(trail, jobs) as (snapshot, workers):
         result = verify(
             snapshot, checkpoints=checkpoints, trusted=trusted, since=since, workers=workers,
             progress=progress.show_count if progress.on_terminal() else None,
         )  # fmt: skip
     progress.clear()
     sound = result.sound and result.seals > 0
-    if style == "json":
+    if common.style == "json":
         click.echo(_json(result, checkpoints, trusted, since, sound=sound))
     else:
         click.echo("\n".join(map(in_a_line, _lines(result, checkpoints, trusted, since))))

@@ -13,7 +13,7 @@ import click
 from kms_schema import inventory
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import OutputFile, actor_option, force_option, where
+from kms_schema.cli.options import Common, OutputFile, actor_option, force_option, where, with_common
 from kms_schema.cli.streams import cannot_write
 from kms_schema.errors import KmsSchemaError
 from kms_schema.files.outputs import recorded_file
@@ -46,19 +46,16 @@ _IN_MEMORY = 16 * 2**20
 @force_option
 @click.option("--no-record", is_flag=True, help="Write no entry about it to the audit log; the document says so.")
 @click.option("--no-names", is_flag=True, help="Leave out names of keys, roots, HSMs and columns.")
-@actor_option
-@where
+@with_common(actor_option, where)
 def inventory_command(
     *,
-    database_url: str | None,
-    schema: str,
     style: str,
     cyclonedx_version: str | None,
     output: Path | None,
     force: bool,
     no_record: bool,
     no_names: bool,
-    actor: str | None,
+    common: Common,
 ) -> None:
     """Write an inventory of all keys and versions.
 
@@ -70,12 +67,18 @@ def inventory_command(
         raise click.UsageError(f"--cyclonedx-version is for --format cyclonedx, not {style}")
     form: Form = f"cyclonedx-{cyclonedx_version or '1.6'}" if style == "cyclonedx" else style  # type: ignore[assignment]
     with (
-        opened(as_connection(), database_url, writing=not no_record, refusals=(KmsSchemaError,)) as connection,
+        opened(as_connection(), common, writing=not no_record, refusals=(KmsSchemaError,)) as connection,
         _target(output, force=force) as file,
     ):
         try:
             written = inventory.write_inventory(
-                connection, file, form, schema=schema, names=not no_names, record=not no_record, user_id=actor
+                connection,
+                file,
+                form,
+                schema=common.schema,
+                names=not no_names,
+                record=not no_record,
+                user_id=common.actor,
             )
         except Exception as error:
             if getattr(error, "__notes__", None):  # of its entry

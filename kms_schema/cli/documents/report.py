@@ -9,7 +9,7 @@ import click
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli import messages, progress
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, force_option, where
+from kms_schema.cli.options import STANDARD_OUTPUT, Common, OutputFile, force_option, where, with_common
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.waivers import waivers_option
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
@@ -59,11 +59,9 @@ def _period(_context: click.Context, _parameter: click.Parameter, text: str) -> 
 @force_option
 @waivers_option
 @click.option("--no-record", is_flag=True, help="Write no entry with the SHA-256 of the report; the report says so.")
-@where
+@with_common(where)
 def report_command(
     *,
-    database_url: str | None,
-    schema: str,
     standard: str,
     period: str,
     style: str,
@@ -71,6 +69,7 @@ def report_command(
     force: bool,
     waivers: "Sequence[Waiver]",
     no_record: bool,
+    common: Common,
 ) -> int:
     """Write a report about a standard and a period.
 
@@ -79,7 +78,7 @@ def report_command(
     claims the database shows, and never that a standard is met.
     """
     path = output or Path(f"{standard}-{period}.{SUFFIXES[style]}")
-    with opened(as_connection(), database_url, writing=not no_record, refusals=(TrailError,)) as connection:
+    with opened(as_connection(), common, writing=not no_record, refusals=(TrailError,)) as connection:
         try:
             written = write_report(
                 connection,
@@ -87,7 +86,7 @@ def report_command(
                 period,
                 None if path == STANDARD_OUTPUT else path,
                 style=style,
-                schema=schema,
+                schema=common.schema,
                 record=not no_record,
                 replace=force,
                 waivers=waivers,

@@ -10,7 +10,15 @@ from kms_schema.cli.handover.files import private_key, read_file, usage_errors
 from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring, print_change
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, style_option, together, where
+from kms_schema.cli.options import (
+    Common,
+    OutputFile,
+    for_a_change,
+    key_id_argument,
+    style_option,
+    together,
+    with_common,
+)
 from kms_schema.cli.results import print_json
 from kms_schema.files.outputs import named_file
 from kms_schema.text.printable import in_a_line
@@ -42,23 +50,8 @@ _of_a_file = together(
 @key_id_argument
 @_of_a_file
 @click.option("--under", required=True, metavar="WRAPPER", help="The KEK that wraps it here, or a REF.")
-@root_key_options
-@actor_option
-@where
-@style_option
-def import_command(
-    *,
-    key_id: str,
-    file: Path,
-    key: Path,
-    sha256: str,
-    under: str,
-    roots: tuple[str, ...],
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-) -> None:
+@with_common(root_key_options, for_a_change)
+def import_command(*, key_id: str, file: Path, key: Path, sha256: str, under: str, common: Common) -> None:
     """Create the key KEY_ID from the handover FILE, as its version 1. The login needs kms_admin and kms_rotator.
 
     It opens the ciphertexts of the version that was handed over. An entry of the audit log has the SHA-256 of the file.
@@ -69,10 +62,10 @@ def import_command(
     content = read_file(file)
     with (
         private_key(key) as private,
-        opened(as_ring(roots), database_url, schema) as ring,
+        opened(as_ring(), common) as ring,
     ):
-        described = ring.take_over(key_id, content, key=private, sha256=sha256, under=under, actor=actor)
-    print_change(described, style)
+        described = ring.take_over(key_id, content, key=private, sha256=sha256, under=under, actor=common.actor)
+    print_change(described, common.style)
     if described.next_step is not None:
         messages.note("Note: it has no version yet: run the same command as a login in kms_rotator")
 

@@ -9,7 +9,7 @@ from kms_schema.cli.handover.files import read_public_key, usage_errors
 from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import OutputFile, actor_option, named_key, style_option, where
+from kms_schema.cli.options import Common, OutputFile, for_a_change, named_key, with_common
 from kms_schema.cli.results import print_result
 from kms_schema.files.outputs import named_file
 
@@ -34,22 +34,8 @@ def _version(context: click.Context, parameter: click.Parameter, text: str) -> t
 @click.option("--to", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's public key.")
 @click.option("--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The file to write.")
 @click.option("--reason", metavar="TEXT", help="For the audit log: no secrets.")
-@root_key_options
-@actor_option
-@where
-@style_option
-def send_command(
-    *,
-    key: tuple[str, int | None],
-    to: Path,
-    output: Path,
-    reason: str | None,
-    roots: tuple[str, ...],
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-) -> None:
+@with_common(root_key_options, for_a_change)
+def send_command(*, key: tuple[str, int | None], to: Path, output: Path, reason: str | None, common: Common) -> None:
     """Wrap a version of KEY, the live one by default, to a public key. The login needs kms_rotator.
 
     An entry of level HIGH names the version and the fingerprint of the public key before the material is opened. A
@@ -66,11 +52,11 @@ def send_command(
             raise FileExistsError
         with (
             named_file(output) as file,  # so is a folder that cannot be written
-            opened(as_ring(roots), database_url, schema) as ring,
+            opened(as_ring(), common) as ring,
         ):
-            made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
+            made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=common.actor)
             file.write(made.file)
     text = f"version {made.header.version} of key {key_id!r} is for {receiver.fingerprint}"
-    print_result(style, made.header.described() | {"sha256": made.sha256}, text)
-    if style == "text":
+    print_result(common.style, made.header.described() | {"sha256": made.sha256}, text)
+    if common.style == "text":
         click.echo(f"sha256: {made.sha256}")

@@ -7,7 +7,7 @@ import click
 from kms_schema.cli.hsm.listing import document_of
 from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_session, opened
-from kms_schema.cli.options import actor_option, name_of, style_option, together, where
+from kms_schema.cli.options import Common, for_a_change, name_of, with_common
 from kms_schema.cli.results import print_result
 from kms_schema.pkcs11.errors import PinError
 from kms_schema.pkcs11.uri import read_pin
@@ -16,10 +16,8 @@ from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:
     from kms_schema.crypto import Secret
-    from kms_schema.hsm import configurations
 
 _PROVIDERS = [each.value for each in HsmProvider]
-_of_a_change = together(actor_option, where, style_option)
 _name_argument = click.argument("name", callback=name_of("an HSM", 100, without="/"))
 
 
@@ -40,7 +38,7 @@ _name_argument = click.argument("name", callback=name_of("an HSM", 100, without=
 @click.option("--under", metavar="REF", help="The root key that encrypts the PIN.")
 @root_key_options
 @click.option("--no-use-entries", is_flag=True, help="Record uses of its keys once an hour, not each one.")
-@_of_a_change
+@with_common(for_a_change)
 def add_command(
     *,
     name: str,
@@ -48,12 +46,8 @@ def add_command(
     endpoint_url: str | None,
     pin_source: str | None,
     under: str | None,
-    roots: tuple[str, ...],
     no_use_entries: bool,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
+    common: Common,
 ) -> None:
     """Add the HSM NAME. The login needs kms_admin.
 
@@ -68,20 +62,20 @@ def add_command(
     if (pin_source is None) != (under is None):
         raise click.UsageError("a PIN is stored with both --pin-source and --under REF, or not at all")
     with (
-        wrapping_with(roots) as wrapping,
-        opened(as_session(actor), database_url, schema, writing=True) as session,
+        wrapping_with(common.roots) as wrapping,
+        opened(as_session(), common, writing=True) as session,
     ):
         if under is not None:
             wrappers.require_same_root_for_credentials(session, wrapping, under)
         configuration = configurations.add_hsm(
             session, name, provider=HsmProvider(provider), endpoint_url=endpoint_url,
-            audit_all_operations=not no_use_entries, created_by=actor,
+            audit_all_operations=not no_use_entries, created_by=common.actor,
         )  # fmt: skip
         if pin_source is not None and under is not None:
             with _pin_of(pin_source) as pin:
                 wrapping.encrypt_credentials(configuration, {"pin": str(pin.view, "utf-8")}, under=under)
         added = configurations.find_hsm(session, name)
-    _print(added, f"HSM {name!r} is added", style)
+    print_result(common.style, document_of(added), f"HSM {name!r} is added")
 
 
 def _pin_of(place: str) -> "Secret":
@@ -94,39 +88,30 @@ def _pin_of(place: str) -> "Secret":
 
 @click.command("disable", epilog="\b\nExample:\n  kms-schema hsm disable luna-1")
 @_name_argument
-@_of_a_change
-def disable_command(*, name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def disable_command(*, name: str, common: Common) -> None:
     """Have the keys of the HSM NAME refused: within a minute no process uses them. The login needs kms_admin.
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
-    sentence = f"HSM {name!r} is disabled: its keys are refused"
-    _set_active(name, False, sentence, actor, place=(database_url, schema, style))
+    _set_active(name, False, f"HSM {name!r} is disabled: its keys are refused", common)
 
 
 @click.command("enable", epilog="\b\nExample:\n  kms-schema hsm enable luna-1")
 @_name_argument
-@_of_a_change
-def enable_command(*, name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def enable_command(*, name: str, common: Common) -> None:
     """Have the keys of the HSM NAME used again. The login needs kms_admin.
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
-    _set_active(name, True, f"HSM {name!r} is enabled", actor, place=(database_url, schema, style))
+    _set_active(name, True, f"HSM {name!r} is enabled", common)
 
 
-def _set_active(
-    name: str, is_active: bool, sentence: str, actor: str | None, *, place: tuple[str | None, str, str]
-) -> None:
-    """Change an HSM at a URL, in a schema, and print it in a style."""
+def _set_active(name: str, is_active: bool, sentence: str, common: Common) -> None:
     from kms_schema.hsm import configurations
 
-    database_url, schema, style = place
-    with opened(as_session(actor), database_url, schema, writing=True) as session:
+    with opened(as_session(), common, writing=True) as session:
         configurations.set_active(session, name, is_active)
         changed = configurations.find_hsm(session, name)
-    _print(changed, sentence, style)
-
-
-def _print(hsm: "configurations.ListedHsm", sentence: str, style: str) -> None:
-    print_result(style, document_of(hsm), sentence)
+    print_result(common.style, document_of(changed), sentence)

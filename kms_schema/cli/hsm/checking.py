@@ -9,7 +9,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.key_uris import hsm_option, hsms_of, root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.text.printable import counted, in_a_line
@@ -35,22 +35,8 @@ _SLOW_MS = 1000
     help="An answer that takes longer is DEGRADED.",
 )  # fmt: skip
 @click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")
-@root_key_options
-@actor_option
-@where
-@style_option
-def check_command(
-    *,
-    names: tuple[str, ...],
-    hsms: tuple[str, ...],
-    slow_ms: int,
-    despite_refused_pin: bool,
-    roots: tuple[str, ...],
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-) -> int:
+@with_common(root_key_options, for_a_change)
+def check_command(*, names: tuple[str, ...], slow_ms: int, despite_refused_pin: bool, common: Common) -> int:
     """Log in to the HSMs, encrypt and decrypt, and read the attributes of their keys back. The login needs kms_rotator.
 
     Checks the HSMs NAME, or all that --hsm names, and writes health and response time into the database; the audit log
@@ -62,20 +48,20 @@ def check_command(
     """
     from kms_schema.hsm import checking
 
-    uris = hsms_of(hsms)
+    uris = hsms_of(common.hsms)
     checked = names or tuple(uris)
     if not checked:
         raise click.UsageError("name an HSM: give --hsm NAME=URI for each")
     with (
-        root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened_roots,
-        opened(as_engine(), database_url, schema, writing=True) as engine,
+        root_keys_of(common.roots, despite_refused_pin=despite_refused_pin) as opened_roots,
+        opened(as_engine(), common, writing=True) as engine,
         closing(Hsms(uris, despite_refused_pin=despite_refused_pin)) as opened_hsms,
     ):
         done = [
-            checking.check_hsm(engine, opened_hsms, each, (opened_roots,), slow_ms=slow_ms, actor=actor)
+            checking.check_hsm(engine, opened_hsms, each, (opened_roots,), slow_ms=slow_ms, actor=common.actor)
             for each in checked
         ]
-    if style == "json":
+    if common.style == "json":
         print_json([dataclasses.asdict(each) for each in done])
     else:
         for each in done:

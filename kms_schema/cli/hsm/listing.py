@@ -8,7 +8,7 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_session, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.text.printable import in_a_line
 
@@ -21,20 +21,19 @@ _LINE = "{:<20} {:<8} {:<8} {:>6} {:<20} {}"
 
 
 @click.command("list", epilog="\b\nExample:\n  kms-schema hsm list --format json")
-@where
-@style_option
-def list_command(*, database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def list_command(common: Common) -> None:
     """List the HSMs by their names, with the result of the last health check. No credentials are read.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
     from kms_schema.hsm import configurations
 
-    with opened(as_session(), database_url, schema) as session:
+    with opened(as_session(), common) as session:
         found = configurations.listed_hsms(session)
     if not found:
         messages.note("no HSMs; kms-schema hsm add adds one")
-    if style == "json":
+    if common.style == "json":
         print_json([document_of(each) for each in found])
         return
     click.echo(_LINE.format("HSM", "STATUS", "HEALTH", "MS", "CHECKED", "PROVIDER"))

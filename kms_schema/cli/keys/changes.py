@@ -8,7 +8,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring, print_change
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import actor_option, key_id_argument, style_option, together, where
+from kms_schema.cli.options import Common, for_a_change, key_id_argument, with_common
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyType
 
@@ -25,67 +25,54 @@ _AFTER_DATA_KEY = (
 )
 """The commands that follow a revocation: for each column, and for each file."""
 
-_of_a_change = together(actor_option, where, style_option)
-
 
 @click.command("activate", epilog="\b\nExample:\n  kms-schema keys activate orders")
 @key_id_argument
-@_of_a_change
-def activate_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def activate_command(*, key_id: str, common: Common) -> None:
     """Activate the pending key KEY_ID, and its last version if none is live. The login needs kms_rotator.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(as_ring(), database_url, schema) as ring:
-        described = ring.activate(key_id, actor=actor)
-    print_change(described, style)
+    with opened(as_ring(), common) as ring:
+        described = ring.activate(key_id, actor=common.actor)
+    print_change(described, common.style)
 
 
 @click.command(
     "rotate", epilog="\b\nExample:\n  kms-schema keys rotate orders --root-key kms://root-2026=root-2026.key"
 )
 @key_id_argument
-@root_key_options
-@hsm_option
-@_of_a_change
-def rotate_command(
-    *,
-    key_id: str,
-    roots: tuple[str, ...],
-    hsms: tuple[str, ...],
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-) -> None:
+@with_common(root_key_options, hsm_option, for_a_change)
+def rotate_command(*, key_id: str, common: Common) -> None:
     """Give the active key KEY_ID a new version, live at once. The old one decrypts as before.
 
     The login needs kms_rotator. Keys that a KEK wraps stay under its old version: rewrap moves them.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(as_ring(roots, hsms=hsms), database_url, schema) as ring:
-        described = ring.rotate(key_id, actor=actor)
-    print_change(described, style)
+    with opened(as_ring(), common) as ring:
+        described = ring.rotate(key_id, actor=common.actor)
+    print_change(described, common.style)
 
 
 @click.command("expire", epilog="\b\nExample:\n  kms-schema keys expire orders")
 @key_id_argument
-@_of_a_change
-def expire_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def expire_command(*, key_id: str, common: Common) -> None:
     """Let the key KEY_ID decrypt only, from now on. The login needs kms_rotator.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(as_ring(), database_url, schema) as ring:
-        described = ring.expire(key_id, actor=actor)
-    print_change(described, style)
+    with opened(as_ring(), common) as ring:
+        described = ring.expire(key_id, actor=common.actor)
+    print_change(described, common.style)
 
 
 @click.command("archive", epilog="\b\nExample:\n  kms-schema keys archive orders")
 @key_id_argument
-@_of_a_change
-def archive_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def archive_command(*, key_id: str, common: Common) -> None:
     """Archive the key KEY_ID, which is rotated, expired or revoked: it decrypts nothing any more.
 
     Refused while a column that an application has declared holds ciphertexts of it, or cannot be read. The login needs
@@ -93,19 +80,17 @@ def archive_command(*, key_id: str, actor: str | None, database_url: str | None,
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(as_ring(), database_url, schema) as ring:
-        described = ring.archive(key_id, actor=actor)
-    print_change(described, style)
+    with opened(as_ring(), common) as ring:
+        described = ring.archive(key_id, actor=common.actor)
+    print_change(described, common.style)
 
 
 @click.command("revoke", epilog="\b\nExample:\n  kms-schema keys revoke orders --reason 'leaked, incident 4711'")
 @key_id_argument
 @click.option("--reason", required=True, metavar="TEXT", help="Stored with the key and in the audit log: no secrets.")
 @click.option("--now", is_flag=True, help="Also while columns hold ciphertexts of it: only --from-revoked opens them.")
-@_of_a_change
-def revoke_command(
-    *, key_id: str, reason: str, now: bool, actor: str | None, database_url: str | None, schema: str, style: str
-) -> None:
+@with_common(for_a_change)
+def revoke_command(*, key_id: str, reason: str, now: bool, common: Common) -> None:
     """Revoke the key KEY_ID: within a minute no process encrypts or decrypts with it.
 
     Refused while a column that an application has declared holds ciphertexts of it, or cannot be read. The login needs
@@ -113,9 +98,9 @@ def revoke_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(as_ring(), database_url, schema) as ring:
-        described = ring.revoke(key_id, reason=reason, now=now, actor=actor)
-    print_change(described, style)
+    with opened(as_ring(), common) as ring:
+        described = ring.revoke(key_id, reason=reason, now=now, actor=common.actor)
+    print_change(described, common.style)
     name = shlex.quote(key_id)
     messages.note("Then run, in this order:")
     for step in _AFTER_KEK if described.key_type == KeyType.KEK else _AFTER_DATA_KEY:

@@ -8,7 +8,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring, print_change
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import actor_option, key_id_argument, style_option, where
+from kms_schema.cli.options import Common, for_a_change, key_id_argument, with_common
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyType
 
@@ -58,25 +58,18 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 )
 @click.option("--max-uses", type=click.IntRange(1, _MOST_USES), metavar="N", help="Encryptions of each version.")
 @click.option("--expires", callback=_time, metavar="TIME", help="From then on it decrypts only; in UTC.")
-@actor_option
-@where
-@style_option
+@with_common(for_a_change)
 def create_command(
     *,
     key_id: str,
     key_type: str,
     under: str | None,
     in_hsm: str | None,
-    roots: tuple[str, ...],
-    hsms: tuple[str, ...],
     algorithm: str | None,
     size: int,
     max_uses: int | None,
     expires: dt.datetime | None,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
+    common: Common,
 ) -> None:
     """Register the key KEY_ID, give it its first version and activate it, in one transaction.
 
@@ -87,7 +80,7 @@ def create_command(
     """
     if (under is None) == (in_hsm is None):
         raise click.UsageError("name what wraps the key, --under WRAPPER, or the HSM that holds it, --in-hsm NAME")
-    with opened(as_ring(roots, hsms=hsms), database_url, schema) as ring:
+    with opened(as_ring(), common) as ring:
         described = ring.create(
             key_id,
             under=under,
@@ -95,11 +88,11 @@ def create_command(
             key_type=key_type,
             algorithm=algorithm,
             key_size_bits=size,
-            actor=actor,
+            actor=common.actor,
             max_usage_count=max_uses,
             expires_at=expires,
         )
-    print_change(described, style)
+    print_change(described, common.style)
     if described.next_step is not None:
         place = f"--under {under}" if under else f"--in-hsm {in_hsm}"
         step = f"it has no version yet: run the same command as a login in kms_rotator, with {place}"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -12,7 +12,7 @@ from kms_schema.cli import messages, progress, streams
 from kms_schema.cli.key_uris import root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import OutputFile, actor_option, key_id_argument, together, where
+from kms_schema.cli.options import Common, OutputFile, actor_option, key_id_argument, where, with_common
 from kms_schema.files.outputs import replaced_file
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MEGABYTE = 2**20
 _STANDARD = Path("-")
 _Parts: TypeAlias = "Callable[[KeyRing, _Input], Iterator[bytes]]"
 
-_options = together(
+_of_a_file = with_common(
     click.argument("file", type=click.Path(path_type=Path), default=_STANDARD, metavar="[FILE]"),
     click.option(
         "--aad", default="", metavar="TEXT", help="Bound to the ciphertext, not stored in it: name its place."
@@ -40,29 +40,15 @@ _options = together(
     "\n  pg_dump shop | kms-schema keys encrypt backups > shop.kms",
 )
 @key_id_argument
-@_options
-def encrypt_command(
-    *,
-    key_id: str,
-    file: Path,
-    aad: str,
-    output: Path | None,
-    roots: tuple[str, ...],
-    database_url: str | None,
-    schema: str,
-) -> None:
+@_of_a_file
+def encrypt_command(*, key_id: str, file: Path, aad: str, output: Path | None, common: Common) -> None:
     """Encrypt FILE, or standard input, with the live version of the key KEY_ID. The login needs kms_app.
 
     It counts as one use of the key. A file that is written takes its name at the end.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection, missing privilege or output that cannot be written.
     """
-    _copy(
-        lambda ring, source: ring.key(key_id).encrypt_stream(source, aad=_encoded(aad)),
-        lambda: opened(as_ring(roots), database_url, schema),
-        file,
-        output,
-    )
+    _copy(lambda ring, source: ring.key(key_id).encrypt_stream(source, aad=_encoded(aad)), file, output, common)
 
 
 @click.command(
@@ -75,18 +61,9 @@ def encrypt_command(
 @key_id_argument
 @click.option("--from-revoked", metavar="REASON", help="Open a revoked key. The audit log has the reason.")
 @actor_option
-@_options
+@_of_a_file
 def decrypt_command(
-    *,
-    key_id: str,
-    from_revoked: str | None,
-    actor: str | None,
-    file: Path,
-    aad: str,
-    output: Path | None,
-    roots: tuple[str, ...],
-    database_url: str | None,
-    schema: str,
+    *, key_id: str, from_revoked: str | None, file: Path, aad: str, output: Path | None, common: Common
 ) -> None:
     """Decrypt FILE, or standard input, which `keys encrypt` made with the key KEY_ID. The login needs kms_app; with
     --from-revoked, kms_rotator.
@@ -101,30 +78,24 @@ def decrypt_command(
     def parts(ring: "KeyRing", source: _Input) -> Iterator[bytes]:
         if from_revoked is None:
             return ring.key(key_id).decrypt_stream(source, aad=_encoded(aad))
-        return ring.revoked_key(key_id, reason=from_revoked, actor=actor).decrypt_stream(source, aad=_encoded(aad))
+        key = ring.revoked_key(key_id, reason=from_revoked, actor=common.actor)
+        return key.decrypt_stream(source, aad=_encoded(aad))
 
-    _copy(
-        parts,
-        lambda: opened(as_ring(roots), database_url, schema),
-        file,
-        output,
-    )
+    _copy(parts, file, output, common)
 
 
 def _encoded(aad: str) -> bytes:
     return aad.encode("utf-8", "surrogateescape")  # the bytes of the command line
 
 
-def _copy(
-    parts_of: _Parts, ring_of: "Callable[[], AbstractContextManager[KeyRing]]", file: Path, output: Path | None
-) -> None:
+def _copy(parts_of: _Parts, file: Path, output: Path | None, common: Common) -> None:
     """Write the parts that a ring makes of the input."""
     from kms_schema import keyring
 
     if output is None and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: use --output FILE, or a pipe")
     done, typed = 0, file == _STANDARD and sys.stdin.isatty()
-    with _input(file) as source, _target(output) as target, ring_of() as ring:
+    with _input(file) as source, _target(output) as target, opened(as_ring(), common) as ring:
         try:
             for part in parts_of(ring, source):
                 target.write(part)

@@ -12,7 +12,7 @@ import click
 
 from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import key_id_argument, style_option, where
+from kms_schema.cli.options import Common, key_id_argument, style_option, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
@@ -30,10 +30,10 @@ _VERSIONS = "{:>7} {:>10} {:<9} {:>16} {:>16} {:<10}"
 
 
 @contextmanager
-def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]":
+def _reading(common: Common) -> "Iterator[sa.Connection]":
     from kms_schema.keyring import UnknownKeyError
 
-    with opened(as_engine(), database_url, schema) as engine, engine.connect() as connection:
+    with opened(as_engine(), common) as engine, engine.connect() as connection:
         try:
             yield connection
         except UnknownKeyError as error:
@@ -43,25 +43,22 @@ def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]"
 @click.command("list", epilog="\b\nExamples:\n  kms-schema keys list\n  kms-schema keys list --type dek --format json")
 @click.option("--type", "key_type", type=click.Choice([each.value for each in KeyType]), help="Keys of this type only.")
 @click.option("--status", type=click.Choice([each.value for each in KeyStatus]), help="Keys of this status only.")
-@where
-@style_option
-def list_command(
-    *, key_type: str | None, status: str | None, database_url: str | None, schema: str, style: str
-) -> None:
+@with_common(where, style_option)
+def list_command(*, key_type: str | None, status: str | None, common: Common) -> None:
     """List the keys by their names, with the live version. USES are those of the live version: 0 after a rotation.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
     from kms_schema.keyring import descriptions
 
-    with _reading(database_url, schema) as connection:
+    with _reading(common) as connection:
         found = descriptions.listed_keys(connection, key_type=key_type, status=status)
         first = next(found, None)  # before the header: a database without the schema is an error
         keys = () if first is None else itertools.chain((first,), found)
         if first is None:
             wanted = {"type": key_type, "status": status}
             messages.note("no keys" + "".join(f" of {name} {each}" for name, each in wanted.items() if each))
-        if style == "json":
+        if common.style == "json":
             _print_json(keys)
             return
         name = max(_SHORTEST_NAME, min(_NAME, (streams.width() or 80) - _OTHER_COLUMNS))
@@ -82,9 +79,8 @@ def _print_key(key: "ListedKey", width: int) -> None:
 
 @click.command("show", epilog="\b\nExample:\n  kms-schema keys show orders")
 @key_id_argument
-@where
-@style_option
-def show_command(*, key_id: str, database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def show_command(*, key_id: str, common: Common) -> None:
     """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
 
     Processes reserve uses and bytes in advance, so the numbers may be higher than what was encrypted.
@@ -95,10 +91,10 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
     """
     from kms_schema.keyring import descriptions
 
-    with _reading(database_url, schema) as connection:
+    with _reading(common) as connection:
         key, versions = descriptions.listed_key(connection, key_id), descriptions.listed_versions(connection, key_id)
         columns = descriptions.stored_columns(connection, key_id)
-        if style == "json":
+        if common.style == "json":
             document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
             print_json(document)
             return

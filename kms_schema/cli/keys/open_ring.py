@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,22 +32,17 @@ _USES: Mapping[str, str] = {
 
 
 @opener
-def as_ring(
-    opening: Opening,
-    roots: Sequence[str] = (),
-    *,
-    hsms: Sequence[str] = (),
-    cache: "keyring.CachePolicy | None" = None,
-) -> "Iterator[keyring.KeyRing]":
-    """Open a ring with the root keys of the options; without any, it opens and wraps nothing.
+def as_ring(opening: Opening, cache: "keyring.CachePolicy | None" = None) -> "Iterator[keyring.KeyRing]":
+    """Open a ring with the root keys and HSMs of the options; without root keys, it opens and wraps nothing.
 
     `cache` is that of the ring if it is None.
     """
     from kms_schema import keyring
 
-    policy, uris, schema = cache or keyring.CachePolicy(), hsms_of(hsms), opening.schema
+    common = opening.common
+    policy, uris, schema = cache or keyring.CachePolicy(), hsms_of(common.hsms), common.schema
     with (
-        root_keys_of(roots) as opened_roots,
+        root_keys_of(common.roots) as opened_roots,
         opening.engine(pooled=True) as engine,
         _refusals(opening.url, engine),
         keyring.KeyRing(engine, opened_roots, schema=schema, cache=policy, hsms=uris) as ring,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kms_schema.cli.openers import as_session, opened
-from kms_schema.cli.options import actor_option, style_option, together, where
+from kms_schema.cli.options import Common, for_a_change, together, with_common
 from kms_schema.cli.policies.reading import COLUMNS, document_of, name_argument, print_policy
 from kms_schema.vocabulary import KeyType
 
@@ -60,7 +60,6 @@ _limits = together(
     ),
     click.option("--channels", callback=_channels, metavar="JSON", help="Receivers of notices, for your programs."),
 )  # fmt: skip
-_of_a_change = together(actor_option, where, style_option)
 
 
 @click.command(
@@ -78,18 +77,9 @@ _of_a_change = together(actor_option, where, style_option)
 @_limits
 @click.option("--created-by", metavar="NAME", help="Its creator; by default the actor.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: it makes no key due.")
-@_of_a_change
+@with_common(for_a_change)
 def create_command(
-    *,
-    policy_name: str,
-    key_type: str,
-    created_by: str | None,
-    disabled: bool,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-    **limits: Any,
+    *, policy_name: str, key_type: str, created_by: str | None, disabled: bool, common: Common, **limits: Any
 ) -> None:
     """Create the policy NAME for all keys of a type. It needs one limit at least. The login needs kms_admin.
 
@@ -101,11 +91,11 @@ def create_command(
         *most, last = (f"--{each.replace('_', '-')}" for each in _REASONS)
         raise click.UsageError(f"the policy makes no key due: give one of {', '.join(most)} or {last}")
     values = _values(limits) | {"is_active": not disabled}
-    if created_by or actor:
-        values["created_by"] = created_by or actor
-    with opened(as_session(actor), database_url, schema, writing=True) as session:
+    if created_by or common.actor:
+        values["created_by"] = created_by or common.actor
+    with opened(as_session(), common, writing=True) as session:
         document = document_of(policies.create_policy(session, policy_name, key_type, values))
-    print_policy(document, style)
+    print_policy(document, common.style)
 
 
 @click.command(
@@ -120,17 +110,8 @@ def create_command(
     "--remove", "removed", type=click.Choice(_REMOVABLE), multiple=True, metavar="OPTION",
     help="Remove the value of this option. Again for each.",
 )  # fmt: skip
-@_of_a_change
-def update_command(
-    *,
-    policy_name: str,
-    removed: tuple[str, ...],
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
-    **limits: Any,
-) -> None:
+@with_common(for_a_change)
+def update_command(*, policy_name: str, removed: tuple[str, ...], common: Common, **limits: Any) -> None:
     """Change the policy NAME. All other values stay. The login needs kms_admin.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
@@ -141,39 +122,37 @@ def update_command(
     values = _values(limits) | _values(dict.fromkeys(each.replace("-", "_") for each in removed), given=True)
     if not values:
         raise click.UsageError("name what to change, such as --interval-days 90")
-    _change(policy_name, values, actor, place=(database_url, schema, style))
+    _change(policy_name, values, common)
 
 
 @click.command("enable", epilog="\b\nExample:\n  kms-schema policies enable 'data keys quarterly'")
 @name_argument
-@_of_a_change
-def enable_command(*, policy_name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def enable_command(*, policy_name: str, common: Common) -> None:
     """Enable the policy NAME: it makes keys due. The login needs kms_admin.
 
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
-    _change(policy_name, {"is_active": True}, actor, place=(database_url, schema, style))
+    _change(policy_name, {"is_active": True}, common)
 
 
 @click.command("disable", epilog="\b\nExample:\n  kms-schema policies disable 'data keys quarterly'")
 @name_argument
-@_of_a_change
-def disable_command(*, policy_name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+@with_common(for_a_change)
+def disable_command(*, policy_name: str, common: Common) -> None:
     """Disable the policy NAME: it makes no key due, and rotations that were scheduled by it and not begun fail.
 
     The login needs kms_admin. Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
-    _change(policy_name, {"is_active": False}, actor, place=(database_url, schema, style))
+    _change(policy_name, {"is_active": False}, common)
 
 
-def _change(policy_name: str, values: dict[str, Any], actor: str | None, *, place: tuple[str | None, str, str]) -> None:
-    """Change a policy at a URL, in a schema, and print it in a style."""
+def _change(policy_name: str, values: dict[str, Any], common: Common) -> None:
     from kms_schema.rotations import policies
 
-    database_url, schema, style = place
-    with opened(as_session(actor), database_url, schema, writing=True) as session:
+    with opened(as_session(), common, writing=True) as session:
         document = document_of(policies.update_policy(session, policy_name, values))
-    print_policy(document, style)
+    print_policy(document, common.style)
 
 
 def _values(options: dict[str, Any], *, given: bool = False) -> dict[str, Any]:

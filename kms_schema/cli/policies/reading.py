@@ -8,7 +8,7 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_session, opened
-from kms_schema.cli.options import Decorator, name_of, style_option, where
+from kms_schema.cli.options import Common, Decorator, name_of, style_option, where, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
@@ -40,20 +40,19 @@ _LINE = "{:<20} {:<6} {:<8} {:>6} {:>6} {:>16} {:>10}"
 
 
 @click.command("list", epilog="\b\nExample:\n  kms-schema policies list --format json")
-@where
-@style_option
-def list_command(*, database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def list_command(common: Common) -> None:
     """List the policies by their names, with their limits: days between rotations, days of age, uses, megabytes.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
     from kms_schema.rotations import policies
 
-    with opened(as_session(), database_url, schema) as session:
+    with opened(as_session(), common) as session:
         found = policies.list_policies(session)
         if not found:
             messages.note("no policies; kms-schema policies create adds one")
-        if style == "json":
+        if common.style == "json":
             print_json([document_of(each) for each in found])
             return
         click.echo(_LINE.format("POLICY", "TYPE", "STATUS", "DAYS", "AGE", "USES", "MB").rstrip())
@@ -76,18 +75,17 @@ def _print_line(policy: "RotationPolicy") -> None:
 
 @click.command("show", epilog="\b\nExample:\n  kms-schema policies show 'data keys quarterly'")
 @name_argument
-@where
-@style_option
-def show_command(*, policy_name: str, database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def show_command(*, policy_name: str, common: Common) -> None:
     """Show the policy NAME.
 
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
     from kms_schema.rotations import policies
 
-    with opened(as_session(), database_url, schema) as session:
+    with opened(as_session(), common) as session:
         document = document_of(policies.find_policy(session, policy_name))
-    print_policy(document, style)
+    print_policy(document, common.style)
 
 
 def document_of(policy: "RotationPolicy") -> dict[str, Any]:

@@ -7,7 +7,7 @@ import click
 
 from kms_schema.cli.key_uris import root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.results import print_json
 from kms_schema.text.printable import counted, in_a_line
@@ -34,11 +34,8 @@ _REFUSED = (
 )
 @root_key_options
 @click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")
-@where
-@style_option
-def check_command(
-    *, roots: tuple[str, ...], despite_refused_pin: bool, database_url: str | None, schema: str, style: str
-) -> int:
+@with_common(where, style_option)
+def check_command(*, despite_refused_pin: bool, common: Common) -> int:
     """Open every key version and every HSM credential that is directly under a root key, and write nothing.
 
     Run it before an application uses a root at its new place. Versions are compared with their key check values. A
@@ -49,18 +46,18 @@ def check_command(
     """
     from kms_schema import roots as roots_of_trust
 
-    if not roots:
+    if not common.roots:
         raise click.UsageError("give the root keys to check with --root-key or KMS_ROOT_KEYS")
     try:
         with (
-            root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened_roots,
-            opened(as_engine(), database_url, schema) as engine,
+            root_keys_of(common.roots, despite_refused_pin=despite_refused_pin) as opened_roots,
+            opened(as_engine(), common) as engine,
         ):
             checked = roots_of_trust.check_roots(engine, opened_roots, progress=lambda rows: show(f"{rows} opened"))
             missing = roots_of_trust.missing_roots(engine, opened_roots)
     finally:
         clear()
-    _print(checked, missing, style)
+    _print(checked, missing, common.style)
     return 1 if any(each.refused for each in checked) else 0
 
 

@@ -6,10 +6,9 @@ from dataclasses import asdict
 
 import click
 
-from kms_schema.cli.openers import opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.openers import as_queue, opened
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.results import print_result
-from kms_schema.cli.rotations.open_queue import as_queue
 from kms_schema.reading.times import time_to_text
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
@@ -33,26 +32,23 @@ _claimed = click.argument("claimed_by")
 @click.option("--worker", required=True, metavar="NAME", help="The worker that claims it.")
 @_lease
 @click.option("--any-time", is_flag=True, help="Also outside the window of the policy.")
-@where
-@style_option
-def claim_command(
-    *, database_url: str | None, schema: str, worker: str, lease: float, any_time: bool, style: str
-) -> int:
+@with_common(where, style_option)
+def claim_command(*, worker: str, lease: float, any_time: bool, common: Common) -> int:
     """Claim the next rotation: one with an expired lease, else the one that was scheduled first.
 
     No other worker can claim it until the lease expires. `renew`, `complete` and `fail` need its id and `claimed_by`.
     """
-    with opened(as_queue(), database_url, schema, writing=True) as queue:
+    with opened(as_queue(), common, writing=True) as queue:
         claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
     if claim is None:
-        print_result(style, {}, "nothing to rotate now")
+        print_result(common.style, {}, "nothing to rotate now")
         return 1
     over = f", taken over from {claim.taken_over_from}" if claim.taken_over_from else ""
     text = (
         f"{claim.id} {claim.claimed_by}: key {claim.key_id}, version {claim.live_version}, {claim.trigger}{over};"
         f" until {time_to_text(claim.lease_expires_at)}"
     )
-    print_result(style, asdict(claim), text)
+    print_result(common.style, asdict(claim), text)
     return 0
 
 
@@ -60,45 +56,36 @@ def claim_command(
 @click.argument("rotation", type=click.UUID)
 @_claimed
 @_lease
-@where
-@style_option
-def renew_command(
-    *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, lease: float, style: str
-) -> None:
+@with_common(where, style_option)
+def renew_command(*, rotation: uuid.UUID, claimed_by: str, lease: float, common: Common) -> None:
     """Extend the lease of ROTATION. Fails if it has expired."""
-    with opened(as_queue(), database_url, schema, writing=True) as queue:
+    with opened(as_queue(), common, writing=True) as queue:
         claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
     ends = time_to_text(claim.lease_expires_at)
-    print_result(style, {"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}")
+    print_result(common.style, {"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}")
 
 
 @click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
 @click.option("--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER", help="The version that it created.")
-@where
-@style_option
-def complete_command(
-    *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, new_version: int | None, style: str
-) -> None:
+@with_common(where, style_option)
+def complete_command(*, rotation: uuid.UUID, claimed_by: str, new_version: int | None, common: Common) -> None:
     """Mark ROTATION completed. Fails if its lease has expired."""
-    with opened(as_queue(), database_url, schema, writing=True) as queue:
+    with opened(as_queue(), common, writing=True) as queue:
         queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
-    print_result(style, {"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed")
+    print_result(common.style, {"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed")
 
 
 @click.command("fail", epilog="\b\nExit status: 0 recorded, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
 @click.option("--error", required=True, metavar="TEXT", help="The error. It is stored: no secrets.")
-@where
-@style_option
-def fail_command(
-    *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, error: str, style: str
-) -> None:
+@with_common(where, style_option)
+def fail_command(*, rotation: uuid.UUID, claimed_by: str, error: str, common: Common) -> None:
     """Mark ROTATION failed. It is retried later, with twice the delay after each failure, until max_retries."""
-    with opened(as_queue(), database_url, schema, writing=True) as queue:
+    with opened(as_queue(), common, writing=True) as queue:
         again = queue.fail(queue.find(rotation, claimed_by), error)
     when = None if again is None else time_to_text(again)
     text = f"rotation {rotation} failed; " + (f"it is retried at {when}" if when else "no retry is left")
-    print_result(style, {"id": rotation, "status": "FAILED", "next_retry_at": when}, text)
+    print_result(common.style, {"id": rotation, "status": "FAILED", "next_retry_at": when}, text)

@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.openers import opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.openers import as_queue, opened
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.results import print_json
-from kms_schema.cli.rotations.open_queue import as_queue
 from kms_schema.rotations import ListedRotation
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RotationStatus
@@ -25,9 +24,8 @@ from kms_schema.vocabulary import RotationStatus
     "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, metavar="N",
     help="Rotations of each status.",
 )  # fmt: skip
-@where
-@style_option
-def list_command(*, status: str | None, limit: int, database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def list_command(*, status: str | None, limit: int, common: Common) -> None:
     """List rotations: running and scheduled ones, the earliest first; then failed and completed ones, the latest first.
 
     It shows the window of a scheduled one and the next attempt of a failed one. The login needs kms_rotator or
@@ -35,11 +33,11 @@ def list_command(*, status: str | None, limit: int, database_url: str | None, sc
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(as_queue(), database_url, schema) as queue:
+    with opened(as_queue(), common) as queue:
         found = queue.rotations(limit, status)
     if not found:
         messages.note(f"no rotations of status {status}" if status else "no rotations")
-    if style == "json":
+    if common.style == "json":
         print_json([_plain(each) for each in found])
         return
     for each in found:

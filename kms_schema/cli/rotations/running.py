@@ -11,7 +11,7 @@ from kms_schema.cli import interrupts, messages
 from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
-from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.results import print_json
 from kms_schema.text.printable import counted, in_a_line
 
@@ -56,11 +56,7 @@ _NOUNS = {"retried": "retry", "rewrapped": "version", "destroyed": "version"}
     "--destroy-after", type=click.IntRange(1, 100_000), metavar="DAYS",
     help="Destroy versions that ended longer ago and that nothing needs.",
 )  # fmt: skip
-@root_key_options
-@hsm_option
-@actor_option
-@where
-@style_option
+@with_common(root_key_options, hsm_option, for_a_change)
 def run_command(
     *,
     worker: str,
@@ -71,12 +67,7 @@ def run_command(
     any_time: bool,
     max_age: float,
     destroy_after: int | None,
-    roots: tuple[str, ...],
-    hsms: tuple[str, ...],
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-    style: str,
+    common: Common,
 ) -> int:
     """Rotate the keys that are due by an active policy: schedule, claim, rotate, complete. The login needs kms_rotator.
 
@@ -90,13 +81,13 @@ def run_command(
 
     cache = keyring.CachePolicy(max_age=max_age)
     with (
-        opened(as_ring(roots, hsms=hsms, cache=cache), database_url, schema) as ring,
+        opened(as_ring(cache=cache), common) as ring,
         interrupts.stopped_by_signals() as stop,
     ):
         done = ring.run_rotations(
             worker=worker,
             once=once,
-            actor=actor,
+            actor=common.actor,
             jobs=jobs,
             interval=interval,
             lease=lease,
@@ -105,7 +96,7 @@ def run_command(
             stop=stop.event,
             report=_report,
         )
-    _print_counts(done, style)
+    _print_counts(done, common.style)
     if stop.signal == signal.SIGINT:
         click.echo("Interrupted.", err=True)
         return interrupts.STATUS

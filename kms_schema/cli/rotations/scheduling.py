@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from kms_schema.cli.openers import opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.openers import as_queue, opened
+from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.results import print_result
-from kms_schema.cli.rotations.open_queue import as_queue
 from kms_schema.reading.times import time_to_text
 from kms_schema.rotations.queue import DEFAULT_ROUND
 from kms_schema.text.printable import counted, in_a_line
@@ -20,19 +19,18 @@ _LISTS = ("reasons",)
 
 
 @click.command("due", epilog="\b\nExamples:\n  kms-schema rotations due\n  kms-schema rotations due --format json")
-@where
-@style_option
-def due_command(database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def due_command(common: Common) -> None:
     """List the keys that are due for rotation, or will be within the notice of a policy; the overdue ones first.
 
     It leaves out keys with an open rotation or a retry: see `rotations list`. The last line names the key that comes
     next, by its date. The login needs kms_rotator or kms_auditor.
     """
-    with opened(as_queue(), database_url, schema) as queue:
+    with opened(as_queue(), common) as queue:
         with queue.transaction():
             rows, following = queue.due(), queue.next_due()
         found = [_plain(row) for row in rows]
-    if style == "json":
+    if common.style == "json":
         document = following and asdict(following) | {"due_at": time_to_text(following.due_at)}
         click.echo(json.dumps({"due": found, "next": document}, indent=2, default=str))
         return
@@ -65,39 +63,39 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     "--round", "limit", type=click.IntRange(1, 1_000_000), default=DEFAULT_ROUND, show_default=True, metavar="KEYS",
     help="Keys per transaction.",
 )  # fmt: skip
-@where
-@style_option
-def schedule_command(database_url: str | None, schema: str, limit: int, style: str) -> None:
+@with_common(where, style_option)
+def schedule_command(*, limit: int, common: Common) -> None:
     """Schedule a rotation for each key that is due, and for each failed one whose retry is due.
 
     Any number of hosts may run this at once: no key is scheduled twice. A key that is due later, within the notice of
     its policy, is scheduled for that time.
     """
     scheduled = retried = 0
-    with opened(as_queue(), database_url, schema, writing=True) as queue:
+    with opened(as_queue(), common, writing=True) as queue:
         while True:
             done = queue.schedule_due(limit)
             scheduled, retried = scheduled + done.scheduled, retried + done.retried
             if done.scheduled < limit and done.retried < limit:
                 break
     print_result(
-        style, {"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {counted(retried, 'retry')}"
+        common.style,
+        {"scheduled": scheduled, "retried": retried},
+        f"{scheduled} scheduled, {counted(retried, 'retry')}",
     )
 
 
 @click.command("backfill", epilog="\b\nExample:\n  kms-schema rotations backfill")
-@where
-@style_option
-def backfill_command(database_url: str | None, schema: str, style: str) -> None:
+@with_common(where, style_option)
+def backfill_command(common: Common) -> None:
     """Compute the index bounds of all versions that have none: once for keys from before 005, or after new limits.
 
     Results are correct without it, but the search for due keys reads each of these versions. `schedule` computes a
     thousand each time. The command can be interrupted and repeated.
     """
     done = 0
-    with opened(as_queue(), database_url, schema, writing=True) as queue:
+    with opened(as_queue(), common, writing=True) as queue:
         while found := queue.backfill():
             done += found
             show(counted(done, "version"))
     clear()
-    print_result(style, {"looked_at": done}, f"{counted(done, 'version')} checked")
+    print_result(common.style, {"looked_at": done}, f"{counted(done, 'version')} checked")
