@@ -21,7 +21,7 @@ from kms_schema import cli
 from support.interrupted import Statements
 
 _READY = b"!"
-for _command in ("destroy_version", "reencrypt", "rotations.running"):
+for _command in ("keys.destroy_version", "keys.reencrypt", "rotations.running"):
     import_module(f"kms_schema.cli.{_command}")  # a forked command finds its modules imported
 Watch = Callable[[Callable[[], None]], Any]
 """Called in a process with a function that says that its moment to be killed has come."""

@@ -26,7 +26,7 @@ _KERNEL = {
     "downgrade": Lazy("kms_schema.cli.migrations:downgrade", "Downgrade the database to a revision"),
     "harden": Lazy("kms_schema.cli.harden:harden", "Refuse DDL on the schema by event triggers"),
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
-    "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
+    "preflight": Lazy("kms_schema.cli.migrations:preflight_command", "Check whether an upgrade can run"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),
     "sql": Lazy("kms_schema.cli.migrations:sql", "Write the SQL of an upgrade or downgrade"),
     "stamp": Lazy("kms_schema.cli.migrations:stamp", "Record a revision without running it"),

@@ -1,4 +1,4 @@
-"""`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations."""
+"""`kms-schema upgrade`, `downgrade`, `preflight`, `current`, `history`, `stamp` and `sql`: the migrations."""
 
 import logging
 import re
@@ -85,6 +85,31 @@ def downgrade(revision: str, database_url: str | None, style: str, **options: An
         with _interruption_reported(url):
             program.downgrade(url, revision, _options(options))
         _print_revision(url, options, style)
+
+
+@click.command(
+    "preflight",
+    epilog="\b\nExamples:\n  kms-schema preflight\n  kms-schema preflight 005 --format json"
+    "\n  kms-schema preflight && kms-schema upgrade",
+)
+@click.argument("revision", default="head", shell_complete=revisions_begun)
+@where
+@version_table_option
+@patience
+@style_option
+def preflight_command(revision: str, database_url: str | None, style: str, **options: Any) -> int:
+    """Show what an upgrade to REVISION would run, and what prevents it.
+
+    It shows the locks of each table and their approximate duration, rows that violate a new constraint, missing
+    privileges, and space on disk. It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
+    """
+    from kms_schema import preflight
+    from kms_schema.preflight import report
+
+    with errors_reported():
+        verdict = preflight.preflight(url_of(database_url), revision, _options(options))
+    click.echo(report.as_json(verdict) if style == "json" else report.as_text(verdict))
+    return 0 if verdict.go else 1
 
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")

@@ -6,12 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from kms_schema.cli.streams import CannotUseFile, cannot_read
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.text.durations import seconds_of
+from kms_schema.text.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.validator.waivers import Waiver
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -159,6 +164,28 @@ lock_wait_option: Decorator = click.option(
 actor_option: Decorator = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")
 for_a_change: Decorator = together(actor_option, where, style_option)
 """The actor, the database, and the form of the result."""
+
+
+def _waivers(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> "tuple[Waiver, ...]":
+    """Return the waivers of a file, none without one. Raises `CannotUseFile`."""
+    from kms_schema.validator import WaiverError, on_demand
+
+    if file is None:
+        return ()
+    try:
+        return on_demand.read_waivers(file)
+    except WaiverError as error:
+        raise CannotUseFile(in_a_line(str(error))) from None
+    except OSError as error:
+        raise cannot_read(file, error) from None
+
+
+waivers_option: Decorator = click.option(
+    "--waivers",
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    callback=_waivers,
+    help="A TOML file of accepted findings, each with a reason and a day on which it expires.",
+)
 
 
 def time_since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dt.datetime | None:

@@ -12,11 +12,10 @@ import click
 
 from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
-from kms_schema.cli.options import OutputFile, database_url_option, schema_option
+from kms_schema.cli.options import OutputFile, database_url_option, schema_option, waivers_option
 from kms_schema.cli.recording import record
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write, width
-from kms_schema.cli.waivers import waivers_option
 from kms_schema.files.outputs import replaced_file
 from kms_schema.text.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, validate

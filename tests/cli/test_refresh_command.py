@@ -53,7 +53,7 @@ def test_it_says_so_as_json(database: Database) -> None:
 def test_what_another_host_has_refreshed_meanwhile_is_reported(database: Database) -> None:
     nothing = Refreshed()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("kms_schema.cli.refresh.refresh", lambda *_: nothing)
+        patched.setattr("kms_schema.cli.rotations.refresh.refresh", lambda *_: nothing)
         said = kms_schema("refresh", url=database.url)
     assert (said.status, said.out) == (0, "another session has refreshed the views: nothing to do\n")
 

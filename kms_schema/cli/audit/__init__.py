@@ -13,7 +13,7 @@ _COMMANDS = {
     "keygen": Lazy("kms_schema.cli.audit.signing:keygen_command", "Generate a key that signs seals"),
     "list": Lazy("kms_schema.cli.audit.listing:list_command", "List the newest entries"),
     "prove": Lazy("kms_schema.cli.audit.proofs:prove_command", "Prove that an entry is in the audit trail"),
-    "record": Lazy("kms_schema.cli.audit.records:record_command", "Record a publication or a cosignature"),
+    "record": Lazy("kms_schema.cli.audit.seals:record_command", "Record a publication or a cosignature"),
     "retain": Lazy("kms_schema.cli.audit.retention:retain_command", "Archive and remove expired entries"),
     "seal": Lazy("kms_schema.cli.audit.seals:seal_command", "Seal the new entries"),
     "status": Lazy("kms_schema.cli.audit.status:status_command", "Show the sealing status"),

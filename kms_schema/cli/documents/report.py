@@ -9,9 +9,8 @@ import click
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli import messages, progress
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import STANDARD_OUTPUT, Common, OutputFile, force_option, where, with_common
+from kms_schema.cli.options import STANDARD_OUTPUT, Common, OutputFile, force_option, waivers_option, where, with_common
 from kms_schema.cli.streams import cannot_write, print_unchanged
-from kms_schema.cli.waivers import waivers_option
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
 from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES

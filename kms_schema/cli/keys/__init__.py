@@ -5,9 +5,11 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 IN_PROGRAM = {
-    "destroy-version": Lazy("kms_schema.cli.destroy_version:destroy_version", "Destroy the material of a key version"),
+    "destroy-version": Lazy(
+        "kms_schema.cli.keys.destroy_version:destroy_version", "Destroy the material of a key version"
+    ),
     "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
-    "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
+    "reencrypt": Lazy("kms_schema.cli.keys.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
 }
 _COMMANDS = {
     "activate": Lazy("kms_schema.cli.keys.changes:activate_command", "Activate a pending key"),

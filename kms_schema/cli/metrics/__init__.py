@@ -5,7 +5,7 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 IN_PROGRAM = {
-    "check": Lazy("kms_schema.cli.check:check_command", "Check the state for Nagios or Icinga"),
+    "check": Lazy("kms_schema.cli.metrics.check:check_command", "Check the state for Nagios or Icinga"),
     "metrics": Lazy("kms_schema.cli.metrics:metrics", "Export metrics to Prometheus"),
 }
 _COMMANDS = {

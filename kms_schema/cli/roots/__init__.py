@@ -5,7 +5,7 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 IN_PROGRAM = {
-    "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
+    "rewrap": Lazy("kms_schema.cli.roots.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
     "roots": Lazy("kms_schema.cli.roots:roots", "Check and create root keys"),
 }
 _COMMANDS = {

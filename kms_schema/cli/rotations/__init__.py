@@ -6,7 +6,7 @@ from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 IN_PROGRAM = {
     "policies": Lazy("kms_schema.cli.policies:policies", "Create and change rotation policies"),
-    "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),
+    "refresh": Lazy("kms_schema.cli.rotations.refresh:refresh_command", "Refresh the views and the use of keys"),
     "rotations": Lazy("kms_schema.cli.rotations:rotations", "Schedule, claim and complete rotations"),
 }
 _COMMANDS = {
