@@ -8,7 +8,7 @@ import click
 
 from kms_schema.cli.openers import as_connection, as_postgresql, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_json, print_result
 from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
@@ -66,10 +66,8 @@ def _change(common: Common, *, removing: bool) -> None:
             if sqlstate_of(error) != NOT_PERMITTED:
                 raise
             raise CannotConnect(_not_allowed(error, removing=removing)) from None
-    if common.style == "json":
-        print_json({"schema": common.schema, "hardened": not removing, "changed": changed})
-    else:
-        click.echo((_REMOVED if removing else _APPLIED)[changed].format(in_a_line(common.schema)))
+    document = {"schema": common.schema, "hardened": not removing, "changed": changed}
+    print_result(common.style, document, (_REMOVED if removing else _APPLIED)[changed].format(common.schema))
 
 
 def _not_allowed(error: Exception, *, removing: bool) -> str:

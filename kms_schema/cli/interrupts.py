@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+import click
+
 STATUS = 130
 """The exit status of an interrupted command."""
 
@@ -49,6 +51,14 @@ class Stop:
     """Set when the command is told to end."""
     signal: int | None = None
     """The number of the signal."""
+
+
+def status_of(stop: Stop) -> int:
+    """Return the exit status of a command that was stopped; of Ctrl-C it says so."""
+    if stop.signal != signal.SIGINT:
+        return 0
+    click.echo("Interrupted.", err=True)
+    return STATUS
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_json, print_result
 from kms_schema.cli.streams import cannot_write, print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database.url import parse_database_url
@@ -126,11 +126,9 @@ def current(database_url: str | None, style: str, **options: Any) -> None:
     behind = len(revisions) - max(
         (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
     )
-    if style == "json":
-        print_json({"current": revisions_of_database, "head": revisions[-1], "behind": behind})
-    else:
-        status = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
-        click.echo(f"{', '.join(revisions_of_database) or 'not migrated'} ({status})")
+    status = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
+    document = {"current": revisions_of_database, "head": revisions[-1], "behind": behind}
+    print_result(style, document, f"{', '.join(revisions_of_database) or 'not migrated'} ({status})")
 
 
 @click.command("history", epilog="\b\nExample:\n  kms-schema history")
@@ -232,10 +230,8 @@ def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
     from kms_schema.migrate import program
 
     revisions_of_database = program.current(url, _options(options))
-    if style == "json":
-        print_json({"current": revisions_of_database})
-    else:
-        click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
+    text = f"the database is at {', '.join(revisions_of_database) or 'base'}"
+    print_result(style, {"current": revisions_of_database}, text)
 
 
 class _Short(logging.Formatter):

@@ -1,7 +1,6 @@
 """`kms-schema audit anomalies`: what the audit log has that ordinary use of keys does not write."""
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from kms_schema.audit.anomalies import finding
 from kms_schema.audit.anomalies.rules import RULES, RuleName
 from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import Common, style_option, time_since, where, with_common
-from kms_schema.text.printable import in_a_line
+from kms_schema.cli.results import print_result
 
 if TYPE_CHECKING:
     from kms_schema.audit.anomalies.anomaly import Anomaly
@@ -41,13 +40,9 @@ def anomalies_command(*, since: dt.datetime, rules: tuple[str, ...], common: Com
     only = tuple(map(RuleName, rules)) or tuple(RuleName)
     with opened(as_connection(), common) as connection:
         found = finding.find_anomalies(connection, since, schema=common.schema, only=only)
-    click.echo(_json(since, found) if common.style == "json" else "\n".join(map(in_a_line, _lines(since, found))))
-    return int(bool(found))
-
-
-def _json(since: dt.datetime, found: "Sequence[Anomaly]") -> str:
     document = {"since": since.isoformat(), "anomalies": [_document(each) for each in found]}
-    return json.dumps(document, indent=2)
+    print_result(common.style, document, _lines(since, found))
+    return int(bool(found))
 
 
 def _document(anomaly: "Anomaly") -> dict[str, object]:

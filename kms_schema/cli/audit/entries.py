@@ -8,8 +8,7 @@ import click
 from kms_schema.audit.storage.append import append
 from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
-from kms_schema.cli.results import print_json
-from kms_schema.text.printable import in_a_line
+from kms_schema.cli.results import print_result
 from kms_schema.text.storable import check_texts
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
@@ -96,9 +95,5 @@ def append_command(*, compliance_tags: tuple[str, ...], common: Common, **values
     """
     with opened(as_trail(), common, writing=True) as trail:
         entry = append(trail, compliance_tags=compliance_tags or None, **values)
-    if common.style == "json":
-        print_json(entry)
-    else:
-        for column, value in entry.items():
-            if value is not None:
-                click.echo(in_a_line(f"{column}: {value}"))
+    lines = (f"{column}: {value}" for column, value in entry.items() if value is not None)
+    print_result(common.style, entry, lines)

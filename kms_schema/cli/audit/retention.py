@@ -18,7 +18,7 @@ from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
 from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import Common, OutputFile, lock_wait_option, style_option, where, with_common
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_json, print_result
 from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
 from kms_schema.files.outputs import new_file
 from kms_schema.text.printable import counted
@@ -68,12 +68,9 @@ def export_command(*, file: Path, since: int | None, until: int | None, common: 
         except OSError as error:
             raise cannot_write(file, error) from None
     progress.clear()
-    if common.style == "json":
-        leaves = {"first_leaf": first, "last_leaf": seal.tree_size - 1}
-        document = {"file": str(file), "entries": seal.tree_size - first, "origin": seal.origin}
-        print_json(document | leaves)
-        return
-    click.echo(f"entries: {seal.tree_size - first}, leaves {first} to {seal.tree_size - 1} of {seal.origin}")
+    count, last = seal.tree_size - first, seal.tree_size - 1
+    document = {"file": str(file), "entries": count, "origin": seal.origin, "first_leaf": first, "last_leaf": last}
+    print_result(common.style, document, f"entries: {count}, leaves {first} to {last} of {seal.origin}")
 
 
 @click.command(
@@ -167,13 +164,11 @@ def _document(each: "Retained") -> dict[str, object]:
 
 
 def _show_expired(cut: expiring.Expired | None, style: str) -> None:
-    if style == "json":
-        document = cut and {
-            "entries": cut.entries, "first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf,
-            "last_sequence": cut.last_sequence, "archive": cut.name,
-        }  # fmt: skip
-        print_json(document)
-    elif cut is None:
-        click.echo("no entry has expired")
-    else:
-        click.echo(f"expired: {counted(cut.entries, 'entry')}, up to sequence {cut.last_sequence}")
+    if cut is None:
+        print_result(style, None, "no entry has expired")
+        return
+    document = {
+        "entries": cut.entries, "first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf,
+        "last_sequence": cut.last_sequence, "archive": cut.name,
+    }  # fmt: skip
+    print_result(style, document, f"expired: {counted(cut.entries, 'entry')}, up to sequence {cut.last_sequence}")

@@ -16,7 +16,7 @@ from kms_schema.audit.formats.keys import (
 )
 from kms_schema.cli import messages
 from kms_schema.cli.options import OutputFile, style_option
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_result
 from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write
 from kms_schema.files.outputs import FOR_OTHERS, new_file
 
@@ -74,11 +74,8 @@ def keygen_command(name: str, output: Path, style: str) -> None:
         raise click.UsageError(str(error)) from None
     except OSError as error:
         raise cannot_write(Path(error.filename or output), error) from None
-    if style == "json":
-        files = {"private_key_file": str(output), "verifier_key_file": str(public)}
-        print_json({"verifier_key": str(key.verifier)} | files)
-    else:
-        click.echo(key.verifier)
+    files = {"private_key_file": str(output), "verifier_key_file": str(public)}
+    print_result(style, {"verifier_key": str(key.verifier)} | files, str(key.verifier))
     messages.note(f"private key: {output}; verifier key: {public}")
 
 

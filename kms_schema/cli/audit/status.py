@@ -1,6 +1,5 @@
 """`kms-schema audit status`: the sealing status of the trail."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 import click
@@ -10,7 +9,7 @@ from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
-from kms_schema.text.printable import in_a_line
+from kms_schema.cli.results import print_result
 
 
 @click.command(
@@ -30,25 +29,23 @@ def status_command(*, max_lag: int | None, max_age: float | None, common: Common
     with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         found = sealing_status(snapshot)
         passed = found.exceeded(max_lag, max_age)
-        text = _json(found, passed) if common.style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
-    click.echo(text)
+    print_result(common.style, _document(found, passed), _lines(found, passed))
     return int(bool(passed))
 
 
-def _json(found: SealingStatus, passed: Sequence[str]) -> str:
+def _document(found: SealingStatus, passed: Sequence[str]) -> dict[str, object]:
     oldest = {
         "id": found.oldest,
         "sequence": found.oldest_sequence,
         "written_at": found.oldest_at,
         "age_seconds": found.age,
     }
-    document = {
+    return {
         "last_seal": None if found.last is None else _seal(found.last),
         "unsealed": found.unsealed,
         "oldest_unsealed": oldest if found.unsealed else None,
         "limits_passed": list(passed),
     }
-    return json.dumps(document, indent=2)
 
 
 def _seal(last: StoredSeal) -> dict[str, object]:

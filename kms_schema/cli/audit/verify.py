@@ -1,6 +1,5 @@
 """`kms-schema audit verify`: compare the trail with its seals and with external checkpoints."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +16,9 @@ from kms_schema.cli import progress
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
+from kms_schema.cli.results import print_result
 from kms_schema.cli.streams import CannotUseFile, cannot_read
-from kms_schema.text.printable import counted, in_a_line
+from kms_schema.text.printable import counted
 
 _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items() for key in keys]
 
@@ -63,10 +63,8 @@ def verify_command(*, files: tuple[Path, ...], since: int | None, trust: Path | 
         )  # fmt: skip
     progress.clear()
     sound = result.sound and result.seals > 0
-    if common.style == "json":
-        click.echo(_json(result, checkpoints, trusted, since, sound=sound))
-    else:
-        click.echo("\n".join(map(in_a_line, _lines(result, checkpoints, trusted, since))))
+    document = _document(result, checkpoints, trusted, since, sound=sound)
+    print_result(common.style, document, _lines(result, checkpoints, trusted, since))
     return 0 if sound else 1
 
 
@@ -80,15 +78,15 @@ def external_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> Externa
         raise cannot_read(path, error) from None
 
 
-def _json(
+def _document(
     result: VerificationResult,
     checkpoints: Sequence[Checkpoint],
     trusted: Sequence[VerifierKey],
     since: int | None,
     *,
     sound: bool,
-) -> str:
-    document = {
+) -> dict[str, object]:
+    return {
         "sound": sound,
         "since_seal": since,
         "entries": result.entries,
@@ -106,7 +104,6 @@ def _json(
         "faults": [asdict(fault) for fault in result.faults],
         "more_faults": result.more_faults,
     }
-    return json.dumps(document, indent=2)
 
 
 def _lines(

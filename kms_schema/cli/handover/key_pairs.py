@@ -7,7 +7,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
 from kms_schema.cli.options import OutputFile, style_option
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_result
 from kms_schema.files.outputs import FOR_OTHERS, new_file
 from kms_schema.text.printable import in_a_line
 
@@ -35,11 +35,8 @@ def new_key_command(*, file: Path, style: str) -> None:
             public.unlink()
             raise
     fingerprint = key.public.fingerprint
-    if style == "json":
-        names = {"private_key_file": str(file), "public_key_file": str(public)}
-        print_json({"fingerprint": fingerprint} | names)
-    else:
-        click.echo(f"fingerprint: {fingerprint}")
+    document = {"fingerprint": fingerprint, "private_key_file": str(file), "public_key_file": str(public)}
+    print_result(style, document, f"fingerprint: {fingerprint}")
     messages.note(in_a_line(f"private key: {file}; public key: {public}"))
 
 
@@ -62,8 +59,4 @@ def show_command(*, file: Path, style: str) -> None:
         described["sha256"] = handover_files.sha256_of(content)
     else:
         described = {"fingerprint": read_public_key(file).fingerprint}
-    if style == "json":
-        print_json(described)
-    else:
-        for name, value in described.items():
-            click.echo(in_a_line(f"{name}: {value}"))
+    print_result(style, described, (f"{name}: {value}" for name, value in described.items()))

@@ -19,7 +19,7 @@ from kms_schema.cli.options import (
     together,
     with_common,
 )
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_result
 from kms_schema.files.outputs import named_file
 from kms_schema.text.printable import in_a_line
 
@@ -98,8 +98,5 @@ def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str
             raise click.ClickException(in_a_line(str(error))) from None
     with material, usage_errors(output), named_file(output) as target:
         target.write(material.view)
-    if style == "json":
-        print_json(header.described())
-    else:
-        named = f"version {header.version} of key {header.key_id!r}"
-        click.echo(in_a_line(f"{output} has {named}, {header.key_size_bits} bits"))
+    named = f"version {header.version} of key {header.key_id!r}"
+    print_result(style, header.described(), f"{output} has {named}, {header.key_size_bits} bits")

@@ -9,15 +9,14 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
-from kms_schema.cli.results import print_json
-from kms_schema.text.printable import in_a_line
+from kms_schema.cli.results import print_json, print_row
 
 if TYPE_CHECKING:
     from kms_schema.hsm import configurations
 
 _NAME = 20
-"""The width of names in the table. A longer one has a line of its own."""
-_LINE = "{:<20} {:<8} {:<8} {:>6} {:<20} {}"
+"""The width of names in the table."""
+_LINE = "{:<8} {:<8} {:>6} {:<20} {}"
 
 
 @click.command("list", epilog="\b\nExample:\n  kms-schema hsm list --format json")
@@ -36,20 +35,16 @@ def list_command(common: Common) -> None:
     if common.style == "json":
         print_json([document_of(each) for each in found])
         return
-    click.echo(_LINE.format("HSM", "STATUS", "HEALTH", "MS", "CHECKED", "PROVIDER"))
+    print_row("HSM", _NAME, _LINE.format("STATUS", "HEALTH", "MS", "CHECKED", "PROVIDER"))
     for each in found:
         _print_line(each)
 
 
 def _print_line(each: "configurations.ListedHsm") -> None:
-    name = in_a_line(each.name)
-    if len(name) > _NAME:
-        click.echo(name)
-        name = ""
     status = "active" if each.is_active else "disabled"
     checked = "-" if each.last_health_check is None else _spelled(each.last_health_check)
     time = "-" if each.response_time_ms is None else each.response_time_ms
-    click.echo(_LINE.format(name, status, each.health_status or "-", time, checked, each.provider))
+    print_row(each.name, _NAME, _LINE.format(status, each.health_status or "-", time, checked, each.provider))
 
 
 def document_of(each: "configurations.ListedHsm") -> dict[str, Any]:

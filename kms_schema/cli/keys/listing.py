@@ -13,7 +13,7 @@ import click
 from kms_schema.cli import messages, streams
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import Common, key_id_argument, style_option, where, with_common
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_json, print_row
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from kms_schema.keyring.descriptions import ListedKey, ListedVersion
 
 _NAME, _SHORTEST_NAME = 26, 8
-"""The width of names in the table, and in that of a narrow terminal. A longer one has a line of its own."""
+"""The width of names in the table, and in that of a narrow terminal."""
 _OTHER_COLUMNS = 52
+_KEY = "{:<6} {:<8} {:>7} {:>16} {:<10}"
 _VERSIONS = "{:>7} {:>10} {:<9} {:>16} {:>16} {:<10}"
 
 
@@ -62,19 +63,14 @@ def list_command(*, key_type: str | None, status: str | None, common: Common) ->
             _print_json(keys)
             return
         name = max(_SHORTEST_NAME, min(_NAME, (streams.width() or 80) - _OTHER_COLUMNS))
-        click.echo(f"{'KEY':<{name}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
+        print_row("KEY", name, _KEY.format("TYPE", "STATUS", "VERSION", "USES", "EXPIRES"))
         for key in keys:
             _print_key(key, name)
 
 
 def _print_key(key: "ListedKey", width: int) -> None:
-    name = in_a_line(key.key_id)
-    if len(name) > width:
-        click.echo(name)
-        name = ""
     version, uses = ("-" if each is None else each for each in (key.live_version, key.usage_count))
-    line = f"{name:<{width}} {key.key_type:<6} {key.status:<8} {version:>7} {uses:>16} {_day(key.expires_at):<10}"
-    click.echo(line.rstrip())
+    print_row(key.key_id, width, _KEY.format(key.key_type, key.status, version, uses, _day(key.expires_at)))
 
 
 @click.command("show", epilog="\b\nExample:\n  kms-schema keys show orders")

@@ -11,7 +11,7 @@ import click
 from kms_schema.cli.database_errors import MEMBERSHIP, at, with_hint
 from kms_schema.cli.key_uris import hsms_of, root_keys_of
 from kms_schema.cli.openers import Opening, opener
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_result
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.messages import LOCKED, sqlstate_of
 from kms_schema.database.url import parse_database_url
@@ -94,11 +94,8 @@ def _unknown(error: "keyring.UnknownKeyError") -> click.ClickException:
 
 def print_change(described: "KeyDescription", style: str) -> None:
     """Print a key after a change: a line of text, or JSON."""
-    if style == "json":
-        document = dataclasses.asdict(described)
-        del document["next_step"]
-        print_json(document)
-    else:
-        live = "no live version" if described.version is None else f"version {described.version} is live"
-        then = _USES.get(described.status, live)
-        click.echo(in_a_line(f"key {described.key_id!r} is {described.status}; {then}"))
+    document = dataclasses.asdict(described)
+    del document["next_step"]
+    live = "no live version" if described.version is None else f"version {described.version} is live"
+    then = _USES.get(described.status, live)
+    print_result(style, document, f"key {described.key_id!r} is {described.status}; {then}")

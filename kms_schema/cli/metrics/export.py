@@ -1,6 +1,5 @@
 """`kms-schema metrics export`: serve the metrics over HTTP, or write them to a file."""
 
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +108,7 @@ def _serve(snapshots: Snapshots, address: tuple[str, int], files: dict[str, Path
         server.shutdown()
         server.server_close()
         thread.join()
-    return _status(stop)
+    return interrupts.status_of(stop)
 
 
 def _write(snapshots: Snapshots, file: Path, interval: float) -> int:
@@ -117,7 +116,7 @@ def _write(snapshots: Snapshots, file: Path, interval: float) -> int:
         while not stop.event.is_set():
             _write_once(snapshots, file)
             stop.event.wait(interval)
-    return _status(stop)
+    return interrupts.status_of(stop)
 
 
 def _write_once(snapshots: Snapshots, file: Path) -> int:
@@ -134,10 +133,3 @@ def _write_once(snapshots: Snapshots, file: Path) -> int:
         raise CannotConnect(f"cannot write {file}: {error.strerror}") from None
     failed = snapshot.failures()
     return 3 if snapshot.at is None else int(bool(failed))
-
-
-def _status(stop: interrupts.Stop) -> int:
-    if stop.signal == signal.SIGINT:
-        click.echo("Interrupted.", err=True)
-        return interrupts.STATUS
-    return 0

@@ -9,7 +9,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_session, opened
 from kms_schema.cli.options import Common, Decorator, name_of, style_option, where, with_common
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_json, print_row
 from kms_schema.reading.times import time_to_text
 from kms_schema.text.printable import in_a_line
 
@@ -35,8 +35,8 @@ _WORDS = {column: option.replace("_", "-") for option, column in COLUMNS.items()
 name_argument: Decorator = click.argument("policy_name", metavar="NAME", callback=name_of("a policy", 100))
 """The name of a policy."""
 _NAME = 20
-"""The width of names in the table. A longer one has a line of its own."""
-_LINE = "{:<20} {:<6} {:<8} {:>6} {:>6} {:>16} {:>10}"
+"""The width of names in the table."""
+_LINE = "{:<6} {:<8} {:>6} {:>6} {:>16} {:>10}"
 
 
 @click.command("list", epilog="\b\nExample:\n  kms-schema policies list --format json")
@@ -55,22 +55,18 @@ def list_command(common: Common) -> None:
         if common.style == "json":
             print_json([document_of(each) for each in found])
             return
-        click.echo(_LINE.format("POLICY", "TYPE", "STATUS", "DAYS", "AGE", "USES", "MB").rstrip())
+        print_row("POLICY", _NAME, _LINE.format("TYPE", "STATUS", "DAYS", "AGE", "USES", "MB"))
         for each in found:
             _print_line(each)
 
 
 def _print_line(policy: "RotationPolicy") -> None:
-    name = in_a_line(policy.policy_name)
-    if len(name) > _NAME:
-        click.echo(name)
-        name = ""
     limits = (
         policy.rotation_interval_days, policy.max_key_age_days, policy.max_operations, policy.max_data_volume_mb
     )  # fmt: skip
     status = "active" if policy.is_active else "disabled"
-    line = _LINE.format(name, policy.key_type, status, *("-" if each is None else each for each in limits))
-    click.echo(line.rstrip())
+    columns = _LINE.format(policy.key_type, status, *("-" if each is None else each for each in limits))
+    print_row(policy.policy_name, _NAME, columns)
 
 
 @click.command("show", epilog="\b\nExample:\n  kms-schema policies show 'data keys quarterly'")

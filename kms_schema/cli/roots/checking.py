@@ -9,14 +9,12 @@ from kms_schema.cli.key_uris import root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import name_first, print_json
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.roots import Checked
 
-_SHOWN = 20
-"""How many of the rows that do not open the text names; JSON has all."""
 _REFUSED = (
     "if no row opens, {0} is given another key than the one under which they were written: give that one. If some open,"
     " the others were changed: kms-schema audit list shows changes, and a backup has the rows"
@@ -67,12 +65,9 @@ def _print(checked: "list[Checked]", missing: list[str], style: str) -> None:
         print_json(document)
         return
     for each in checked:
-        for refused in each.refused[:_SHOWN]:
-            click.echo(in_a_line(f"{each.reference} does not open {refused}"), err=True)
+        name_first([f"{each.reference} does not open {refused}" for refused in each.refused])
         if each.refused:
             click.echo(in_a_line(_REFUSED.format(each.reference)), err=True)
-        if len(each.refused) > _SHOWN:
-            click.echo(f"… and {len(each.refused) - _SHOWN} more; --format json names all", err=True)
         for warning in each.warnings:
             click.echo(in_a_line(f"{each.reference}: {warning}"), err=True)
         if each.unnamed:

@@ -9,14 +9,11 @@ from kms_schema.cli.key_uris import root_key_options, wrapping_with
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import name_first, print_json
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto.rewrapping import Outcome
-
-_SHOWN = 20
-"""How many of the rows that are left the text names; JSON has all."""
 
 
 @click.command(
@@ -96,10 +93,7 @@ def _print_outcome(outcome: "Outcome", source: str, style: str, *, dry_run: bool
         }
         print_json(document)
         return
-    for each in stay[:_SHOWN]:
-        click.echo(in_a_line(f"{each.row} is left: {each.why}"), err=True)
-    if len(stay) > _SHOWN:
-        click.echo(f"… and {len(stay) - _SHOWN} more; --format json names all", err=True)
+    name_first([f"{each.row} is left: {each.why}" for each in stay])
     verb = "would be rewrapped" if dry_run else "rewrapped"
     click.echo(
         f"{counted(outcome.versions, 'key version')} and {counted(outcome.configurations, 'HSM configuration')} {verb}"

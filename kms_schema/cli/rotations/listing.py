@@ -9,9 +9,8 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_queue, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_result
 from kms_schema.rotations import ListedRotation
-from kms_schema.text.printable import in_a_line
 from kms_schema.vocabulary import RotationStatus
 
 
@@ -37,11 +36,8 @@ def list_command(*, status: str | None, limit: int, common: Common) -> None:
         found = queue.rotations(limit, status)
     if not found:
         messages.note(f"no rotations of status {status}" if status else "no rotations")
-    if common.style == "json":
-        print_json([_plain(each) for each in found])
-        return
-    for each in found:
-        click.echo(in_a_line(f"{each.key_id}: {_described(each)}"))
+    lines = (f"{each.key_id}: {_described(each)}" for each in found)
+    print_result(common.style, [_plain(each) for each in found], lines)
 
 
 def _plain(rotation: ListedRotation) -> dict[str, Any]:

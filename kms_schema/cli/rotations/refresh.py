@@ -1,6 +1,5 @@
 """`kms-schema refresh`: refresh the views and the use of keys."""
 
-import json
 from collections.abc import Iterator
 
 import click
@@ -8,6 +7,7 @@ import click
 from kms_schema.cli import messages
 from kms_schema.cli.openers import as_connection, opened
 from kms_schema.cli.options import Common, lock_wait_option, style_option, where, with_common
+from kms_schema.cli.results import print_json
 from kms_schema.rotations.refresh import Refreshed, refresh
 from kms_schema.text.printable import in_a_line
 
@@ -30,17 +30,16 @@ def refresh_command(common: Common) -> None:
     with opened(as_connection(), common, writing=True) as connection:
         done = refresh(connection, common.schema, common.lock_wait)
     if common.style == "json":
-        click.echo(_json(done))
+        print_json(_document(done))
     else:
         messages.note_result("\n".join(map(in_a_line, _lines(done))))
 
 
-def _json(done: Refreshed) -> str:
+def _document(done: Refreshed) -> dict[str, object]:
     views = [
         {"view": view.name, "as_of": view.as_of.isoformat(), "milliseconds": view.milliseconds} for view in done.views
     ]
-    document = {"views": views, "keys_counted": done.keys, "left_to_another_session": done.left_to_another}
-    return json.dumps(document, indent=2)
+    return {"views": views, "keys_counted": done.keys, "left_to_another_session": done.left_to_another}
 
 
 def _lines(done: Refreshed) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ from kms_schema.cli.key_uris import hsm_option, root_key_options
 from kms_schema.cli.keys.open_ring import as_ring
 from kms_schema.cli.openers import opened
 from kms_schema.cli.options import Common, for_a_change, with_common
-from kms_schema.cli.results import print_json
+from kms_schema.cli.results import print_result
 from kms_schema.text.printable import counted, in_a_line
 
 if TYPE_CHECKING:
@@ -97,10 +96,7 @@ def run_command(
             report=_report,
         )
     _print_counts(done, common.style)
-    if stop.signal == signal.SIGINT:
-        click.echo("Interrupted.", err=True)
-        return interrupts.STATUS
-    return 1 if once and (done.failed or done.errors) else 0
+    return interrupts.status_of(stop) or (1 if once and (done.failed or done.errors) else 0)
 
 
 def _report(sentence: str) -> None:
@@ -108,13 +104,9 @@ def _report(sentence: str) -> None:
 
 
 def _print_counts(done: "keyring.RotationRun", style: str) -> None:
-    if style == "json":
-        print_json(dataclasses.asdict(done))
-        return
     counts = []
     for name, text in _LINES:
         count = getattr(done, name)
         if count or name == "completed":
             counts.append(f"{counted(count, _NOUNS[name]) if name in _NOUNS else count} {text}".rstrip())
-    for line in [", ".join(counts), *done.pending]:
-        click.echo(in_a_line(line))
+    print_result(style, dataclasses.asdict(done), [", ".join(counts), *done.pending])
