@@ -152,6 +152,12 @@ def cannot_write(path: Path, error: OSError) -> click.ClickException:
     return kind_of(error)(in_a_line(f"cannot write {path}: {error.strerror}"))
 
 
+def file_exists(error: FileExistsError, path: Path) -> CannotUseFile:
+    """Return the error of a command that overwrites no file; `path` is the file unless the error names one."""
+    name = error.filename2 or error.filename or path
+    return CannotUseFile(in_a_line(f"{name} exists, and is never overwritten: name another file"))
+
+
 def kind_of(error: OSError) -> type[click.ClickException]:
     """Return the kind of an error about a file: `NotWritten`, unless its name or permissions are the cause."""
     return NotWritten if error.filename is None or error.errno in _OF_OUTPUT else CannotUseFile

@@ -56,6 +56,30 @@ def new_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def public_file(private: Path, content: str) -> Iterator[Path]:
+    """Write the public half of a key pair to a new file, and yield its path; it is removed if the block raises.
+
+    Args:
+        private: the file of the private half, which the block writes; the public one adds `.pub`, for others to read.
+        content: the public key, a line.
+
+    Raises `FileExistsError` if something has that name, and other `OSError`.
+
+    Example:
+        with public_file(Path("seal.key"), str(key.verifier)):
+            write_signing_key(Path("seal.key"), key)
+    """
+    path = private.with_name(f"{private.name}.pub")
+    with new_file(path, FOR_OTHERS) as file:
+        file.write(f"{content}\n".encode())
+    try:
+        yield path
+    except BaseException:
+        path.unlink()
+        raise
+
+
+@contextmanager
 def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """Yield a new file that takes the name `path` at the end; until then what was there stays.
 

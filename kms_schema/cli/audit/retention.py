@@ -19,7 +19,7 @@ from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_k
 from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import Common, OutputFile, lock_wait_option, style_option, where, with_common
 from kms_schema.cli.results import print_json, print_result
-from kms_schema.cli.streams import CannotUseFile, cannot_write, kind_of
+from kms_schema.cli.streams import cannot_write, file_exists, kind_of
 from kms_schema.files.outputs import new_file
 from kms_schema.text.printable import counted
 
@@ -63,8 +63,8 @@ def export_command(*, file: Path, since: int | None, until: int | None, common: 
                     range(first, seal.tree_size),
                     progress=partial(progress.show_count, "exported"),
                 )
-        except FileExistsError:
-            raise CannotUseFile(f"{file} exists, and is never overwritten: name another file") from None
+        except FileExistsError as error:
+            raise file_exists(error, file) from None
         except OSError as error:
             raise cannot_write(file, error) from None
     progress.clear()

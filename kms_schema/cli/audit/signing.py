@@ -17,8 +17,8 @@ from kms_schema.audit.formats.keys import (
 from kms_schema.cli import messages
 from kms_schema.cli.options import OutputFile, style_option
 from kms_schema.cli.results import print_result
-from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write
-from kms_schema.files.outputs import FOR_OTHERS, new_file
+from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write, file_exists
+from kms_schema.files.outputs import public_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
 
@@ -58,18 +58,12 @@ def keygen_command(name: str, output: Path, style: str) -> None:
     The private key is written to a new file that only its owner can read. Give the verifier key to everybody who
     verifies, but not through the database. No file is overwritten.
     """
-    public = output.with_name(f"{output.name}.pub")
     try:
         key = SigningKey.generate(name)
-        with new_file(public, FOR_OTHERS) as file:
-            file.write(f"{key.verifier}\n".encode())
-        try:
+        with public_file(output, str(key.verifier)) as public:
             write_signing_key(output, key)
-        except BaseException:
-            public.unlink()
-            raise
-    except FileExistsError:
-        raise CannotUseFile(f"{public} exists, and is never overwritten: name another file") from None
+    except FileExistsError as error:
+        raise file_exists(error, output) from None
     except SealKeyError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli.streams import CannotUseFile, kind_of
+from kms_schema.cli.streams import CannotUseFile, file_exists, kind_of
 from kms_schema.files.inputs import open_regular
 from kms_schema.text.printable import in_a_line
 
@@ -27,11 +27,7 @@ def usage_errors(path: Path) -> Iterator[None]:
     except keyring.HandoverError as error:
         raise CannotUseFile(in_a_line(str(error))) from None
     except FileExistsError as error:
-        raise CannotUseFile(
-            in_a_line(
-                f"{error.filename2 or error.filename or path} exists, and is never overwritten: name another file"
-            )
-        ) from None
+        raise file_exists(error, path) from None
     except OSError as error:
         raise kind_of(error)(in_a_line(f"{error.filename or path}: {error.strerror}")) from None
 

@@ -8,7 +8,7 @@ from kms_schema.cli import messages
 from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
 from kms_schema.cli.options import OutputFile, style_option
 from kms_schema.cli.results import print_result
-from kms_schema.files.outputs import FOR_OTHERS, new_file
+from kms_schema.files.outputs import public_file
 from kms_schema.text.printable import in_a_line
 
 
@@ -25,15 +25,12 @@ def new_key_command(*, file: Path, style: str) -> None:
     """
     from kms_schema.keyring.handover import receiver_keys
 
-    public = file.with_name(f"{file.name}.pub")
-    with usage_errors(file), receiver_keys.HandoverKey.generate() as key:
-        with new_file(public, FOR_OTHERS) as target:
-            target.write(f"{key.public}\n".encode())
-        try:
-            key.write(file)
-        except BaseException:
-            public.unlink()
-            raise
+    with (
+        usage_errors(file),
+        receiver_keys.HandoverKey.generate() as key,
+        public_file(file, str(key.public)) as public,
+    ):
+        key.write(file)
     fingerprint = key.public.fingerprint
     document = {"fingerprint": fingerprint, "private_key_file": str(file), "public_key_file": str(public)}
     print_result(style, document, f"fingerprint: {fingerprint}")
