@@ -1,14 +1,13 @@
 """The SQL of the event triggers: one script that creates them and one that removes them."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from kms_schema.database.lock_keys import LOCK_KEY
 from kms_schema.hardening.definition import LONGEST_SCHEMA, EventTrigger, event_triggers, hardening_schema
 from kms_schema.snapshots import chain, load
-from kms_schema.text.identifiers import always_quoted, literal
+from kms_schema.text.identifiers import always_quoted, array_literal, filled, literal
 
 LOCK_TIMEOUT = "500ms"
 """The maximum wait for a lock."""
@@ -76,7 +75,7 @@ def body(schema: str, trigger: EventTrigger, revision: str | None = None) -> str
     """Return the body of an event trigger's function, as the catalog has it."""
     template = _file(trigger.function.removeprefix("refuse_"))
     parts = {"name": literal(trigger.name), "hint": literal(HINT)}
-    return _filled(template, _names(schema, revision) | parts)
+    return filled(template, _names(schema, revision) | parts)
 
 
 @cache
@@ -105,19 +104,19 @@ def _names(schema: str, revision: str | None) -> dict[str, str]:
         "schema_name": literal(schema),
         "hardening": always_quoted(hardening),
         "hardening_name": literal(hardening),
-        "relations": _array(tuple(relations)),
-        "kinds": _array(tuple(relations.values())),
-        "functions": _array(functions),
-        "own_functions": _array([each.function for each in event_triggers(schema)]),
-        "names": _array([each.name for each in event_triggers(schema)]),
+        "relations": array_literal(tuple(relations)),
+        "kinds": array_literal(tuple(relations.values())),
+        "functions": array_literal(functions),
+        "own_functions": array_literal([each.function for each in event_triggers(schema)]),
+        "names": array_literal([each.name for each in event_triggers(schema)]),
     }
 
 
 def _script(name: str, schema: str, parts: Mapping[str, str], texts: Mapping[str, str]) -> str:
     literals = {key: literal(text) for key, text in texts.items()}
     whole = {"remove": "\n".join(_removed(schema)), "entry": _file("entry").rstrip()}
-    template = _filled(_file(name), whole)
-    return _filled(_filled(template, {"state": _file("state").rstrip()}), {**parts, **literals}).rstrip() + "\n"
+    template = filled(_file(name), whole)
+    return filled(filled(template, {"state": _file("state").rstrip()}), {**parts, **literals}).rstrip() + "\n"
 
 
 def _removed(schema: str) -> Iterator[str]:
@@ -127,14 +126,6 @@ def _removed(schema: str) -> Iterator[str]:
     for trigger in event_triggers(schema):
         yield f"DROP FUNCTION IF EXISTS {place}.{trigger.function}();"
     yield f"DROP SCHEMA IF EXISTS {place};"
-
-
-def _filled(template: str, parts: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
-
-
-def _array(texts: Sequence[str]) -> str:
-    return f"ARRAY[{', '.join(map(literal, texts))}]::text[]"
 
 
 @cache

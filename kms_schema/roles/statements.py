@@ -1,7 +1,7 @@
 """The SQL of the roles: one script that can be run at any time, and that locks a table only to change it."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from kms_schema.roles.definition import (
     Role,
 )
 from kms_schema.snapshots import chain, load
-from kms_schema.text.identifiers import always_quoted, literal, quoted
+from kms_schema.text.identifiers import always_quoted, array_literal, filled, literal, quoted
 
 LOCK_TIMEOUT = "500ms"
 """The maximum wait for a lock. Other sessions wait behind it, and after a second (`deadlock_timeout`) the server would
@@ -55,7 +55,7 @@ def script(schema: str = "public", prefix: str = "", *, owner: bool = False) -> 
         "ownership": _file("ownership") if owner else "",
         "giving_back": _file("giving_back") if owner else "",
     }
-    return _filled(_filled(_file("roles"), parts), _names(schema, prefix)).rstrip() + "\n"
+    return filled(filled(_file("roles"), parts), _names(schema, prefix)).rstrip() + "\n"
 
 
 def _names(schema: str, prefix: str) -> dict[str, str]:
@@ -67,13 +67,13 @@ def _names(schema: str, prefix: str) -> dict[str, str]:
         "retention": literal(prefix + Role.RETENTION),
         "remover": literal(prefix + Role.REMOVER),
         "removal": REMOVAL,
-        "roles": _array(role_names(prefix)),
-        "grantees": _array(role_names(prefix, GRANTEES)),
-        "relations": _array(RELATIONS),
-        "sequences": _array(SEQUENCES),
-        "functions": _array(sorted({function.partition("(")[0] for function in functions()})),
-        "protected": _array(PROTECTED),
-        "event_triggers": _array([each.name for each in event_triggers(schema)]),
+        "roles": array_literal(role_names(prefix)),
+        "grantees": array_literal(role_names(prefix, GRANTEES)),
+        "relations": array_literal(RELATIONS),
+        "sequences": array_literal(SEQUENCES),
+        "functions": array_literal(sorted({function.partition("(")[0] for function in functions()})),
+        "protected": array_literal(PROTECTED),
+        "event_triggers": array_literal([each.name for each in event_triggers(schema)]),
         "grants": "\n".join(_grants(schema, prefix)),
         "policies": ",\n            ".join(_policy(policy, prefix) for policy in POLICIES),
     }
@@ -120,16 +120,8 @@ def _grant(grant: Grant, place: str, prefix: str) -> str:
 
 def _policy(policy: Policy, prefix: str) -> str:
     conditions = ("NULL::text" if each is None else f"{literal(each)}::text" for each in (policy.using, policy.check))
-    roles = _array(sorted(role_names(prefix, policy.roles)))
+    roles = array_literal(sorted(role_names(prefix, policy.roles)))
     return f"({', '.join([*map(literal, (policy.table, policy.name, policy.command)), roles, *conditions])})"
-
-
-def _filled(template: str, parts: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
-
-
-def _array(texts: Sequence[str]) -> str:
-    return f"ARRAY[{', '.join(map(literal, texts))}]::text[]"
 
 
 @cache

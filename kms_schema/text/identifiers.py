@@ -1,6 +1,7 @@
-"""SQL identifiers and literals, quoted where SQL requires it."""
+"""SQL identifiers and literals, quoted where SQL requires it, and statements that contain them."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 SEARCH_PATH = "pg_catalog, pg_temp"
 """The search path of statements on our tables: operators of another schema can fit better than those of PostgreSQL."""
@@ -42,6 +43,16 @@ def always_quoted(name: str) -> str:
 def literal(text: str) -> str:
     """Return a literal of SQL. PostgreSQL must have `standard_conforming_strings` on, as it is by default."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def array_literal(texts: Iterable[str]) -> str:
+    """Return a literal of PostgreSQL's type `text[]`."""
+    return f"ARRAY[{', '.join(map(literal, texts))}]::text[]"
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """Return a statement with the part of each `{name}`; a name without a part stays, such as a brace of a regex."""
+    return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
 
 
 def unquoted(identifier: str) -> str:
