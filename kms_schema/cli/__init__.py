@@ -40,8 +40,9 @@ _KERNEL = {
 def program() -> None:
     """Create, validate and operate the database of a key-management system.
 
-    Begin with `upgrade`, which creates the tables, and `validate`, which compares them. Then `keys create` makes keys.
-    The page "quickstart" of the documentation shows the first steps, and "operations" all exit statuses.
+    Begin with `upgrade`, which creates the tables, and `validate`, which compares them with the expected schema. Then
+    `keys create` creates keys. The page "quickstart" of the documentation shows the first steps, and the page
+    "operations" lists all exit statuses.
     """
 
 

@@ -37,13 +37,13 @@ _REMOVED = {
     "\n  kms-schema harden --remove    # before an upgrade; --apply after it",
 )
 @click.option("--apply", "applying", is_flag=True, help="Create the event triggers, in one transaction.")
-@click.option("--remove", "removing", is_flag=True, help="Remove them, in one transaction.")
+@click.option("--remove", "removing", is_flag=True, help="Remove the event triggers, in one transaction.")
 @with_common(where, style_option)
 def harden(*, applying: bool, removing: bool, common: Common) -> None:
     """Refuse DDL on the objects of the schema by event triggers, or list the protections and the open attacks.
 
     Without --apply and --remove, print the protections of this database, the open attacks, and the SQL of the event
-    triggers. They need a superuser, or the administrator role of a managed service (page "hardening" of the
+    triggers. Event triggers need a superuser, or the administrator role of a managed service (page "hardening" of the
     documentation). --apply and --remove each write an entry of the audit log.
 
     Exit status: 0 success, 2 usage, 3 no connection or missing privilege.

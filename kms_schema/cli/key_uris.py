@@ -36,13 +36,17 @@ def _checked(context: click.Context, parameter: click.Parameter, given: tuple[st
 root_key_options: Decorator = click.option(
     "--root-key", "roots", multiple=True, metavar="REF=URI", envvar="KMS_ROOT_KEYS", show_envvar=True,
     callback=_checked,
-    help="A root key: REF=FILE, or env:, pkcs11: or awskms:. Again for each; in variables, separated by blanks.",
+    help="The root key REF: a file, or an env:, pkcs11: or awskms: URI. Repeatable; in the variable, separated by"
+    " blanks.",
 )  # fmt: skip
 hsm_option: Decorator = click.option(
     "--hsm", "hsms", multiple=True, metavar="NAME=URI", envvar="KMS_HSMS", show_envvar=True,
-    help="An HSM by its pkcs11: URI. Again for each; in the variable, separated by blanks.",
+    help="The pkcs11: URI of the HSM NAME. Repeatable; in the variable, separated by blanks.",
 )  # fmt: skip
 """For commands that use the keys in HSMs."""
+despite_refused_pin_option: Decorator = click.option(
+    "--despite-refused-pin", is_flag=True, help="Send the PIN even to a token that reports a refused PIN."
+)
 
 
 @contextmanager

@@ -62,11 +62,11 @@ def add_options(command: click.Command) -> None:
     command.params += [
         click.Option(
             ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_be_quiet,
-            help="Show the result and errors only.",
+            help="Show only the result, warnings and errors.",
         ),
         click.Option(
             ["-v", "--verbose"], is_flag=True, expose_value=False, callback=_be_verbose,
-            help="Also show where the database and options come from, and the time.",
+            help="Also show the sources of options, and the duration.",
         ),
     ]  # fmt: skip
 

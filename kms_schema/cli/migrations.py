@@ -49,7 +49,7 @@ def revisions_begun(_context: click.Context, _parameter: click.Parameter, begun:
 def upgrade(revision: str, database_url: str | None, style: str, **options: Any) -> None:
     """Upgrade the database to REVISION, by default the newest.
 
-    One upgrade runs at a time. The next one completes an interrupted upgrade.
+    One upgrade runs at a time. The next upgrade completes an interrupted upgrade.
     """
     from kms_schema.migrate import program
 
@@ -72,10 +72,10 @@ def upgrade(revision: str, database_url: str | None, style: str, **options: Any)
 @patience
 @style_option
 def downgrade(revision: str, database_url: str | None, style: str, **options: Any) -> None:
-    """Downgrade the database to REVISION, or by a number of revisions: -1. `base` removes everything.
+    """Downgrade the database to REVISION, or by a number of revisions, such as -1; `base` removes everything.
 
-    Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
-    first, unless --allow-audit-loss is given.
+    A downgrade below 006 drops the seals, below 004 all tables. Without --allow-audit-loss it is refused if there are
+    seals, or audit entries besides the first.
     """
     from kms_schema.migrate import program
 
@@ -100,8 +100,10 @@ def downgrade(revision: str, database_url: str | None, style: str, **options: An
 def preflight_command(revision: str, database_url: str | None, style: str, **options: Any) -> int:
     """Show what an upgrade to REVISION would run, and what prevents it.
 
-    It shows the locks of each table and their approximate duration, rows that violate a new constraint, missing
-    privileges, and space on disk. It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
+    The result has the locks of each table and their approximate duration, rows that violate a new constraint, missing
+    privileges, and space on disk. Nothing is changed.
+
+    Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
     from kms_schema import preflight
     from kms_schema.preflight import report
@@ -155,10 +157,10 @@ def history(style: str) -> None:
 @patience
 @style_option
 def stamp(revision: str, database_url: str | None, style: str, *, unverified: bool, **options: Any) -> None:
-    """Record REVISION as that of the database, and change nothing else.
+    """Record REVISION as the revision of the database, and change nothing else.
 
-    For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Refused if the objects
-    are not those of REVISION, unless --unverified is given. Validate the database afterwards.
+    This is for a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Refused if the
+    objects are not those of REVISION, unless --unverified is given. Validate the database afterwards.
     """
     from kms_schema.migrate import program
     from kms_schema.preflight import catalog_check
@@ -183,10 +185,13 @@ def stamp(revision: str, database_url: str | None, style: str, *, unverified: bo
     "\n  kms-schema sql --down head:004 --output rollback.sql",
 )
 @click.argument("revisions", default="head", shell_complete=revisions_begun, metavar="[[FROM:]TO]")
-@click.option("--down", is_flag=True, help="Write the downgrade from FROM to TO.")
+@click.option("--down", is_flag=True, help="Write the SQL of the downgrade from FROM to TO.")
 @click.option("--allow-audit-loss", is_flag=True, help="Leave out the check for audit entries.")
-@click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Default: that of the URL.")
-@click.option("--output", type=OutputFile(), help="Write to this file.")
+@click.option(
+    "--engine", type=click.Choice(["postgresql", "sqlite"]),
+    help="The engine of the SQL; default: the engine of the database URL.",
+)  # fmt: skip
+@click.option("--output", type=OutputFile(), help="The file to write; default: standard output.")
 @where
 @version_table_option
 @patience
@@ -195,7 +200,7 @@ def sql(
 ) -> None:
     """Write the SQL of an upgrade, without a connection.
 
-    Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
+    Run the SQL with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
     from kms_schema.migrate import program
 

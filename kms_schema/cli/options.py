@@ -109,35 +109,24 @@ class OutputFile(click.Path):
 
 
 force_option: Decorator = click.option(
-    "--force", is_flag=True, help="Replace a file, although its SHA-256 may be an entry of the audit log."
+    "--force", is_flag=True, help="Replace an existing file, although the audit log may have its SHA-256."
 )
 database_url_option: Decorator = click.option(
-    "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, pyproject.toml, ./kms.db."
-)
+    "--database-url", metavar="URL",
+    help="The URL of the database. Without it: KMS_DATABASE_URL, alembic.ini, pyproject.toml, ./kms.db.",
+)  # fmt: skip
 schema_option: Decorator = click.option(
-    "--schema",
-    default="public",
-    show_default=True,
-    show_envvar=True,
-    metavar="NAME",
+    "--schema", default="public", show_default=True, show_envvar=True, metavar="NAME",
     help="The PostgreSQL schema of the tables.",
-)
+)  # fmt: skip
 style_option: Decorator = click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="The form of the result.",
-)
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="The format of the result.",
+)  # fmt: skip
 version_table_option: Decorator = click.option(
-    "--version-table",
-    default="alembic_version",
-    show_default=True,
-    show_envvar=True,
-    metavar="NAME",
-    help="Alembic's table of this history; a table of its own keeps it apart from an application's.",
-)
+    "--version-table", default="alembic_version", show_default=True, show_envvar=True, metavar="NAME",
+    help="The table in which Alembic records the revision; an application with Alembic has another one.",
+)  # fmt: skip
 where: Decorator = together(database_url_option, schema_option)
 """The database and its schema."""
 patience: Decorator = together(
@@ -149,19 +138,18 @@ patience: Decorator = together(
         default=5000,
         show_default=True,
         metavar="MS",
-        help="How long to wait for a lock on a table, while other sessions wait behind it.",
+        help="Wait at most this long for a lock on a table; other sessions wait behind this request.",
     ),
 )
 """How long a migration waits."""
 lock_wait_option: Decorator = click.option(
-    "--lock-wait",
-    type=click.FloatRange(0, 2_000_000),
-    default=LOCK_WAIT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
+    "--lock-wait", type=click.FloatRange(0, 2_000_000), default=LOCK_WAIT_SECONDS, show_default=True, metavar="SECONDS",
     help="How long to wait for another session's lock.",
-)
-actor_option: Decorator = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")
+)  # fmt: skip
+actor_option: Decorator = click.option(
+    "--actor", envvar="KMS_ACTOR", metavar="NAME",
+    help="The acting person or program, for the audit log.",
+)  # fmt: skip
 for_a_change: Decorator = together(actor_option, where, style_option)
 """The actor, the database, and the form of the result."""
 
@@ -181,11 +169,9 @@ def _waivers(_context: click.Context, _parameter: click.Parameter, file: Path | 
 
 
 waivers_option: Decorator = click.option(
-    "--waivers",
-    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
-    callback=_waivers,
-    help="A TOML file of accepted findings, each with a reason and a day on which it expires.",
-)
+    "--waivers", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path), callback=_waivers,
+    help="A TOML file of accepted findings; each has a reason and a day on which it expires.",
+)  # fmt: skip
 
 
 def time_since(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dt.datetime | None:

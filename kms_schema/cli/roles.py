@@ -22,16 +22,22 @@ _ON_SQLITE = "SQLite has no roles: everyone who can write the file can do anythi
     "\n  kms-schema roles --apply --owner",
 )
 @click.option("--apply", "applying", is_flag=True, help="Run the SQL, in one transaction.")
-@click.option("--owner", is_flag=True, help="Also make kms_owner, which has no LOGIN, the owner.")
-@click.option("--prefix", default="", metavar="P", help="The prefix of kms_app and the other names.")
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini; only for --apply.")
+@click.option("--owner", is_flag=True, help="Also make kms_owner, a role without LOGIN, the owner of the tables.")
+@click.option(
+    "--prefix", default="", metavar="P",
+    help="A prefix for the names of the roles: with shop_, kms_app is shop_kms_app.",
+)  # fmt: skip
+@click.option(
+    "--database-url", metavar="URL",
+    help="The URL of the database, for --apply. Without it: KMS_DATABASE_URL, alembic.ini, pyproject.toml.",
+)  # fmt: skip
 @schema_option
 @with_common(style_option)
 def roles(*, applying: bool, owner: bool, prefix: str, common: Common) -> None:
     """Print the SQL of the group roles of least privilege, or run it with --apply.
 
-    It revokes the privileges that these roles should not have, and grants the missing ones. It can be repeated at any
-    time, and with --apply prints the numbers; --verbose names each privilege that it changed. A change writes an entry
+    The SQL revokes the privileges that these roles should not have, grants the missing privileges, and can be repeated
+    at any time. --apply prints the number of changes, with --verbose each changed privilege. A change writes an entry
     of the audit log. PostgreSQL only.
 
     Exit status: 0 success, 2 usage, 3 no connection, missing privilege, or lock timeout.

@@ -51,53 +51,35 @@ def _rule_codes(_context: click.Context, _parameter: click.Parameter, begun: str
     "--format", "style", type=click.Choice(FORMATS), default="text", show_default=True,
     help="The format of the findings.",
 )  # fmt: skip
-@click.option("--output", type=OutputFile(), help="Write them to this file.")
+@click.option("--output", type=OutputFile(), help="Write the findings to this file instead of standard output.")
 @click.option(
-    "--select",
-    multiple=True,
-    metavar="CODES",
-    callback=codes,
-    shell_complete=_rule_codes,
-    help="Report only these, such as KMS101,KMS3.",
-)
+    "--select", multiple=True, metavar="CODES", callback=codes, shell_complete=_rule_codes,
+    help="Report only these codes; KMS3 means each code that begins so. Repeatable.",
+)  # fmt: skip
 @click.option(
-    "--ignore",
-    multiple=True,
-    metavar="CODES",
-    callback=codes,
-    shell_complete=_rule_codes,
-    help="Leave these out.",
-)
+    "--ignore", multiple=True, metavar="CODES", callback=codes, shell_complete=_rule_codes,
+    help="Leave out these codes; KMS3 means each code that begins so. Repeatable.",
+)  # fmt: skip
 @waivers_option
 @click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning"]),
-    default="error",
-    show_default=True,
-    help="The severity for exit status 1.",
-)
+    "--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True,
+    help="The least severity that gives exit status 1.",
+)  # fmt: skip
 @schema_option
 @click.option(
-    "--version-table",
-    default="alembic_version",
-    show_default=True,
-    show_envvar=True,
-    metavar="NAME",
-    help="Alembic's table of this history; SCHEMA.NAME where it is in another schema.",
-)
+    "--version-table", default="alembic_version", show_default=True, show_envvar=True, metavar="NAME",
+    help="The table in which Alembic records the revision; SCHEMA.NAME if it is in another schema.",
+)  # fmt: skip
 @click.option(
-    "--level",
-    type=click.Choice(["catalog", "data"]),
-    default="catalog",
-    show_default=True,
-    help="data: also check the rows, as the owner of the tables.",
-)
+    "--level", type=click.Choice(["catalog", "data"]), default="catalog", show_default=True,
+    help="catalog: check the catalog only. data: also check the rows, as the owner of the tables.",
+)  # fmt: skip
 @click.option(
-    "--probe", is_flag=True, help="Also try each forbidden write and roll it back; needs a role that may write."
+    "--probe", is_flag=True, help="Also try each forbidden write, and roll it back; requires a role that may write."
 )
 @click.option(
     "--docs-url", envvar="KMS_DOCS_URL", default=DOCS_URL, metavar="URL",
-    help="A copy of the documentation: reports link each code to its page.",
+    help="The address of a copy of the documentation, to which reports link each code.",
 )  # fmt: skip
 @click.option("--record", "recording", is_flag=True, help="Record the result in the database, for metrics and alerts.")
 @click.option("--strict", is_flag=True, help="Also report unmanaged objects in the schema.")
@@ -120,10 +102,10 @@ def validate_command(
 ) -> int:
     """Compare a database with the expected schema, and report the differences.
 
-    It reads the catalog in one snapshot and writes nothing: a role with CONNECT and a hot standby are enough. --record
-    writes one row, as a member of kms_auditor. With
-    --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that is rolled
-    back. If no consistent read is possible, there is no verdict (exit status 3).
+    The command reads the catalog in one snapshot and writes nothing: a role with CONNECT and a hot standby are enough.
+    With --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that is
+    rolled back. With --record it writes one row, as a member of kms_auditor. If no consistent read is possible, there
+    is no verdict (exit status 3).
     """
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in RULES):

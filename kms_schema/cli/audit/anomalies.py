@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     "anomalies",
     epilog="\b\nExamples:\n  kms-schema audit anomalies\n  kms-schema audit anomalies --since 7d --rule key-sweep"
     "\n  kms-schema audit anomalies --since 2027-01-01 --format json"
-    "\n\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 none, 1 at least one, 2 usage, 3 no connection or missing privilege.",
 )
 @click.option(
     "--since", default="24h", show_default=True, metavar="TIME", callback=time_since,
-    help="A time, or a duration before now: 90m, 24h, 7d, 2w.",
+    help="Report anomalies since a time, or since a duration before now: 90m, 24h, 7d, 2w.",
 )  # fmt: skip
 @click.option(
     "--rule", "rules", multiple=True, type=click.Choice([rule.value for rule in RuleName]), metavar="NAME",
-    help=f"Only this rule; repeatable. Rules: {', '.join(RULES)}.",
+    help=f"Apply this rule only; repeatable. Rules: {', '.join(RULES)}.",
 )  # fmt: skip
 @with_common(where, style_option)
 def anomalies_command(*, since: dt.datetime, rules: tuple[str, ...], common: Common) -> int:
     """List anomalies in the audit log, with the entries that prove them.
 
-    Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. The page "anomalies" of the
-    documentation has the rules, their false alarms, and what they cannot find.
+    The command reads the audit log and writes nothing; on PostgreSQL the login needs the role kms_auditor. The page
+    "anomalies" of the documentation has the rules, their false alarms, and what they cannot find.
     """
     only = tuple(map(RuleName, rules)) or tuple(RuleName)
     with opened(as_connection(), common) as connection:

@@ -42,51 +42,40 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
     "\n    --description 'Sent to the auditor' --key-id orders-2026 \\"
     "\n    --metadata '{\"ticket\": 4711}'",
 )
-@click.option("--event-type", required=True, metavar="TEXT", help="The event, a name of up to 50 characters.")
 @click.option(
-    "--event-category",
-    "--category",
-    "event_category",
-    required=True,
-    type=click.Choice(list(AuditCategory)),
-    help="The category of the event; it decides how long the entry is kept.",
+    "--event-type", required=True, metavar="TEXT", help="The type of the event: a name of at most 50 characters."
 )
 @click.option(
-    "--event-description",
-    "--description",
-    "event_description",
-    required=True,
-    metavar="TEXT",
-    help="The event in words; write no secret into it.",
-)
+    "--event-category", "--category", "event_category", required=True, type=click.Choice(list(AuditCategory)),
+    help="The category of the event, which decides how long the entry is retained.",
+)  # fmt: skip
 @click.option(
-    "--security-level",
-    type=click.Choice(list(AuditSecurityLevel)),
-    default=AuditSecurityLevel.LOW,
-    show_default=True,
-    help="HIGH and CRITICAL events are in the warnings of the key for a day.",
+    "--event-description", "--description", "event_description", required=True, metavar="TEXT",
+    help="The description of the event; write no secret into it.",
+)  # fmt: skip
+@click.option(
+    "--security-level", type=click.Choice(list(AuditSecurityLevel)), default=AuditSecurityLevel.LOW, show_default=True,
+    help="The severity of the event; HIGH and CRITICAL are in the warnings of the key for a day.",
+)  # fmt: skip
+@click.option(
+    "--risk-score", type=click.IntRange(0, 100), help="The risk of the event, if the application assesses it."
 )
-@click.option("--risk-score", type=click.IntRange(0, 100), help="The risk of the event, if the application rates it.")
-@click.option("--key-id", metavar="KEY", help="The name of a key: key_masters.key_id.")
-@click.option("--user-id", metavar="TEXT", help="The acting user, as claimed; the server sets recorded_by.")
-@click.option("--session-id", metavar="TEXT", help="The session of the acting user, as claimed.")
-@click.option("--client-ip", metavar="TEXT", help="The address of the acting user, as claimed.")
-@click.option("--user-agent", metavar="TEXT", help="The program of the acting user, as claimed.")
+@click.option("--key-id", metavar="KEY", help="The name of the key that the event is about.")
+@click.option(
+    "--user-id", metavar="TEXT", help="The user who acted, as the caller claims; the database sets recorded_by itself."
+)
+@click.option("--session-id", metavar="TEXT", help="The session of this user, as the caller claims.")
+@click.option("--client-ip", metavar="TEXT", help="The IP address of this user, as the caller claims.")
+@click.option("--user-agent", metavar="TEXT", help="The program of this user, as the caller claims.")
 @click.option("--duration-ms", type=click.IntRange(0, 2**63 - 1), help="The duration of the event in milliseconds.")
 @click.option(
-    "--compliance-tag",
-    "compliance_tags",
-    multiple=True,
-    metavar="TEXT",
-    help="A regulation or control that the event is about. Repeatable.",
-)
+    "--compliance-tag", "compliance_tags", multiple=True, metavar="TEXT",
+    help="A regulation or control to which the event relates. Repeatable.",
+)  # fmt: skip
 @click.option(
-    "--metadata",
-    "additional_metadata",
-    callback=_json_object,
-    metavar="JSON",
-    help="Further details as a JSON object; write no secret into it.",
-)
+    "--metadata", "additional_metadata", callback=_json_object, metavar="JSON",
+    help="More details of the event as a JSON object; write no secret into it.",
+)  # fmt: skip
 @with_common(where, style_option)
 def append_command(*, compliance_tags: tuple[str, ...], common: Common, **values: Any) -> None:
     """Append one entry to the audit log, and print it.

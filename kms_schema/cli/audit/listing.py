@@ -27,23 +27,27 @@ _ABOUT = 26
     "list",
     epilog="\b\nExamples:\n  kms-schema audit list\n  kms-schema audit list --key orders --event-type VERSION_ACTIVATED"
     "\n  kms-schema audit list --since 24h --limit 1 --format json"
-    "\n\nExit status: 0 done, 1 no such key, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.",
 )
-@key_id_option("--key", "key_id", help="Entries about this key only.")
-@click.option("--event-type", metavar="TYPE", help="Entries of this type only, such as VERSION_ACTIVATED.")
+@key_id_option("--key", "key_id", help="List only entries about this key.")
+@click.option("--event-type", metavar="TYPE", help="List only entries of this type, such as VERSION_ACTIVATED.")
 @click.option(
-    "--since", metavar="TIME", callback=time_since, help="Not before a time, or a duration before now: 90m, 24h, 7d."
+    "--since", metavar="TIME", callback=time_since,
+    help="List entries since a time, or since a duration before now: 90m, 24h, 7d.",
+)  # fmt: skip
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The number of entries to list."
 )
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The entries at most.")
 @with_common(where, style_option)
 def list_command(
     *, key_id: str | None, event_type: str | None, since: dt.datetime | None, limit: int, common: Common
 ) -> None:
     """List the newest entries of the audit log, the newest first: sequence, time in UTC, event, and the key.
 
-    `audit prove` takes the sequence. An entry without a key shows its description: so do those of the creation of a
-    key or a version, which --key leaves out. A rotation writes VERSION_ACTIVATED. JSON has the user and the role of
-    each entry, too. Nothing is verified and nothing is written; on PostgreSQL the login needs kms_auditor.
+    `audit prove` takes the sequence. An entry that names no key shows its description instead; entries about the
+    creation of a key or a version are of this kind, so --key leaves them out. A rotation writes VERSION_ACTIVATED. JSON
+    also has the user and the role of each entry. Nothing is verified and nothing is written; on PostgreSQL the login
+    needs the role kms_auditor.
     """
     from kms_schema.audit import listing
 

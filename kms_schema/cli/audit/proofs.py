@@ -12,7 +12,7 @@ from kms_schema.cli.openers import as_trail, opened
 from kms_schema.cli.options import Common, where, with_common
 
 _CHECK = "python -m kms_schema.audit.standalone.check_audit proof proof.json \\\n    --trust keys.txt"
-_STATUS = "\n\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 could not connect or not allowed."
+_STATUS = "\n\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 no connection or missing privilege."
 
 
 def _number(text: str) -> int | None:
@@ -39,16 +39,14 @@ def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: st
 )
 @click.argument("entry", callback=_entry)
 @click.option(
-    "--seal",
-    type=click.IntRange(1, LARGEST),
-    metavar="NUMBER",
-    help="The seal of the proof; default: the last.",
-)
+    "--seal", type=click.IntRange(1, LARGEST), metavar="NUMBER",
+    help="The number of the seal that the proof refers to; default: the last seal.",
+)  # fmt: skip
 @with_common(where)
 def prove_command(*, entry: uuid.UUID | int, seal: int | None, common: Common) -> None:
-    """Print a proof that ENTRY, an id or a sequence, is in the sealed trail.
+    """Print a proof that ENTRY, an id or a sequence number, is in the sealed trail.
 
-    The proof is a JSON document. It is verified with a checkpoint and a verifier key, without the database.
+    The proof is a JSON document, which is verified with a checkpoint and a verifier key, without the database.
     """
     with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         document = prove_inclusion(snapshot, entry, seal)
@@ -64,9 +62,9 @@ def prove_command(*, entry: uuid.UUID | int, seal: int | None, common: Common) -
 @click.argument("new", callback=_seal_or_file)
 @with_common(where)
 def consistency_command(*, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int, common: Common) -> None:
-    """Print a proof that the trail of NEW is that of OLD with entries added.
+    """Print a proof that the trail at NEW is the trail at OLD with more entries after it.
 
-    Each is the number of a seal, or the file of an external checkpoint (./12 if the file name is a number).
+    OLD and NEW are numbers of seals, or files of external checkpoints. A file whose name is a number is written ./12.
     """
     with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         document = prove_consistency(snapshot, old, new)

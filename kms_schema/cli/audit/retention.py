@@ -14,8 +14,8 @@ from kms_schema.audit.retention import expiring
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
-from kms_schema.cli.audit.seals import NotPublished, published
-from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, seal_key, signing_key
+from kms_schema.cli.audit.seals import NotPublished, publish_option, published
+from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, key_option, signing_key
 from kms_schema.cli.openers import as_connection, as_trail, opened
 from kms_schema.cli.options import Common, OutputFile, lock_wait_option, style_option, where, with_common
 from kms_schema.cli.results import print_json, print_result
@@ -34,14 +34,18 @@ _number = click.IntRange(1, LARGEST)
     "export",
     epilog="\b\nExamples:\n  kms-schema audit export audit.jsonl.gz --since 120"
     f"\n  {_CHECK} FILE \\\n    --trust keys.txt"
-    "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 no connection or missing privilege.",
 )
 @click.argument("file", type=OutputFile(only_files=True))
-@click.option("--since", type=_number, metavar="SEAL", help="Start after this seal; default: the oldest entry.")
-@click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
+@click.option(
+    "--since", type=_number, metavar="SEAL", help="Export the entries after this seal; default: from the oldest entry."
+)
+@click.option(
+    "--until", type=_number, metavar="SEAL", help="Export the entries up to this seal; default: up to the last seal."
+)
 @with_common(lock_wait_option, where, style_option)
 def export_command(*, file: Path, since: int | None, until: int | None, common: Common) -> None:
-    """Write sealed entries to FILE, an archive with its proof; remove nothing.
+    """Write sealed entries and their proof to the new archive FILE; the database keeps the entries.
 
     The archive has compressed JSON lines. It is verified with a verifier key, without the database.
     """
@@ -79,24 +83,22 @@ def export_command(*, file: Path, since: int | None, until: int | None, common: 
     "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
     "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, or another key"
-    " signs, 2 usage, 3 could not connect or not allowed, 4 removed, not published.",
+    " signs, 2 usage, 3 no connection or missing privilege, 4 removed, not published.",
 )
 @click.option(
     "--archive", "folder", required=True, metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path), help="The folder of the archives.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path), help="The folder for archives.",
 )  # fmt: skip
-@click.option(
-    "--key", type=seal_key, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
-)
-@click.option("--publish", metavar="COMMAND", help="Run this with the checkpoint on standard input.")
-@click.option("--dry-run", is_flag=True, help="Show the expired entries; write nothing.")
+@key_option
+@publish_option
+@click.option("--dry-run", is_flag=True, help="Show the expired entries, and write nothing.")
 @with_common(lock_wait_option, where, style_option)
 def retain_command(*, folder: Path, key: Path | None, publish: str | None, dry_run: bool, common: Common) -> None:
     """Archive and remove entries whose retention period has ended.
 
-    Entries are removed in the order of the tree, as long as they are expired. Each is in an archive in FOLDER
-    before it is removed, and a sealed tombstone names that file. Store the printed checkpoint outside the database. The
-    next run completes a run that was interrupted, and prints and publishes its checkpoint.
+    Entries are removed in the order of the tree, as long as they are expired. Each entry is in an archive in FOLDER
+    before it is removed, and a sealed tombstone names the archive. Store the printed checkpoint outside the database.
+    The next run completes an interrupted run, and prints and publishes its checkpoint.
     """
     from kms_schema.audit.retention import retain
 

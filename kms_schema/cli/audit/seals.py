@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
@@ -15,9 +16,9 @@ from kms_schema.audit.storage.operation_records import record_operation
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli import messages
-from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, seal_key, signing_key, verifier_keys
+from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, key_option, signing_key, verifier_keys
 from kms_schema.cli.openers import as_connection, as_trail, opened
-from kms_schema.cli.options import Common, lock_wait_option, style_option, where, with_common
+from kms_schema.cli.options import Common, Decorator, lock_wait_option, style_option, where, with_common
 from kms_schema.cli.recording import record
 from kms_schema.cli.results import print_json
 from kms_schema.cli.streams import print_unchanged
@@ -29,6 +30,14 @@ _UNSIGNED = (
     "seal {} is UNSIGNED: anybody who can write to this database can make one. Generate a key with kms-schema audit"
     f" keygen, and give it with --key, or in {KEY_IN_ENVIRONMENT}."
 )
+
+publish_option: Decorator = click.option(
+    "--publish", metavar="COMMAND", help="Run this command after each seal, with the checkpoint on standard input."
+)
+_seal_number: Decorator = click.option(
+    "--seal", "number", type=click.IntRange(1, LARGEST), metavar="NUMBER",
+    help="The number of the seal; default: the last seal.",
+)  # fmt: skip
 
 
 class NotPublished(click.ClickException):
@@ -43,24 +52,26 @@ class NotPublished(click.ClickException):
     "\n  kms-schema audit seal --key seal.key \\"
     "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n  kms-schema audit seal --key seal.key --next-key new.key.pub"
-    "\n\nExit status: 0 sealed or nothing to seal, 1 refused: another key or origin, 2 usage, 3 could not connect or"
-    " not allowed, 4 sealed, not published.",
+    "\n\nExit status: 0 sealed or nothing to seal, 1 refused: another key or origin, 2 usage, 3 no connection or"
+    " missing privilege, 4 sealed, not published.",
 )
+@key_option
+@click.option("--origin", metavar="NAME", help="The name of the trail, which the first seal sets.")
 @click.option(
-    "--key", type=seal_key, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
-)
-@click.option("--origin", metavar="NAME", help="The name of the trail, for its first seal.")
-@click.option("--next-key", type=existing, metavar="FILE", help="Announce the verifier key of later seals.")
-@click.option("--publish", metavar="COMMAND", help="Run this after each seal, with the checkpoint as input.")
+    "--next-key", type=existing, metavar="FILE",
+    help="A verifier key to announce: the private key that belongs to it signs later seals.",
+)  # fmt: skip
+@publish_option
 @with_common(lock_wait_option, where, style_option)
 def seal_command(
     *, key: Path | None, origin: str | None, next_key: Path | None, publish: str | None, common: Common
 ) -> None:
     """Seal the committed entries that no seal covers, and print the checkpoint.
 
-    Store the checkpoint where the owner of the database cannot write: without one, a trail that was rewritten and
-    sealed again looks like the original. If there is nothing to seal, it prints the last checkpoint again. With --quiet
-    it prints the checkpoint into a file only: cron then sends no mail, and --publish stores it.
+    Store the checkpoint where the owner of the database cannot write: without it, a trail that was rewritten and sealed
+    again looks like the original. If there is nothing to seal, the command prints the last checkpoint again. With
+    --quiet it prints the checkpoint only if standard output is a file, so that cron sends no mail; --publish still
+    receives it.
     """
     signer = signing_key(key)
     successor = _successor(next_key, signer)
@@ -149,12 +160,13 @@ def published(made: StoredSeal, command: str, connection: DatabaseConnection, sc
     "checkpoint",
     epilog="\b\nExamples:\n  kms-schema audit checkpoint > checkpoint.txt\n  kms-schema audit checkpoint --seal 12",
 )
-@click.option("--seal", "number", type=click.IntRange(1, 2**63 - 1), metavar="NUMBER", help="Default: the last.")
+@_seal_number
 @with_common(where)
 def checkpoint_command(*, number: int | None, common: Common) -> None:
     """Print the checkpoint of a seal, to store it outside the database.
 
-    It states the present contents of the database. A checkpoint from the time of the seal is better evidence.
+    It states the present contents of the database. A checkpoint that was printed when the seal was made is better
+    evidence.
     """
     with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         text = seal_of(snapshot.seals, number).checkpoint_text()
@@ -166,16 +178,16 @@ def checkpoint_command(*, number: int | None, common: Common) -> None:
     epilog="\b\nExamples:\n  kms-schema audit checkpoint | mail auditor@example.com"
     "\n  kms-schema audit record"
     "\n  kms-schema audit record --witness witness.example --seal 12"
-    "\n\nExit status: 0 recorded, 1 there is no such seal, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 recorded, 1 there is no such seal, 2 usage, 3 no connection or missing privilege.",
 )
-@click.option("--witness", metavar="NAME", help="Record a cosignature of this witness; else a publication.")
-@click.option("--seal", "number", type=click.IntRange(1, 2**63 - 1), metavar="NUMBER", help="Default: the last.")
+@click.option("--witness", metavar="NAME", help="The witness that cosigned; without it, a publication is recorded.")
+@_seal_number
 @with_common(where)
 def record_command(*, witness: str | None, number: int | None, common: Common) -> None:
     """Record that a checkpoint was published or cosigned, for metrics and alerts.
 
-    `audit seal --publish` records its own publications. The record has the time and the role of the database. It is a
-    statement of this role, and no evidence: keep the checkpoint itself outside the database.
+    The record has the time and the role of the database. It is a statement of this role, and no evidence: keep the
+    checkpoint itself outside the database. `audit seal --publish` records its publications itself.
     """
     with opened(as_connection(), common, writing=True) as connection:
         with open_trail(connection, common.schema).reading() as snapshot:

@@ -15,7 +15,7 @@ from kms_schema.audit.formats.keys import (
     write_signing_key,
 )
 from kms_schema.cli import messages
-from kms_schema.cli.options import OutputFile, style_option
+from kms_schema.cli.options import Decorator, OutputFile, style_option
 from kms_schema.cli.results import print_result
 from kms_schema.cli.streams import CannotUseFile, cannot_read, cannot_write, file_exists
 from kms_schema.files.outputs import public_file
@@ -39,7 +39,10 @@ class _SealKey(click.Path):
             raise click.BadParameter(message, ctx, param) from None
 
 
-seal_key: click.Path = _SealKey(exists=True, dir_okay=False, path_type=Path)
+key_option: Decorator = click.option(
+    "--key", type=_SealKey(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help=f"The file of the private key; default: the key in {KEY_IN_ENVIRONMENT}.",
+)  # fmt: skip
 
 
 @click.command(
@@ -49,7 +52,7 @@ seal_key: click.Path = _SealKey(exists=True, dir_okay=False, path_type=Path)
 @click.argument("name")
 @click.option(
     "--output", type=OutputFile(only_files=True), default=Path("seal.key"), show_default=True,
-    help="The private key; the verifier key goes to the same name with .pub.",
+    help="The file of the private key; the verifier key is written to this name with .pub.",
 )  # fmt: skip
 @style_option
 def keygen_command(name: str, output: Path, style: str) -> None:

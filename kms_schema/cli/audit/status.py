@@ -16,16 +16,19 @@ from kms_schema.cli.results import print_result
     "status",
     epilog="\b\nExamples:\n  kms-schema audit status\n  kms-schema audit status --max-lag 10000 --max-age 900"
     "\n  kms-schema audit status --format json"
-    "\n\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 no connection or missing privilege.",
 )
-@click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="Exit 1 if more entries are unsealed.")
-@click.option("--max-age", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if an unsealed entry is older.")
+@click.option(
+    "--max-lag", type=click.IntRange(0), metavar="ENTRIES",
+    help="Exit with status 1 if more entries than this are unsealed.",
+)  # fmt: skip
+@click.option(
+    "--max-age", type=click.FloatRange(0), metavar="SECONDS",
+    help="Exit with status 1 if an unsealed entry is older than this.",
+)  # fmt: skip
 @with_common(where, style_option)
 def status_command(*, max_lag: int | None, max_age: float | None, common: Common) -> int:
-    """Show the last seal and the unsealed entries; verify nothing.
-
-    Reads the last seal and the unsealed entries.
-    """
+    """Show the last seal and the unsealed entries; verify nothing."""
     with opened(as_trail(), common) as trail, trail.reading() as snapshot:
         found = sealing_status(snapshot)
         passed = found.exceeded(max_lag, max_age)

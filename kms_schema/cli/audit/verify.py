@@ -28,31 +28,32 @@ _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items(
     epilog="\b\nExamples:\n  kms-schema audit verify --checkpoint checkpoint.txt --trust keys.txt"
     "\n  kms-schema audit verify --since 120 --checkpoint checkpoint-120.txt"
     "\n  kms-schema audit verify --format json"
-    "\n\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 could not"
-    " connect or not allowed.",
+    "\n\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 no connection"
+    " or missing privilege.",
 )
 @click.option(
     "--checkpoint", "files", type=existing, multiple=True, metavar="FILE",
-    help="An external checkpoint that the trail must agree with. Repeatable.",
+    help="A file with an external checkpoint, with which the trail must agree. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--since", type=click.IntRange(1, 2**63 - 1), metavar="SEAL",
-    help="Verify the entries after this seal, and trust its tree.",
+    help="Verify only the entries after this seal, and trust the tree of the seal.",
 )  # fmt: skip
 @click.option(
     "--trust", type=existing, metavar="FILE",
-    help="Verifier keys, one a line: every seal must be signed by one, or by its announced successor.",
+    help="A file of verifier keys, one in a line. Each seal must be signed by one of these, or by an announced"
+    " successor.",
 )  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, metavar="NUMBER",
-    help="Processes that verify, each with its own connection to one snapshot.",
+    help="The number of processes that verify; each has its own connection to one snapshot.",
 )  # fmt: skip
 @with_common(where, style_option)
 def verify_command(*, files: tuple[Path, ...], since: int | None, trust: Path | None, jobs: int, common: Common) -> int:
     """Verify the trail: recompute every hash from the entry contents, in one snapshot.
 
-    Give an external checkpoint. Without one, a trail that the owner of the database rewrote and sealed again is
-    reported as sound.
+    Give an external checkpoint with --checkpoint. Without it, a trail that the owner of the database rewrote and sealed
+    again is reported as sound.
     """
     trusted = verifier_keys(trust)
     checkpoints = [external_checkpoint(file, trusted).checkpoint for file in files]

@@ -29,23 +29,22 @@ _IN_MEMORY = 16 * 2**20
     "inventory",
     epilog="\b\nExamples:\n  kms-schema inventory --output keys.cdx.json"
     "\n  kms-schema inventory --format csv --output keys.csv\n  kms-schema inventory --format json --no-names"
-    "\n\nExit status: 0 written, 2 usage, 3 could not connect, not allowed, or not written.",
+    "\n\nExit status: 0 written, 2 usage, 3 no connection, missing privilege, or not written.",
 )
 @click.option(
-    "--format",
-    "style",
-    type=click.Choice(["cyclonedx", "json", "csv"]),
-    default="cyclonedx",
-    show_default=True,
-    help="cyclonedx is a cryptography bill of materials, in JSON. csv has ' before a text that looks like a formula.",
-)
+    "--format", "style", type=click.Choice(["cyclonedx", "json", "csv"]), default="cyclonedx", show_default=True,
+    help="cyclonedx: a cryptography bill of materials. json: the same data by name. csv: a table, with ' before a"
+    " text that looks like a formula.",
+)  # fmt: skip
 @click.option(
     "--cyclonedx-version", type=click.Choice(["1.6", "1.7"]), help="The version of CycloneDX.  [default: 1.6]"
 )
-@click.option("--output", type=OutputFile(), metavar="FILE", help="A new file. Else standard output.")
+@click.option("--output", type=OutputFile(), metavar="FILE", help="The new file; default: standard output.")
 @force_option
-@click.option("--no-record", is_flag=True, help="Write no entry about it to the audit log; the document says so.")
-@click.option("--no-names", is_flag=True, help="Leave out names of keys, roots, HSMs and columns.")
+@click.option(
+    "--no-record", is_flag=True, help="Write no entry about the document to the audit log; the document says so."
+)
+@click.option("--no-names", is_flag=True, help="Leave out the names of keys, roots, HSMs and columns.")
 @with_common(actor_option, where)
 def inventory_command(
     *,
@@ -59,9 +58,9 @@ def inventory_command(
 ) -> None:
     """Write an inventory of all keys and versions.
 
-    It has the algorithm, strength, state, times, use, custody and wrapping chain of each version, the HSMs, and the
-    algorithms in use. It names the checkpoint of the audit log. Its SHA-256 becomes an entry of the audit log, which
-    kms_auditor may write. Key material and credentials are not read.
+    The inventory has the algorithm, strength, state, times, use, custody and wrapping chain of each version, the HSMs,
+    and the algorithms in use, and names the checkpoint of the audit log. Its SHA-256 becomes an entry of the audit log,
+    which members of kms_auditor may write. Key material and credentials are not read.
     """
     if cyclonedx_version is not None and style != "cyclonedx":
         raise click.UsageError(f"--cyclonedx-version is for --format cyclonedx, not {style}")

@@ -42,18 +42,21 @@ def _period(_context: click.Context, _parameter: click.Parameter, text: str) -> 
 
 
 @click.command("report", epilog=_EXAMPLES)
-@click.option("--standard", type=click.Choice(list(STANDARDS)), required=True, help="The standard.")
+@click.option(
+    "--standard", type=click.Choice(list(STANDARDS)), required=True, help="The standard that the report is about."
+)
 @click.option(
     "--period", required=True, metavar="PERIOD", callback=_period,
-    help="2026, 2026-Q3, 2026-07, or first and last day: 2026-07-01..2026-09-30; in UTC.",
+    help="The period, in UTC: 2026, 2026-Q3, 2026-07, or first and last day: 2026-07-01..2026-09-30.",
 )  # fmt: skip
 @click.option(
     "--format", "style", type=click.Choice(list(FORMATS)), default="html", show_default=True,
-    help="html to read and print, json for programs, oscal for OSCAL 1.2.1 assessment results.",
+    help="html: to read and print. json: for programs. oscal: assessment results of OSCAL 1.2.1.",
 )  # fmt: skip
 @click.option(
     "--output", type=OutputFile(standard=STANDARD_OUTPUT), metavar="FILE",
-    help="The new file; default: STANDARD-PERIOD.html, .json or .oscal.json here. Proofs get names beside it.",
+    help="The new file; default: STANDARD-PERIOD.html, .json or .oscal.json in this folder. Proofs are written beside"
+    " it.",
 )  # fmt: skip
 @force_option
 @waivers_option
@@ -72,9 +75,9 @@ def report_command(
 ) -> int:
     """Write a report about a standard and a period.
 
-    It has controls by number, the claims that answer them, queries, figures and entries, from one read-only snapshot.
-    Quoted entries that are sealed have proofs to one checkpoint, in a file beside the report. The report says which
-    claims the database shows, and never that a standard is met.
+    The report has controls by number, the claims that answer them, queries, figures and entries, from one read-only
+    snapshot. Quoted entries that are sealed have proofs to one checkpoint, in a file beside the report. The report says
+    which claims the database shows, and never that a standard is met.
     """
     path = output or Path(f"{standard}-{period}.{SUFFIXES[style]}")
     with opened(as_connection(), common, writing=not no_record, refusals=(TrailError,)) as connection:

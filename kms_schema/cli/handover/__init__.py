@@ -21,5 +21,6 @@ def handover() -> None:
     """Hand a version of a key to somebody else, wrapped to a public key by HPKE with ML-KEM-768 and X25519.
 
     The receiver makes a key pair, the sender wraps a version to its public key, and the receiver imports the file into
-    a database of its own. Compare fingerprints on another way than the files: nothing in a file proves its sender.
+    a database of its own. Compare fingerprints through another channel than the files: nothing in a file proves its
+    sender.
     """

@@ -18,8 +18,8 @@ from kms_schema.text.printable import in_a_line
 def new_key_command(*, file: Path, style: str) -> None:
     """Make the key pair of a receiver: the private key in the new FILE, the public key in FILE.pub.
 
-    Only the owner can read the private key. Give the public key to the sender, and its fingerprint on another way. No
-    file is overwritten.
+    Only the owner can read the private key. Give the public key to the sender, and its fingerprint through another
+    channel. No file is overwritten.
 
     Exit status: 0 made, 2 usage, 3 output that cannot be written.
     """
@@ -41,9 +41,9 @@ def new_key_command(*, file: Path, style: str) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @style_option
 def show_command(*, file: Path, style: str) -> None:
-    """Show the fingerprint of the public key in FILE, or what a handover file says of itself, and its SHA-256.
+    """Show the fingerprint of the public key in FILE, or the description and the SHA-256 of the handover file FILE.
 
-    A handover file proves what it says only to its receiver, when it is opened. No private key is needed.
+    Only the receiver can verify the description, by opening the file. No private key is needed.
 
     Exit status: 0 shown, 2 usage.
     """

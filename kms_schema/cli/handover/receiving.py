@@ -33,10 +33,18 @@ def _digits(_context: click.Context, _parameter: click.Parameter, text: str) -> 
 _of_a_file = together(
     click.argument("file", type=click.Path(path_type=Path)),
     click.option(
-        "--key", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's private key."
+        "--key",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="FILE",
+        help="The file of the receiver's private key.",
     ),
     click.option(
-        "--sha256", required=True, callback=_digits, metavar="HEX", help="SHA-256 of the file, as the sender told it."
+        "--sha256",
+        required=True,
+        callback=_digits,
+        metavar="HEX",
+        help="The SHA-256 of the handover file, as the sender told it.",
     ),
 )
 
@@ -49,13 +57,17 @@ _of_a_file = together(
 )
 @key_id_argument
 @_of_a_file
-@click.option("--under", required=True, metavar="WRAPPER", help="The KEK that wraps it here, or a REF.")
+@click.option(
+    "--under", required=True, metavar="WRAPPER",
+    help="The key that wraps the new key here: a KEK, or the REF of a root key.",
+)  # fmt: skip
 @with_common(root_key_options, for_a_change)
 def import_command(*, key_id: str, file: Path, key: Path, sha256: str, under: str, common: Common) -> None:
-    """Create the key KEY_ID from the handover FILE, as its version 1. The login needs kms_admin and kms_rotator.
+    """Create the key KEY_ID from the handover FILE, as its version 1. The login needs the roles kms_admin and
+    kms_rotator.
 
-    It opens the ciphertexts of the version that was handed over. An entry of the audit log has the SHA-256 of the file.
-    A version is imported once: its ciphertext tag is taken then.
+    The new key decrypts the ciphertexts of the version that was handed over. An entry of the audit log has the SHA-256
+    of the file. A version is imported once, because a ciphertext tag belongs to one version.
 
     Exit status: 0 created, 1 refused or it does not open, 2 usage, 3 no connection or missing privilege.
     """
@@ -77,13 +89,15 @@ def import_command(*, key_id: str, file: Path, key: Path, sha256: str, under: st
     "\n    --sha256 4f1c… --output orders.bin",
 )
 @_of_a_file
-@click.option("--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The new file.")
+@click.option(
+    "--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The new file of the raw key."
+)
 @style_option
 def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str) -> None:
     """Write the raw key in the handover FILE to a new file that only its owner can read.
 
-    Prefer import: it writes the key nowhere but wrapped into a database. No database is used here, and no entry is
-    written. No file is overwritten.
+    Prefer `handover import`, which stores the key in a database, and only wrapped. This command uses no database, and
+    writes no audit entry. No file is overwritten.
 
     Exit status: 0 written, 1 it does not open, 2 usage, 3 output that cannot be written.
     """

@@ -31,17 +31,24 @@ def _version(context: click.Context, parameter: click.Parameter, text: str) -> t
     "\n    --output orders-2.handover",
 )
 @click.argument("key", metavar="KEY[:VERSION]", callback=_version)
-@click.option("--to", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's public key.")
-@click.option("--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The file to write.")
-@click.option("--reason", metavar="TEXT", help="For the audit log: no secrets.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), required=True, metavar="FILE",
+    help="The file of the receiver's public key.",
+)  # fmt: skip
+@click.option(
+    "--output", type=OutputFile(only_files=True), required=True, metavar="FILE", help="The new handover file."
+)
+@click.option(
+    "--reason", metavar="TEXT", help="The reason of the handover, for the audit log; write no secret into it."
+)
 @with_common(root_key_options, for_a_change)
 def send_command(*, key: tuple[str, int | None], to: Path, output: Path, reason: str | None, common: Common) -> None:
-    """Wrap a version of KEY, the live one by default, to a public key. The login needs kms_rotator.
+    """Wrap a version of KEY, the live one by default, to a public key. The login needs the role kms_rotator.
 
     An entry of level HIGH names the version and the fingerprint of the public key before the material is opened. A
-    second one has the SHA-256 of the file: tell it to the receiver on another way than the file. Refused for a key that
-    is pending, revoked, archived or in an HSM. A key whose own name ends in a colon and digits is written with its
-    version. No file is overwritten.
+    second entry has the SHA-256 of the file: tell it to the receiver through another channel than the file. Keys that
+    are pending, revoked, archived or in an HSM are refused. A key whose own name ends in a colon and digits is written
+    with its version. No file is overwritten.
 
     Exit status: 0 written, 1 refused, 2 usage, 3 no connection or missing privilege.
     """

@@ -10,8 +10,8 @@ IN_PROGRAM = {
 _COMMANDS = {
     "add": Lazy("kms_schema.cli.hsm.changes:add_command", "Add an HSM, and encrypt its PIN"),
     "check": Lazy("kms_schema.cli.hsm.checking:check_command", "Check the health of HSMs and their keys"),
-    "disable": Lazy("kms_schema.cli.hsm.changes:disable_command", "Have the keys of an HSM refused"),
-    "enable": Lazy("kms_schema.cli.hsm.changes:enable_command", "Have the keys of an HSM used again"),
+    "disable": Lazy("kms_schema.cli.hsm.changes:disable_command", "Disable an HSM: its keys are refused"),
+    "enable": Lazy("kms_schema.cli.hsm.changes:enable_command", "Enable an HSM that was disabled"),
     "list": Lazy("kms_schema.cli.hsm.listing:list_command", "List HSMs with their health"),
 }
 
@@ -20,5 +20,6 @@ _COMMANDS = {
 def hsm() -> None:
     """Add, check and disable the HSMs that hold keys.
 
-    kms_admin adds and disables them, kms_rotator checks them. `keys create --in-hsm` makes a key in one.
+    Members of kms_admin add and disable HSMs, members of kms_rotator check them. `keys create --in-hsm` makes a key in
+    an HSM.
     """

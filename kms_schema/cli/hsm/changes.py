@@ -31,13 +31,13 @@ _name_argument = click.argument("name", callback=name_of("an HSM", 100, without=
 @_name_argument
 @click.option(
     "--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, metavar="NAME",
-    help=f"Its maker: {', '.join(_PROVIDERS)}.",
+    help=f"The manufacturer of the HSM: {', '.join(_PROVIDERS)}.",
 )  # fmt: skip
-@click.option("--endpoint-url", metavar="URL", help="Where it is, for people. No program opens it.")
-@click.option("--pin-source", metavar="PLACE", help="Store the PIN in file:PATH or env:NAME, encrypted.")
-@click.option("--under", metavar="REF", help="The root key that encrypts the PIN.")
+@click.option("--endpoint-url", metavar="URL", help="The address of the HSM, for people; no program opens it.")
+@click.option("--pin-source", metavar="PLACE", help="Read the PIN from file:PATH or env:NAME, and store it encrypted.")
+@click.option("--under", metavar="REF", help="The REF of the root key that encrypts the PIN.")
 @root_key_options
-@click.option("--no-use-entries", is_flag=True, help="Record uses of its keys once an hour, not each one.")
+@click.option("--no-use-entries", is_flag=True, help="Record the uses of the HSM's keys once an hour, not each use.")
 @with_common(for_a_change)
 def add_command(
     *,
@@ -49,10 +49,10 @@ def add_command(
     no_use_entries: bool,
     common: Common,
 ) -> None:
-    """Add the HSM NAME. The login needs kms_admin.
+    """Add the HSM NAME. The login needs the role kms_admin.
 
     The module, the token and the PIN that applications use stay outside the database: give them to each process, with
-    --hsm NAME=URI. A PIN that is stored here serves health checks and rotation where that URI names no pin-source.
+    --hsm NAME=URI. A PIN in the database is for health checks and rotations whose URI names no pin-source.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -90,7 +90,7 @@ def _pin_of(place: str) -> "Secret":
 @_name_argument
 @with_common(for_a_change)
 def disable_command(*, name: str, common: Common) -> None:
-    """Have the keys of the HSM NAME refused: within a minute no process uses them. The login needs kms_admin.
+    """Disable the HSM NAME: within a minute, every process refuses its keys. The login needs the role kms_admin.
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
@@ -101,7 +101,7 @@ def disable_command(*, name: str, common: Common) -> None:
 @_name_argument
 @with_common(for_a_change)
 def enable_command(*, name: str, common: Common) -> None:
-    """Have the keys of the HSM NAME used again. The login needs kms_admin.
+    """Enable the HSM NAME: its keys can be used again. The login needs the role kms_admin.
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.key_uris import hsm_option, hsms_of, root_key_options, root_keys_of
+from kms_schema.cli.key_uris import despite_refused_pin_option, hsm_option, hsms_of, root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.results import print_json
@@ -32,17 +32,17 @@ _SLOW_MS = 1000
 @hsm_option
 @click.option(
     "--slow", "slow_ms", type=click.IntRange(1, 600_000), default=_SLOW_MS, show_default=True, metavar="MS",
-    help="An answer that takes longer is DEGRADED.",
+    help="The response time above which an HSM is DEGRADED.",
 )  # fmt: skip
-@click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")
+@despite_refused_pin_option
 @with_common(root_key_options, for_a_change)
 def check_command(*, names: tuple[str, ...], slow_ms: int, despite_refused_pin: bool, common: Common) -> int:
-    """Log in to the HSMs, encrypt and decrypt, and read the attributes of their keys back. The login needs kms_rotator.
+    """Log in to HSMs, encrypt and decrypt, and read the attributes of their keys. The login needs the role kms_rotator.
 
-    Checks the HSMs NAME, or all that --hsm names, and writes health and response time into the database; the audit log
-    has each change of health. OFFLINE does not answer; DEGRADED is slow, does not encrypt as needed, or lacks a key or
-    has one with other attributes than it was made with. A token that reports a refused PIN is not sent another,
-    which might lock it, but with --despite-refused-pin.
+    The command checks each HSM NAME, or every HSM of --hsm, and writes health and response time to the database; the
+    audit log has each change of health. An OFFLINE HSM does not answer. A DEGRADED HSM is slow, does not encrypt as
+    needed, lacks a key, or has a key whose attributes have changed since it was made. Without --despite-refused-pin, a
+    token that reports a refused PIN is sent no other PIN, which might lock the token.
 
     Exit status: 0 all are healthy, 1 one is not or cannot be checked, 2 usage, 3 no connection or missing privilege.
     """

@@ -29,6 +29,6 @@ _COMMANDS = {
 def keys() -> None:
     """Create keys, change their status, and encrypt and decrypt files with them.
 
-    kms_admin and kms_rotator together create keys, kms_rotator changes them, kms_app encrypts and decrypts. No command
-    shows the material of a key.
+    To create keys, a login needs the roles kms_admin and kms_rotator; to change them, kms_rotator; to encrypt and
+    decrypt, kms_app. No command shows the material of a key.
     """

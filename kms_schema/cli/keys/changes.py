@@ -30,7 +30,8 @@ _AFTER_DATA_KEY = (
 @key_id_argument
 @with_common(for_a_change)
 def activate_command(*, key_id: str, common: Common) -> None:
-    """Activate the pending key KEY_ID, and its last version if none is live. The login needs kms_rotator.
+    """Activate the pending key KEY_ID, and its last version if no version is live. The login needs the role
+    kms_rotator.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -45,9 +46,10 @@ def activate_command(*, key_id: str, common: Common) -> None:
 @key_id_argument
 @with_common(root_key_options, hsm_option, for_a_change)
 def rotate_command(*, key_id: str, common: Common) -> None:
-    """Give the active key KEY_ID a new version, live at once. The old one decrypts as before.
+    """Give the active key KEY_ID a new version, live at once; the old version still decrypts.
 
-    The login needs kms_rotator. Keys that a KEK wraps stay under its old version: rewrap moves them.
+    The login needs the role kms_rotator. Keys that a KEK wraps stay under its old version until `kms-schema rewrap`
+    moves them.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -60,7 +62,7 @@ def rotate_command(*, key_id: str, common: Common) -> None:
 @key_id_argument
 @with_common(for_a_change)
 def expire_command(*, key_id: str, common: Common) -> None:
-    """Let the key KEY_ID decrypt only, from now on. The login needs kms_rotator.
+    """Let the key KEY_ID decrypt only, from now on. The login needs the role kms_rotator.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -73,10 +75,10 @@ def expire_command(*, key_id: str, common: Common) -> None:
 @key_id_argument
 @with_common(for_a_change)
 def archive_command(*, key_id: str, common: Common) -> None:
-    """Archive the key KEY_ID, which is rotated, expired or revoked: it decrypts nothing any more.
+    """Archive the key KEY_ID, which is rotated, expired or revoked: it no longer decrypts.
 
-    Refused while a column that an application has declared holds ciphertexts of it, or cannot be read. The login needs
-    kms_rotator. No command takes an archived key back into use.
+    Refused while a column that an application has declared contains ciphertexts of the key, or cannot be read. The
+    login needs the role kms_rotator. No command takes an archived key back into use.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -87,14 +89,20 @@ def archive_command(*, key_id: str, common: Common) -> None:
 
 @click.command("revoke", epilog="\b\nExample:\n  kms-schema keys revoke orders --reason 'leaked, incident 4711'")
 @key_id_argument
-@click.option("--reason", required=True, metavar="TEXT", help="Stored with the key and in the audit log: no secrets.")
-@click.option("--now", is_flag=True, help="Also while columns hold ciphertexts of it: only --from-revoked opens them.")
+@click.option(
+    "--reason", required=True, metavar="TEXT",
+    help="The reason, which is stored with the key and in the audit log; write no secret into it.",
+)  # fmt: skip
+@click.option(
+    "--now", is_flag=True,
+    help="Revoke the key even while columns contain its ciphertexts; only --from-revoked opens them then.",
+)  # fmt: skip
 @with_common(for_a_change)
 def revoke_command(*, key_id: str, reason: str, now: bool, common: Common) -> None:
     """Revoke the key KEY_ID: within a minute no process encrypts or decrypts with it.
 
-    Refused while a column that an application has declared holds ciphertexts of it, or cannot be read. The login needs
-    kms_rotator. No command takes a revoked key back into use.
+    Refused while a column that an application has declared contains ciphertexts of the key, or cannot be read. The
+    login needs the role kms_rotator. No command takes a revoked key back into use.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """

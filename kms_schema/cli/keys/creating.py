@@ -42,22 +42,32 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
     "\n    --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
 )
 @key_id_argument
-@click.option("--type", "key_type", type=click.Choice(_TYPES), default="dek", show_default=True, help="Its use.")
-@click.option("--under", metavar="WRAPPER", help="The KEK that wraps it, or a REF such as kms://root.")
-@click.option("--in-hsm", metavar="NAME", help="The HSM that makes and holds it, in place of --under.")
+@click.option(
+    "--type", "key_type", type=click.Choice(_TYPES), default="dek", show_default=True, help="The purpose of the key."
+)
+@click.option(
+    "--under", metavar="WRAPPER",
+    help="The key that wraps the new key: a KEK, or the REF of a root key, such as kms://root.",
+)  # fmt: skip
+@click.option("--in-hsm", metavar="NAME", help="The HSM that makes and holds the key, in place of --under.")
 @root_key_options
 @hsm_option
-@click.option("--algorithm", metavar="NAME", help="Of a dek XAES-256-GCM (default) or AES-256-GCM, as in HSMs.")
 @click.option(
-    "--size",
-    type=click.IntRange(1, _MOST_BITS),
-    default=256,
-    show_default=True,
-    metavar="BITS",
+    "--algorithm", metavar="NAME",
+    help="The algorithm; of a dek XAES-256-GCM (default) or AES-256-GCM, which HSMs have.",
+)  # fmt: skip
+@click.option(
+    "--size", type=click.IntRange(1, _MOST_BITS), default=256, show_default=True, metavar="BITS",
     help="The length of the key.",
-)
-@click.option("--max-uses", type=click.IntRange(1, _MOST_USES), metavar="N", help="Encryptions of each version.")
-@click.option("--expires", callback=_time, metavar="TIME", help="From then on it decrypts only; in UTC.")
+)  # fmt: skip
+@click.option(
+    "--max-uses", type=click.IntRange(1, _MOST_USES), metavar="N",
+    help="The number of encryptions that each version allows.",
+)  # fmt: skip
+@click.option(
+    "--expires", callback=_time, metavar="TIME",
+    help="The time from which the key only decrypts, in UTC if it has no time zone.",
+)  # fmt: skip
 @with_common(for_a_change)
 def create_command(
     *,
@@ -73,8 +83,8 @@ def create_command(
 ) -> None:
     """Register the key KEY_ID, give it its first version and activate it, in one transaction.
 
-    The login needs kms_admin and kms_rotator. With kms_admin alone it registers a pending key, to which the same
-    command as kms_rotator gives the version.
+    The login needs the roles kms_admin and kms_rotator. A login with kms_admin alone registers a pending key; the same
+    command, run by a login with kms_rotator, then gives the key its version.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """

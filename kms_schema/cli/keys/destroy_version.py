@@ -45,17 +45,15 @@ def _columns(
 @click.argument("key_id")
 @click.argument("version", type=click.IntRange(1, 2**31 - 1))
 @click.option(
-    "--check",
-    "columns",
-    multiple=True,
-    callback=_columns,
-    metavar="TABLE.COLUMN",
-    help="A column that may hold ciphertexts of it. Again for each.",
+    "--check", "columns", multiple=True, callback=_columns, metavar="TABLE.COLUMN",
+    help="A column that may contain ciphertexts of the version. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--erase-data", is_flag=True, help="Destroy the version even while data is encrypted with it; the data is lost."
 )
-@click.option("--erase-data", is_flag=True, help="Also while data is encrypted with it, which is lost.")
 @hsm_option
-@click.option("--leave-object", is_flag=True, help="Destroy nothing in the HSM, such as of a token that is gone.")
-@click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
+@click.option("--leave-object", is_flag=True, help="Destroy nothing in the HSM, for example if its token is gone.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @with_common(for_a_change)
 def destroy_version(
     *,
@@ -69,12 +67,14 @@ def destroy_version(
 ) -> None:
     """Destroy VERSION of the key KEY_ID: data encrypted with it can never be decrypted again.
 
-    Refused while the version is live, and while it wraps others. Of a data key, refused for 24 hours after its end, and
-    until all transactions that were open then have ended. It is refused while a column that is stored with the key, or
-    named by --check, holds a ciphertext of it, and if no column is known. The tables of these columns are locked
-    against changes meanwhile. If the key has encrypted outside of stored columns, such as files, --check is required.
-    The row remains, and an entry of the audit log has the actor. The object of a version in an HSM is destroyed there
-    just before COMMIT. If that fails, nothing is changed.
+    Refused while the version is live, and while it wraps other keys. A version of a data key is also refused for 24
+    hours after its end, and until all transactions that were open then have ended. It is refused while a column that is
+    stored with the key, or named by --check, contains a ciphertext of the version, and if no column is known. The
+    tables of these columns are locked against changes meanwhile.
+
+    If the key has encrypted outside of stored columns, such as files, --check is required. The row remains, and an
+    entry of the audit log has the actor. The object of a version in an HSM is destroyed there just before COMMIT; if
+    that fails, nothing is changed.
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """

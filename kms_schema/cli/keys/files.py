@@ -25,9 +25,13 @@ _Parts: TypeAlias = "Callable[[KeyRing, _Input], Iterator[bytes]]"
 _of_a_file = with_common(
     click.argument("file", type=click.Path(path_type=Path), default=_STANDARD, metavar="[FILE]"),
     click.option(
-        "--aad", default="", metavar="TEXT", help="Bound to the ciphertext, not stored in it: name its place."
+        "--aad",
+        default="",
+        metavar="TEXT",
+        help="A text to which the ciphertext is bound, such as its place. It is"
+        " not stored: decrypt with the same text.",
     ),
-    click.option("--output", type=OutputFile(), metavar="FILE", help="The file to write. Else standard output."),
+    click.option("--output", type=OutputFile(), metavar="FILE", help="The file to write; default: standard output."),
     root_key_options,
     where,
 )
@@ -42,9 +46,9 @@ _of_a_file = with_common(
 @key_id_argument
 @_of_a_file
 def encrypt_command(*, key_id: str, file: Path, aad: str, output: Path | None, common: Common) -> None:
-    """Encrypt FILE, or standard input, with the live version of the key KEY_ID. The login needs kms_app.
+    """Encrypt FILE, or standard input, with the live version of the key KEY_ID. The login needs the role kms_app.
 
-    It counts as one use of the key. A file that is written takes its name at the end.
+    A file counts as one use of the key. The file of --output gets its name when it is complete.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection, missing privilege or output that cannot be written.
     """
@@ -59,17 +63,19 @@ def encrypt_command(*, key_id: str, file: Path, aad: str, output: Path | None, c
     "\n  kms-schema keys decrypt backups < shop.kms | psql --single-transaction shop",
 )
 @key_id_argument
-@click.option("--from-revoked", metavar="REASON", help="Open a revoked key. The audit log has the reason.")
+@click.option(
+    "--from-revoked", metavar="REASON", help="Open a revoked key, for this reason, which the audit log records."
+)
 @actor_option
 @_of_a_file
 def decrypt_command(
     *, key_id: str, from_revoked: str | None, file: Path, aad: str, output: Path | None, common: Common
 ) -> None:
-    """Decrypt FILE, or standard input, which `keys encrypt` made with the key KEY_ID. The login needs kms_app; with
-    --from-revoked, kms_rotator.
+    """Decrypt FILE, or standard input, which `keys encrypt` made with the key KEY_ID.
 
-    A pipe is given each segment of 1 MiB once it is authenticated. If the exit status is not 0, discard the output: the
-    end may be missing. A file that is written takes its name at the end.
+    The login needs the role kms_app; with --from-revoked, kms_rotator. A pipe receives each segment of 1 MiB once it is
+    authenticated: if the exit status is not 0, discard the output, whose end may be missing. The file of --output gets
+    its name when it is complete.
 
     Exit status: 0 done, 1 it does not open, or refused, 2 usage, 3 no connection, missing privilege or output that
     cannot be written.

@@ -42,11 +42,13 @@ def _reading(common: Common) -> "Iterator[sa.Connection]":
 
 
 @click.command("list", epilog="\b\nExamples:\n  kms-schema keys list\n  kms-schema keys list --type dek --format json")
-@click.option("--type", "key_type", type=click.Choice([each.value for each in KeyType]), help="Keys of this type only.")
-@click.option("--status", type=click.Choice([each.value for each in KeyStatus]), help="Keys of this status only.")
+@click.option(
+    "--type", "key_type", type=click.Choice([each.value for each in KeyType]), help="List only keys of this type."
+)
+@click.option("--status", type=click.Choice([each.value for each in KeyStatus]), help="List only keys of this status.")
 @with_common(where, style_option)
 def list_command(*, key_type: str | None, status: str | None, common: Common) -> None:
-    """List the keys by their names, with the live version. USES are those of the live version: 0 after a rotation.
+    """List the keys by their names, with the live version and its uses, which are 0 after a rotation.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
@@ -80,7 +82,6 @@ def show_command(*, key_id: str, common: Common) -> None:
     """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
 
     Processes reserve uses and bytes in advance, so the numbers may be higher than what was encrypted.
-
     `encrypted_columns` are the columns that are stored with the key; `*` stands for ciphertexts anywhere else.
 
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.

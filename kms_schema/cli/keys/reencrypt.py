@@ -47,14 +47,29 @@ def _row(
     "\n    --root-key kms://root-2026=root-2026.key",
 )
 @click.argument("column", metavar="TABLE.COLUMN")
-@key_id_option("--key", "key_id", required=True, help="The key of the ciphertexts.")
-@key_id_option("--to", help="Another key to encrypt with, which replaces it.")
-@click.option("--below", type=click.IntRange(2, 2**31 - 1), metavar="VERSION", help="Only of versions below this one.")
-@click.option("--row", multiple=True, callback=_row, metavar="NAME[:uuid]", help="A bound column. Again for each.")
-@click.option("--bound-as", callback=_bound_as, metavar="TABLE.COLUMN", help="The names that values are bound to.")
-@click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows in a transaction.")
+@key_id_option("--key", "key_id", required=True, help="The key that made the ciphertexts.")
+@key_id_option("--to", help="Encrypt with this key, which replaces the key of --key.")
+@click.option(
+    "--below", type=click.IntRange(2, 2**31 - 1), metavar="VERSION",
+    help="Replace only ciphertexts of versions below this version.",
+)  # fmt: skip
+@click.option(
+    "--row", multiple=True, callback=_row, metavar="NAME[:uuid]",
+    help="A column of the row to which values are bound, with :uuid for a UUID on SQLite. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--bound-as", callback=_bound_as, metavar="TABLE.COLUMN",
+    help="The table and column to which values are bound, if these had other names.",
+)  # fmt: skip
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=500, show_default=True,
+    help="The number of rows in a transaction.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Count the rows, and change nothing.")
-@click.option("--from-revoked", metavar="REASON", help="Open a revoked key; needs --to. The audit log has the reason.")
+@click.option(
+    "--from-revoked", metavar="REASON",
+    help="Open a revoked key, for this reason, which the audit log records; requires --to.",
+)  # fmt: skip
 @with_common(root_key_options, hsm_option, for_a_change)
 def reencrypt_command(
     *,
@@ -71,9 +86,9 @@ def reencrypt_command(
 ) -> int:
     """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
 
-    The application may run meanwhile: a row is replaced only if it is unchanged. Run this again after an
-    interruption. Streams, which `keys encrypt` makes, are named, counted as left, and not replaced. The login needs
-    kms_app, may read the column and the primary key, and update the column; with --from-revoked, kms_rotator.
+    The application may run meanwhile: a row is replaced only if it is unchanged. After an interruption, run the command
+    again. Streams, which `keys encrypt` makes, are named and counted as left, but not replaced. The login needs the
+    role kms_app (with --from-revoked, kms_rotator), SELECT on the column and the primary key, and UPDATE on the column.
 
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.

@@ -13,7 +13,7 @@ from kms_schema.validator.formats import layout
 )
 @click.option(
     "--docs-url", envvar="KMS_DOCS_URL", default="", metavar="URL",
-    help="A copy of the documentation: `runbook_url` of an alert is its section there. Else no alert has that link.",
+    help="The address of a copy of the documentation, to which `runbook_url` of each alert links; default: no links.",
 )  # fmt: skip
 def rules_command(docs_url: str) -> None:
     """Print the alerting rules for Prometheus, as YAML.

@@ -68,22 +68,23 @@ class _Plugin(click.Command):
     '\n\nThe page "monitoring" of the documentation has the conditions and their limits.',
 )
 @click.option(
-    "--warn",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="The limit of WARNING: a number, a duration such as 15m, 2h or 7d, or `off` for none. Repeatable.",
-)
+    "--warn", multiple=True, metavar="NAME=VALUE",
+    help="The limit for WARNING of a condition: a number, a duration such as 15m, 2h or 7d, or `off` for no limit."
+    " Repeatable.",
+)  # fmt: skip
 @click.option(
-    "--crit", multiple=True, metavar="NAME=VALUE", help="The limit of CRITICAL, in the same form. Repeatable."
+    "--crit", multiple=True, metavar="NAME=VALUE",
+        help="The limit for CRITICAL of a condition, in the same form as --warn. Repeatable."
 )  # fmt: skip
 @with_common(where)
 def check_command(*, warn: Sequence[str], crit: Sequence[str], common: Common) -> int:
     """Check the state once, as a plugin of Nagios or Icinga.
 
-    Prints one line with performance data. Reads what `metrics` exports, as a member of kms_auditor.
+    The command prints one line with performance data. It reads what `metrics` exports; the login needs the role
+    kms_auditor.
 
     Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN: no connection, a part that could not be read, a wrong option.
-    A condition that is CRITICAL comes before one that is unknown.
+    If one condition is CRITICAL and another one unknown, the status is CRITICAL.
     """
     limits = {each.name: each.limits for each in CONDITIONS}
     for name, value in _given("--warn", warn):

@@ -26,16 +26,21 @@ _file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
     "\n\nExit status: 0 written, or ended by SIGTERM, 1 with --once a part failed, 2 usage, 3 with --once no"
     " connection, or the file or address cannot be used.",
 )
-@click.option("--listen", metavar="HOST:PORT", help="Serve them over HTTP at this address; `:PORT` is every address.")
+@click.option(
+    "--listen", metavar="HOST:PORT",
+    help="Serve the metrics over HTTP at this address; `:PORT` is every address of this host.",
+)  # fmt: skip
 @click.option("--textfile", type=OutputFile(standard=STANDARD_OUTPUT), metavar="FILE",
-              help="Write them to this file, which is replaced as a whole.")  # fmt: skip
-@click.option("--once", is_flag=True, help="With --textfile: write once and end.")
+              help="Write the metrics to this file, which is replaced as a whole.")  # fmt: skip
+@click.option("--once", is_flag=True, help="Write the file of --textfile once, and end.")
 @click.option("--interval", type=click.FloatRange(1, 86400), default=60.0, show_default=True, metavar="SECONDS",
-              help="With --textfile: the time between two files.")  # fmt: skip
-@click.option("--no-names", is_flag=True, help="Leave out ids and names of keys; count them by type.")
+              help="The time between two versions of the file of --textfile.")  # fmt: skip
+@click.option("--no-names", is_flag=True, help="Leave out the ids and names of keys, and count keys by type.")
 @click.option("--tls-cert", type=_file, metavar="FILE", help="Serve HTTPS with this certificate.")
 @click.option("--tls-key", type=_file, metavar="FILE", help="The private key of the certificate.")
-@click.option("--tls-client-ca", type=_file, metavar="FILE", help="Require client certificates of this authority.")
+@click.option(
+    "--tls-client-ca", type=_file, metavar="FILE", help="Require client certificates of this certificate authority."
+)
 @where
 def export_command(
     *, database_url: str | None, schema: str, listen: str | None, textfile: Path | None, once: bool, interval: float,

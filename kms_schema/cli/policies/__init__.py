@@ -18,5 +18,6 @@ _COMMANDS = {
 def policies() -> None:
     """Create and change rotation policies: when the keys of a type are due for rotation.
 
-    kms_admin changes policies, kms_rotator reads them. `kms-schema rotations run` rotates the keys that are due.
+    Members of kms_admin change policies, members of kms_rotator read them. `kms-schema rotations run` rotates the keys
+    that are due.
     """

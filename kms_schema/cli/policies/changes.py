@@ -41,24 +41,32 @@ def _channels(_context: click.Context, _parameter: click.Parameter, text: str | 
 
 
 _limits = together(
-    click.option("--interval-days", type=_DAYS, metavar="N", help="Due this long after the last rotation."),
-    click.option("--max-age-days", type=_DAYS, metavar="N", help="Due at this age of the live version."),
-    click.option("--max-uses", type=_MANY, metavar="N", help="Due at these encryptions of the live version."),
+    click.option("--interval-days", type=_DAYS, metavar="N",
+        help="A key is due this many days after its last rotation."),
+    click.option("--max-age-days", type=_DAYS, metavar="N",
+        help="A key is due when its live version is this many days old."),
+    click.option("--max-uses", type=_MANY, metavar="N",
+        help="A key is due after this many encryptions with its live version."),
     click.option(
         "--max-volume-mb", type=click.IntRange(1, _MOST_MEGABYTES), metavar="N",
-        help="Due at these megabytes of the live version.",
+        help="A key is due after this many megabytes with its live version."
     ),
     click.option(
-        "--on-incident/--no-on-incident", default=None, help="Due by a CRITICAL entry about security.  [default: on]"
+        "--on-incident/--no-on-incident", default=None,
+        help="A key is due after a CRITICAL audit entry about its security.  [default: on]"
     ),
-    click.option("--on-compliance/--no-on-compliance", default=None, help="Due by an entry ROTATION_REQUIRED."),
-    click.option("--window", callback=_window, metavar="HH:MM-HH:MM", help="Rotate between these times of day only."),
-    click.option("--timezone", metavar="NAME", help="Of the window, such as Europe/Berlin.  [default: UTC]"),
+    click.option("--on-compliance/--no-on-compliance", default=None,
+        help="A key is due after an audit entry ROTATION_REQUIRED."),
+    click.option("--window", callback=_window, metavar="HH:MM-HH:MM",
+        help="Rotate keys only between these times of day."),
+    click.option("--timezone", metavar="NAME",
+        help="The time zone of --window, such as Europe/Berlin.  [default: UTC]"),
     click.option(
         "--notify-hours", type=click.IntRange(1, 8_766_000), metavar="N",
-        help="List keys as due so long before.  [default: 24]",
+        help="List a key as due this many hours before it is.  [default: 24]"
     ),
-    click.option("--channels", callback=_channels, metavar="JSON", help="Receivers of notices, for your programs."),
+    click.option("--channels", callback=_channels, metavar="JSON",
+        help="The receivers of notices, for programs of yours that send these."),
 )  # fmt: skip
 
 
@@ -72,16 +80,17 @@ _limits = together(
 @name_argument
 @click.option(
     "--type", "key_type", type=click.Choice([each.value for each in KeyType]), required=True,
-    help="The keys to which it applies.",
+    help="The type of keys to which the policy applies.",
 )  # fmt: skip
 @_limits
-@click.option("--created-by", metavar="NAME", help="Its creator; by default the actor.")
-@click.option("--disabled", is_flag=True, help="Create it disabled: it makes no key due.")
+@click.option("--created-by", metavar="NAME", help="The creator of the policy; default: the actor.")
+@click.option("--disabled", is_flag=True, help="Create the policy disabled, so that it makes no key due.")
 @with_common(for_a_change)
 def create_command(
     *, policy_name: str, key_type: str, created_by: str | None, disabled: bool, common: Common, **limits: Any
 ) -> None:
-    """Create the policy NAME for all keys of a type. It needs one limit at least. The login needs kms_admin.
+    """Create the policy NAME for all keys of a type. A policy has at least one limit. The login needs the role
+    kms_admin.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -108,11 +117,11 @@ def create_command(
 @_limits
 @click.option(
     "--remove", "removed", type=click.Choice(_REMOVABLE), multiple=True, metavar="OPTION",
-    help="Remove the value of this option. Again for each.",
+    help="Remove the value of this option, such as window. Repeatable.",
 )  # fmt: skip
 @with_common(for_a_change)
 def update_command(*, policy_name: str, removed: tuple[str, ...], common: Common, **limits: Any) -> None:
-    """Change the policy NAME. All other values stay. The login needs kms_admin.
+    """Change the policy NAME; values that are not named stay. The login needs the role kms_admin.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -129,7 +138,7 @@ def update_command(*, policy_name: str, removed: tuple[str, ...], common: Common
 @name_argument
 @with_common(for_a_change)
 def enable_command(*, policy_name: str, common: Common) -> None:
-    """Enable the policy NAME: it makes keys due. The login needs kms_admin.
+    """Enable the policy NAME, so that it makes keys due. The login needs the role kms_admin.
 
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
@@ -140,9 +149,11 @@ def enable_command(*, policy_name: str, common: Common) -> None:
 @name_argument
 @with_common(for_a_change)
 def disable_command(*, policy_name: str, common: Common) -> None:
-    """Disable the policy NAME: it makes no key due, and rotations that were scheduled by it and not begun fail.
+    """Disable the policy NAME: it makes no key due, and rotations that it scheduled and that have not begun fail.
 
-    The login needs kms_admin. Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
+    The login needs the role kms_admin.
+
+    Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
     _change(policy_name, {"is_active": False}, common)
 

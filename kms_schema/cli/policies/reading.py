@@ -73,7 +73,7 @@ def _print_line(policy: "RotationPolicy") -> None:
 @name_argument
 @with_common(where, style_option)
 def show_command(*, policy_name: str, common: Common) -> None:
-    """Show the policy NAME.
+    """Show the limits, the window and the status of the policy NAME.
 
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """

@@ -18,5 +18,6 @@ _COMMANDS = {
 def roots() -> None:
     """Check root keys before an application uses them at a new place, and create them in tokens.
 
-    A root key is outside of the database: in a file, a variable, a PKCS#11 token or AWS KMS. The database has its name.
+    A root key is outside of the database: in a file, a variable, a PKCS#11 token or AWS KMS. The database has only its
+    name.
     """

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli.key_uris import root_key_options, root_keys_of
+from kms_schema.cli.key_uris import despite_refused_pin_option, root_key_options, root_keys_of
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.progress import clear, show
@@ -31,13 +31,13 @@ _REFUSED = (
     '\n    --root-key "kms://root-2026=pkcs11:token=kms;object=root-1?$MODULE&$PIN"',
 )
 @root_key_options
-@click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")
+@despite_refused_pin_option
 @with_common(where, style_option)
 def check_command(*, despite_refused_pin: bool, common: Common) -> int:
     """Open every key version and every HSM credential that is directly under a root key, and write nothing.
 
-    Run it before an application uses a root at its new place. Versions are compared with their key check values. A
-    token that reports a refused PIN is not sent another, which might lock it, but with --despite-refused-pin.
+    Run this before an application uses a root key at a new place. Versions are compared with their key check values.
+    Without --despite-refused-pin, a token that reports a refused PIN is sent no other PIN, which might lock the token.
 
     Exit status: 0 every row of these roots opens, 1 one does not, or a root cannot be used, 2 usage, 3 no connection or
     missing privilege.

@@ -20,13 +20,14 @@ from kms_schema.text.printable import in_a_line
 )
 @click.argument("uri")
 @click.option(
-    "--from-file", type=click.Path(path_type=Path), metavar="FILE", help="Import the root key of a file. Else generate."
-)
+    "--from-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Import the root key in this file, instead of generating a root key.",
+)  # fmt: skip
 @style_option
 def create_command(*, uri: str, from_file: Path | None, style: str) -> int:
     """Create the root key that a pkcs11: URI names in its token: sensitive, not extractable, for HMAC only.
 
-    An imported key is as secret as its file was: to undo an exposure, generate one and rewrap.
+    An imported key is only as secret as its file was: after an exposure, generate a new root key and rewrap.
 
     Exit status: 0 created, 1 the token refused, 2 usage.
     """

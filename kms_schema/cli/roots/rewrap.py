@@ -24,15 +24,23 @@ if TYPE_CHECKING:
     "\n  export KMS_ROOT_KEYS='kms://root-2026=2026.key kms://root-2027=2027.key'"
     "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run",
 )
-@click.option("--from", "source", required=True, metavar="WRAPPER", help="The current wrapper: KEY_ID:VERSION or REF.")
-@click.option("--to", "target", required=True, metavar="WRAPPER", help="The new wrapper: KEY_ID:VERSION (live) or REF.")
+@click.option(
+    "--from", "source", required=True, metavar="WRAPPER",
+    help="The key that wraps now: KEY_ID:VERSION, or the REF of a root key.",
+)  # fmt: skip
+@click.option(
+    "--to", "target", required=True, metavar="WRAPPER",
+    help="The key that shall wrap: KEY_ID:VERSION of a live version, or the REF of a root key.",
+)  # fmt: skip
 @root_key_options
-@click.option("--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="Rows in a transaction.")
-@click.option("--dry-run", is_flag=True, help="Count what would be rewrapped; write nothing.")
-@click.option("--verify", is_flag=True, help="With --dry-run: open each envelope.")
+@click.option(
+    "--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="The number of rows in a transaction."
+)
+@click.option("--dry-run", is_flag=True, help="Count the rows that would be rewrapped, and write nothing.")
+@click.option("--verify", is_flag=True, help="With --dry-run: also open each envelope.")
 @with_common(for_a_change)
 def rewrap_command(*, source: str, target: str, batch: int, dry_run: bool, verify: bool, common: Common) -> int:
-    """Rewrap every key version and HSM credential that one key wraps with another, in short transactions.
+    """Rewrap every key version and HSM credential that one key wraps with another key, in short transactions.
 
     REF is the name of a root key, KEY_ID:VERSION a version of a key encryption key. Other sessions continue to work. An
     interrupted command can be repeated. Each envelope is opened with its new key before it is committed.

@@ -30,6 +30,6 @@ _COMMANDS = {
 def rotations() -> None:
     """Schedule the rotations that are due, and assign each to one worker under a lease.
 
-    A member of kms_rotator may run all of it. `run` does everything; the others are for workers of your own, with
+    All commands need the role kms_rotator. `run` does everything; the other commands are for workers of your own, with
     `schedule` from cron, on any number of hosts.
     """

@@ -13,13 +13,9 @@ from kms_schema.reading.times import time_to_text
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
 _lease = click.option(
-    "--lease",
-    type=_SECONDS,
-    default=600,
-    show_default=True,
-    metavar="SECONDS",
-    help="After it, others may claim the rotation.",
-)
+    "--lease", type=_SECONDS, default=600, show_default=True, metavar="SECONDS",
+    help="The duration of the lease; after it, other workers may claim the rotation.",
+)  # fmt: skip
 _claimed = click.argument("claimed_by")
 
 
@@ -29,14 +25,15 @@ _claimed = click.argument("claimed_by")
     "\n  kms-schema rotations claim --worker night-1 --lease 1800"
     "\n\nExit status: 0 claimed, 1 nothing to rotate, 2 usage, 3 no connection or missing privilege.",
 )
-@click.option("--worker", required=True, metavar="NAME", help="The worker that claims it.")
+@click.option("--worker", required=True, metavar="NAME", help="The name of the worker that claims the rotation.")
 @_lease
-@click.option("--any-time", is_flag=True, help="Also outside the window of the policy.")
+@click.option("--any-time", is_flag=True, help="Claim a rotation even outside the window of its policy.")
 @with_common(where, style_option)
 def claim_command(*, worker: str, lease: float, any_time: bool, common: Common) -> int:
-    """Claim the next rotation: one with an expired lease, else the one that was scheduled first.
+    """Claim the next rotation: first a rotation whose lease has expired, otherwise the earliest scheduled rotation.
 
-    No other worker can claim it until the lease expires. `renew`, `complete` and `fail` need its id and `claimed_by`.
+    No other worker can claim it until the lease expires. `renew`, `complete` and `fail` need the id and `claimed_by`,
+    which the command prints.
     """
     with opened(as_queue(), common, writing=True) as queue:
         claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
@@ -58,7 +55,7 @@ def claim_command(*, worker: str, lease: float, any_time: bool, common: Common) 
 @_lease
 @with_common(where, style_option)
 def renew_command(*, rotation: uuid.UUID, claimed_by: str, lease: float, common: Common) -> None:
-    """Extend the lease of ROTATION. Fails if it has expired."""
+    """Extend the lease of ROTATION, which `rotations claim` printed with CLAIMED_BY. Fails if the lease has expired."""
     with opened(as_queue(), common, writing=True) as queue:
         claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
     ends = time_to_text(claim.lease_expires_at)
@@ -68,10 +65,13 @@ def renew_command(*, rotation: uuid.UUID, claimed_by: str, lease: float, common:
 @click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
-@click.option("--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER", help="The version that it created.")
+@click.option(
+    "--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER",
+    help="The number of the version that the rotation created.",
+)  # fmt: skip
 @with_common(where, style_option)
 def complete_command(*, rotation: uuid.UUID, claimed_by: str, new_version: int | None, common: Common) -> None:
-    """Mark ROTATION completed. Fails if its lease has expired."""
+    """Mark ROTATION completed, which `rotations claim` printed with CLAIMED_BY. Fails if the lease has expired."""
     with opened(as_queue(), common, writing=True) as queue:
         queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
     print_result(common.style, {"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed")
@@ -80,10 +80,15 @@ def complete_command(*, rotation: uuid.UUID, claimed_by: str, new_version: int |
 @click.command("fail", epilog="\b\nExit status: 0 recorded, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
-@click.option("--error", required=True, metavar="TEXT", help="The error. It is stored: no secrets.")
+@click.option(
+    "--error", required=True, metavar="TEXT", help="The error message, which is stored; write no secret into it."
+)
 @with_common(where, style_option)
 def fail_command(*, rotation: uuid.UUID, claimed_by: str, error: str, common: Common) -> None:
-    """Mark ROTATION failed. It is retried later, with twice the delay after each failure, until max_retries."""
+    """Mark ROTATION failed, which `rotations claim` printed with CLAIMED_BY.
+
+    A failed rotation is retried later, with twice the delay after each failure, until max_retries.
+    """
     with opened(as_queue(), common, writing=True) as queue:
         again = queue.fail(queue.find(rotation, claimed_by), error)
     when = None if again is None else time_to_text(again)

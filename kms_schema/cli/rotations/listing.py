@@ -18,17 +18,19 @@ from kms_schema.vocabulary import RotationStatus
     "list",
     epilog="\b\nExamples:\n  kms-schema rotations list\n  kms-schema rotations list --status FAILED --format json",
 )
-@click.option("--status", type=click.Choice([each.value for each in RotationStatus]), help="Of this status only.")
+@click.option(
+    "--status", type=click.Choice([each.value for each in RotationStatus]), help="List only rotations of this status."
+)
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, metavar="N",
-    help="Rotations of each status.",
+    help="The number of rotations to list of each status.",
 )  # fmt: skip
 @with_common(where, style_option)
 def list_command(*, status: str | None, limit: int, common: Common) -> None:
     """List rotations: running and scheduled ones, the earliest first; then failed and completed ones, the latest first.
 
-    It shows the window of a scheduled one and the next attempt of a failed one. The login needs kms_rotator or
-    kms_auditor.
+    A scheduled rotation is shown with its window, a failed rotation with its next attempt. The login needs the role
+    kms_rotator or kms_auditor.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """

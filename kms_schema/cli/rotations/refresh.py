@@ -20,9 +20,9 @@ from kms_schema.text.printable import in_a_line
 def refresh_command(common: Common) -> None:
     """Refresh the dashboard, the health monitor, and the lifetime use of keys; readers and writers do not wait.
 
-    For cron, on any number of hosts: one session refreshes, the others wait for it, and do nothing. On PostgreSQL it
-    needs a role that may call refresh_key_views(), such as kms_sealer. The views of SQLite are never stale. With
-    --quiet it prints nothing but errors, so that cron sends no mail.
+    Run this from cron, on any number of hosts: one session refreshes, the others wait for it and do nothing. On
+    PostgreSQL the login needs a role that may call refresh_key_views(), such as kms_sealer. The views of SQLite are
+    never stale. With --quiet only errors are printed, so that cron sends no mail.
 
     Exit status: 0 done, or done by another session meanwhile; 2 usage, 3 no connection, missing privilege, or a lock
     that another session did not release in time.

@@ -39,21 +39,25 @@ _NOUNS = {"retried": "retry", "rewrapped": "version", "destroyed": "version"}
 @click.option("--once", is_flag=True, help="Exit when nothing is left to rotate.")
 @click.option(
     "--interval", type=click.FloatRange(0, 86_400, min_open=True), default=60, show_default=True, metavar="SECONDS",
-    help="Without --once: time between two searches for due keys.",
+    help="Without --once: the time between two searches for due keys.",
 )  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, metavar="N", help="Keys at once.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 32), default=1, show_default=True, metavar="N",
+    help="The number of keys that are rotated at once.",
+)  # fmt: skip
 @click.option(
     "--lease", type=click.FloatRange(10, _MOST_SECONDS), default=600, show_default=True,
-    metavar="SECONDS", help="After it, others may claim a rotation. A worker at work extends it.",
+    metavar="SECONDS",
+        help="The duration of a lease, which a working worker extends; after it, others may claim the rotation.",
 )  # fmt: skip
-@click.option("--any-time", is_flag=True, help="Also outside the windows of policies.")
+@click.option("--any-time", is_flag=True, help="Rotate keys even outside the windows of policies.")
 @click.option(
     "--max-age", type=click.FloatRange(0, LONGEST_AGE, min_open=True), default=MAX_AGE, show_default=True,
-    metavar="SECONDS", help="The longest max_age of the key rings of applications.",
+    metavar="SECONDS", help="The longest max_age of the key rings of applications, which cache keys for this time.",
 )  # fmt: skip
 @click.option(
     "--destroy-after", type=click.IntRange(1, 100_000), metavar="DAYS",
-    help="Destroy versions that ended longer ago and that nothing needs.",
+    help="Destroy versions that ended more than this many days ago and that nothing needs.",
 )  # fmt: skip
 @with_common(root_key_options, hsm_option, for_a_change)
 def run_command(
@@ -68,10 +72,11 @@ def run_command(
     destroy_after: int | None,
     common: Common,
 ) -> int:
-    """Rotate the keys that are due by an active policy: schedule, claim, rotate, complete. The login needs kms_rotator.
+    """Rotate the keys that are due by an active policy: schedule, claim, rotate, complete.
 
-    A data key gets a new version in one transaction. Versions that a KEK wraps are rewrapped under its new one. SIGTERM
-    and Ctrl-C finish the key at hand. Any number of workers may run at once.
+    The login needs the role kms_rotator. A data key gets a new version in one transaction. After a rotation of a KEK,
+    the versions that it wraps are rewrapped under its new version. SIGTERM and Ctrl-C let the worker finish its key.
+    Any number of workers may run at once.
 
     Exit status: 0 done, or ended by SIGTERM, 1 with --once a rotation failed, 2 usage, 3 no connection or missing
     privilege, 130 interrupted.

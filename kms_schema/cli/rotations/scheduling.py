@@ -21,10 +21,10 @@ _LISTS = ("reasons",)
 @click.command("due", epilog="\b\nExamples:\n  kms-schema rotations due\n  kms-schema rotations due --format json")
 @with_common(where, style_option)
 def due_command(common: Common) -> None:
-    """List the keys that are due for rotation, or will be within the notice of a policy; the overdue ones first.
+    """List the keys that are due for rotation, or will be within the notice of a policy; overdue keys first.
 
-    It leaves out keys with an open rotation or a retry: see `rotations list`. The last line names the key that comes
-    next, by its date. The login needs kms_rotator or kms_auditor.
+    Keys with an open rotation or a retry are left out: see `rotations list`. The last line names the key that is due
+    next. The login needs the role kms_rotator or kms_auditor.
     """
     with opened(as_queue(), common) as queue:
         with queue.transaction():
@@ -61,11 +61,11 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 @click.command("schedule", epilog="\b\nExample, in a crontab:\n  * * * * *  kms-schema rotations schedule")
 @click.option(
     "--round", "limit", type=click.IntRange(1, 1_000_000), default=DEFAULT_ROUND, show_default=True, metavar="KEYS",
-    help="Keys per transaction.",
+    help="The number of keys in a transaction.",
 )  # fmt: skip
 @with_common(where, style_option)
 def schedule_command(*, limit: int, common: Common) -> None:
-    """Schedule a rotation for each key that is due, and for each failed one whose retry is due.
+    """Schedule a rotation for each key that is due, and for each failed rotation whose retry is due.
 
     Any number of hosts may run this at once: no key is scheduled twice. A key that is due later, within the notice of
     its policy, is scheduled for that time.
@@ -87,10 +87,10 @@ def schedule_command(*, limit: int, common: Common) -> None:
 @click.command("backfill", epilog="\b\nExample:\n  kms-schema rotations backfill")
 @with_common(where, style_option)
 def backfill_command(common: Common) -> None:
-    """Compute the index bounds of all versions that have none: once for keys from before 005, or after new limits.
+    """Compute the index bounds of all versions that lack them, once for keys from before 005 or after new limits.
 
-    Results are correct without it, but the search for due keys reads each of these versions. `schedule` computes a
-    thousand each time. The command can be interrupted and repeated.
+    Without index bounds the results are the same, but the search for due keys reads each of these versions. `rotations
+    schedule` computes a thousand each time. The command can be interrupted and repeated.
     """
     done = 0
     with opened(as_queue(), common, writing=True) as queue:
