@@ -126,7 +126,7 @@ def at_read_committed(engine: sa.Engine) -> sa.Engine:
 
 
 def open_at_read_committed(engine: sa.Engine) -> sa.Engine:
-    """Have the connections of a pool opened at READ COMMITTED, and return an engine of it that says so.
+    """Open the connections of a pool at READ COMMITTED, and return an engine of the pool with this isolation level.
 
     `engine` is one of PostgreSQL that nothing else uses and that has no connections yet. With the level as an option,
     SQLAlchemy sets and resets it at each use, and a task that is cancelled meanwhile loses the connection, or its place

@@ -66,7 +66,7 @@ def without_keys(error: click.ClickException, arguments: Sequence[str]) -> click
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:
-    """Return the names that a mistyped one may mean: the most similar, and those that are almost as similar."""
+    """Return the names that a mistyped name may mean: the most similar name, and names that are almost as similar."""
     import difflib
 
     found = difflib.get_close_matches(name, known)
@@ -103,7 +103,7 @@ def codes(_context: click.Context, _parameter: click.Parameter, given: tuple[str
     """Return the codes of an option that takes several, separated by commas or blanks: `--select KMS101,KMS3`."""
     found = [code for each in given for code in re.split(r"[,\s]+", each.strip())]
     if not all(found):
-        raise click.BadParameter("it is empty, or a comma has no code beside it")
+        raise click.BadParameter("the list is empty, or has a comma without a code beside it")
     return tuple(found)
 
 

@@ -29,7 +29,7 @@ _IN_UTC = "SET TimeZone = 'UTC'"
 
 
 def url_of(given: str | None) -> str:
-    """Return the URL of the database: `given`, else that of the environment. Raises `UsageError` if it is invalid."""
+    """Return the URL of the database: `given`, else the first source that has one. Raises `UsageError`."""
     _warn_of_similar_variables(given)
     try:
         source, url = find_source(given)

@@ -55,7 +55,7 @@ _BESIDE = (
 _NOT_MIGRATED = "upgrade the database (kms-schema upgrade), or name the schema of the tables with --schema"
 
 _BY_SQLSTATE: Mapping[str, str] = {
-    LOCKED: f"another session holds an exclusive lock, for an ALTER TABLE or a REFRESH: {_AGAIN} after it",
+    LOCKED: f"another session has an exclusive lock, such as of ALTER TABLE or REFRESH: {_AGAIN} when it has ended",
     "57014": f"the statement was cancelled, or statement_timeout expired: {_AGAIN} when the server is less busy",
     "57P01": f"the connection was terminated, or the server is shutting down: {_AGAIN}",
     "57P02": f"the server crashed: {_AGAIN} after its recovery",
@@ -68,15 +68,15 @@ _BY_SQLSTATE: Mapping[str, str] = {
 _BY_MESSAGE: Mapping[str, str] = {
     "attempt to write a readonly database": _BESIDE,
     "unable to open database file": _BESIDE,
-    "due to lock timeout": f"another session has the lock: {_AGAIN} after it",
-    "database is locked": f"another process holds its lock: {_AGAIN} after it",
+    "due to lock timeout": f"another session has the lock: {_AGAIN} when that session has ended",
+    "database is locked": f"another process holds the lock of the file: {_AGAIN} when that process has ended",
     "not authorized": "a trigger or view of the file tried to write through this program: kms-schema validate names it",
-    "no such table": "it is not migrated: name another file, or run kms-schema upgrade",
+    "no such table": "the file is not migrated: name another file, or run kms-schema upgrade",
     'relation "': _NOT_MIGRATED,
     "no such column": "upgrade the database to the newest revision: kms-schema upgrade",
     "malformed": "restore the file from a backup",
     "file is not a database": "name another file",
-    "server closed the connection": f"it was ended, or the server crashed: {_AGAIN}",
+    "server closed the connection": f"the connection was ended, or the server crashed: {_AGAIN}",
 }
 
 _CONNECTING = re.compile(r"connection failed|connection to server|connection timeout|resolve|too many connections")

@@ -33,7 +33,7 @@ _WIDTH = 80
 
 
 def revisions_begun(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the revisions that begin as typed, and `head` and `base`; after `FROM:` those of the end of a range."""
+    """Return the revisions that begin as typed, with `head` and `base`; after `FROM:` the ends of a range."""
     from kms_schema import snapshots
 
     before, colon, last = begun.rpartition(":")

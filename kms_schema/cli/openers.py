@@ -79,7 +79,7 @@ def opened(
 
 @opener
 def as_connection(opening: Opening) -> "Iterator[Connection]":
-    """Open the database with its driver; on SQLite, triggers write only what those of the schema write."""
+    """Open the database with its driver; on SQLite, triggers can write only what the triggers of the schema write."""
     with opening.connected() as connection:
         if opening.writing and isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)

@@ -104,7 +104,7 @@ class OutputFile(click.Path):
         if str(value) != str(STANDARD_OUTPUT):
             return super().convert(value, param, ctx)
         if self._only_files:
-            self.fail("it cannot go to standard output: name a file", param, ctx)
+            self.fail("the output cannot be standard output: name a file", param, ctx)
         return self._standard
 
 
@@ -186,5 +186,5 @@ def time_since(_context: click.Context, _parameter: click.Parameter, text: str |
         return given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            "a duration such as 90m, 24h, 7d or 2w, or a date or time in ISO 8601, such as 2027-01-31T08:00:00Z"
+            "give a duration such as 90m, 24h, 7d or 2w, or a date or time in ISO 8601, such as 2027-01-31T08:00:00Z"
         ) from None

@@ -45,7 +45,7 @@ def only_read(connection: sqlite3.Connection) -> None:
 
 
 def only_write_what_is_asked(connection: sqlite3.Connection) -> None:
-    """Let the statements of a connection write, but triggers only what those of the schema write."""
+    """Let the statements of a connection write, but triggers only what the triggers of the schema write."""
 
     def may(action: int, table: str | None, column: str | None, trigger: str | None) -> bool:
         return trigger is None or (action, table, column, trigger) in _OF_OURS

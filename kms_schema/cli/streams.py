@@ -104,7 +104,7 @@ def width(stream: TextIO | None = None) -> int | None:
 
 
 def flushed(status: int) -> int:
-    """Write what is buffered, and return the exit status: `status`, if all of it is written."""
+    """Write the buffered output, and return the exit status: `status` if all output is written."""
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -138,7 +138,7 @@ class DatabaseUrl:
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
-    """Parse a URL. Raises `DatabaseUrlError`, whose message has no part of it, if it is not usable."""
+    """Parse a database URL. Raises `DatabaseUrlError`, whose message has no part of the URL, if it is not usable."""
     text = url.strip()
     scheme, separator, _ = text.partition("://")
     if not separator:

@@ -150,7 +150,7 @@ class KeyObjects:
         return self._token.run(work)
 
     def measure(self) -> int:
-        """Encrypt and decrypt with a key that exists in a session only; return the milliseconds of it, at least 1.
+        """Encrypt and decrypt with a key that exists in a session only; return the milliseconds, at least 1.
 
         Raises `HsmError` (`unfit_token`) if the token does not encrypt as a key ring needs it, and `Pkcs11Error`.
         """

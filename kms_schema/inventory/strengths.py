@@ -42,7 +42,7 @@ class Algorithm(NamedTuple):
 
     @property
     def is_asymmetric(self) -> bool:
-        """True if keys of it have a public part."""
+        """True if keys of this algorithm have a public part."""
         return self.primitive in {"pke", "signature", "key-agree"}
 
     @property

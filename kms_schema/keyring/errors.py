@@ -120,7 +120,7 @@ class DatabaseUnavailableError(KeyRingError):
 
 
 class EventLoopError(KeyRingError):
-    """An asynchronous ring is used where no event loop runs, in that of another thread, or too late for a result."""
+    """An asynchronous ring is used without an event loop, in the loop of another thread, or too late for a result."""
 
 
 class RingClosedError(KeyRingError):
@@ -151,7 +151,7 @@ class HandoverError(KeyRingError, ValueError):
 
 
 def does_not_open(key_id: str, hint: str | None = None) -> DecryptionError:
-    """Return the one error of ciphertexts that do not open. It says nothing about the reason.
+    """Return the error of a ciphertext that does not open. For all reasons it is the same.
 
     hint: what the first byte of the ciphertext says, which is public.
     """

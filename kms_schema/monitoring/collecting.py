@@ -72,7 +72,7 @@ def take_snapshot(
 
 
 def read_part(connection: DatabaseConnection, schema: str, part: Part, statement_seconds: int) -> PartResult:
-    """Return one part from a snapshot of its own, for `reused`; its statements may take longer than those of a scrape.
+    """Return a part from a snapshot of its own, for `reused`; its statements may take longer than a scrape allows.
 
     - `connection`, `schema`: as for `take_snapshot`
     - `part`: the part to read

@@ -33,7 +33,7 @@ class SnapshotCollector(Collector):
 
 
 def families(snapshot: Snapshot) -> Iterator[Metric]:
-    """Yield the metrics of a snapshot; those without a sample are left out."""
+    """Yield the metrics of a snapshot that have a sample."""
     for metric in METRICS:
         samples = snapshot.by_name.get(metric.name)
         if samples:

@@ -44,7 +44,7 @@ NOT_VALIDATED = "no validation of this level is recorded, one of level data came
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric."""
+    """A metric: its name, part, help, labels, and the meaning of a missing series."""
 
     name: str
     """As it is exported; a counter's name ends with `_total`."""

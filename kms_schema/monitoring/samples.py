@@ -51,7 +51,7 @@ class PartResult:
     """The reason, if the part failed."""
 
     def exported(self) -> Iterator[Sample]:
-        """Yield the samples, and those about the part itself. A part that failed has one: its success, 0."""
+        """Yield the samples of the part, and samples about the part itself. A failed part has one: its success, 0."""
         if self.error is not None:
             yield Sample(COLLECTOR_SUCCESS, 0, (self.part,))
         elif self.skipped is not None:

@@ -80,7 +80,7 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
 
 
 def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:
-    """Yield conditions that do not stop the upgrade; the arguments are those of `problems`."""
+    """Yield conditions that do not stop the upgrade. `problems` explains the arguments."""
     server = connection.execute(SERVER, {"schema": options.schema}).one()
     if server.major > NEWEST:
         yield f"PostgreSQL {server.version} is newer than this package was tested on (up to {NEWEST})"

@@ -67,7 +67,7 @@ class Reader:
         return [kind(*row) for row in self.rows(query, **values)]
 
     def stream(self, query: str, words: Mapping[str, str | int] = {}, /, **values: object) -> Iterator[tuple[Any, ...]]:
-        """Return the rows of a query as they are read, for those whose rows can be many. `close` ends it."""
+        """Return the rows of a query while they are read, for queries with many rows. Its `close` ends the query."""
         self._streams.append(self._rows_one_by_one(query, words, **values))
         return self._streams[-1]
 
@@ -101,7 +101,7 @@ class Reader:
         return self._queries.render(query, self.engine, self.name, **words)
 
     def cursor(self) -> Any:
-        """Return a cursor whose rows are tuples, whatever those of the connection are."""
+        """Return a cursor whose rows are tuples, whatever rows the connection itself returns."""
         cursor = self.connection.cursor()
         cursor.row_factory = None if self.on_sqlite else tuple_row
         return cursor

@@ -118,7 +118,7 @@ def _table(table: Table) -> Document:
 
 
 def has_one_value(table: Document) -> bool:
-    """Return whether a table has one row of one column, so that its title has all of it."""
+    """Return whether a table has a single value, which its title then shows."""
     return len(table["columns"]) == 1 and len(table["rows"]) == 1
 
 

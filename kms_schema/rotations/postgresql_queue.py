@@ -30,7 +30,7 @@ class PostgresqlStatements(Statements):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Open a transaction, or a savepoint in the open one, whose search path is not that of the caller."""
+        """Open a transaction, or a savepoint in an open transaction, with a search path of its own."""
         is_inner = self._connection.info.transaction_status != TransactionStatus.IDLE
         with self._connection.transaction(), self._connection.cursor(row_factory=tuple_row) as cursor:
             if self._lock_wait is not None:

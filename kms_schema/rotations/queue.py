@@ -46,7 +46,7 @@ class RotationQueue:
             return self._statements.due()
 
     def next_due(self) -> NextDue | None:
-        """Return the key that is due next by date, after those in `due`; None without one. Needs kms_auditor."""
+        """Return the key that is due next by date, after the keys in `due`, or None. Needs kms_auditor."""
         with self.transaction():
             return self._statements.next_due()
 
@@ -134,7 +134,7 @@ class RotationQueue:
             return replace(claim, lease_expires_at=self._claim_of(claim.id).lease_expires_at)
 
     def record_version(self, claim: Claim, new_version: int) -> None:
-        """Record the new version of a rotation that takes several transactions, in the one that makes the version.
+        """Record the new version of a rotation of several transactions, in the transaction that makes the version.
 
         A later claim has it as `Claim.new_version`, and makes no other. Raises `LeaseLostError` if the
         lease has expired or the rotation has ended; then roll the transaction back.

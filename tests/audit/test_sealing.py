@@ -227,5 +227,5 @@ def test_a_connection_in_a_transaction_is_refused_and_others_are_left_as_they_we
             assert execute(connection, "SELECT current_setting('search_path') LIKE '%public%'").fetchone() == (True,)
         execute(connection, "BEGIN")
         insert(connection, TABLE, **audit_entry())
-        with pytest.raises(TrailError, match="give one that is idle"):
+        with pytest.raises(TrailError, match="give an idle connection"):
             open_trail(connection)

@@ -58,4 +58,7 @@ def test_a_locked_file_ends_every_command_with_3_and_within_its_limit(database: 
     assert {command: process.returncode for command, process in running.items()} == dict.fromkeys(COMMANDS, 3), ended
     assert [error for _, error in ended.values() if "locked" not in error and "has been writing" not in error] == []
     out, error = ended["validate"]
-    assert (out, "database is locked; another process holds its lock: run this again" in error) == ("", True), error
+    assert (out, "database is locked; another process holds the lock of the file: run this again" in error) == (
+        "",
+        True,
+    ), error

@@ -112,7 +112,7 @@ def test_a_dash_is_standard_output_and_no_file(
     done = command(sealed, Path("-"))
     if command in {export, keygen, key_pair}:
         assert (done.status, done.out) == (2, "")
-        assert "it cannot go to standard output: name a file" in done.error
+        assert "the output cannot be standard output: name a file" in done.error
     else:
         assert done.status in {0, 1}, done.all
         assert done.out

@@ -268,7 +268,7 @@ def test_an_interruption_says_what_was_done(
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in said) == (130, False), said
-    assert "interrupted: run it again to continue (2 rows rewrapped)" in said
+    assert "interrupted: run the command again to continue (2 rows rewrapped)" in said
     assert held(session, tree.wrapping) == tree.keys
 
 

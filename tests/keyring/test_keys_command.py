@@ -123,7 +123,7 @@ def test_show_has_versions_and_no_material(
         (("create", "k"), 2, "--in-hsm NAME"),
         (("create", "k", "--in-hsm", "luna"), 1, "there is no HSM named 'luna'"),
         (("create", "k", "--in-hsm", "luna", "--hsm", "luna=/lib.so"), 2, "--hsm takes NAME=URI"),
-        (("create", "k", "--under", ROOT, "--expires", "2001-01-01"), 2, "it is in the past"),
+        (("create", "k", "--under", ROOT, "--expires", "2001-01-01"), 2, "the time is in the past"),
         (("create", "k", "--under", ROOT, "--expires", "soon"), 2, "ISO 8601"),
         (("create", "k", "--under", ROOT, "--algorithm", "DES"), 1, "a dek is XAES-256-GCM or AES-256-GCM"),
         (("create", "k" * 65, "--under", ROOT), 2, "1 to 64 printable characters"),
@@ -157,7 +157,7 @@ def test_a_lock_is_waited_for_and_not_forever(
             execute(holding, "SELECT 1 FROM key_masters WHERE key_id = :key FOR UPDATE", {"key": orders})
         said = keys("expire", orders)
         execute(holding, "ROLLBACK")
-    then = "another process holds its lock: run this again"
+    then = "another process holds the lock of the file: run this again"
     if database.dialect == "postgresql":
         then = "has the lock: wait for it or end it, and run this again"
     assert (said.status, then in said.error) == (3, True), said

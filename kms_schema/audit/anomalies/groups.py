@@ -124,7 +124,7 @@ def groups_of(rows: Iterable[Row], period: Period) -> list[Group]:
 
 
 def entries_of(log: Reader, query: str, firsts: Iterable[Row], period: Period) -> list[Group]:
-    """Return the groups of some first rows, of which there can be many, with the first entries of those to return."""
+    """Return the groups of the first rows, of which there can be many, with the first entries of each."""
     recent = sorted((row for row in firsts if row.last_at >= period.since), key=lambda row: row.at)
     names = set(map(name_of, recent[: rules.MOST_ANOMALIES]))
     if not names:

@@ -127,7 +127,7 @@ QUERIES = Queries(
 
 @contextmanager
 def reading(connection: DatabaseConnection, schema: str) -> Iterator[Reader]:
-    """Open a snapshot, or use that of the transaction that is open; leave the connection as it was."""
+    """Open a snapshot, or use the snapshot of an open transaction; leave the connection as it was."""
     if isinstance(connection, sqlite3.Connection):
         with _reading_sqlite(connection) as reader:
             yield reader

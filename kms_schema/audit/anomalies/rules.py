@@ -25,7 +25,7 @@ class RuleName(StrEnum):
 
 @dataclass(frozen=True)
 class AnomalyRule:
-    """One rule."""
+    """A rule that finds anomalies, with its name and its limits."""
 
     name: RuleName
     severity: AuditSecurityLevel

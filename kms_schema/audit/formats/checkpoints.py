@@ -31,7 +31,7 @@ class Checkpoint:
             raise NoteError(f"a checkpoint has a size from 0 to {LARGEST} and a root of {HASH_SIZE} bytes")
         lines = (self.origin, *self.extensions)
         if any(not line or "\n" in line for line in lines):
-            raise NoteError("the origin and the extensions of a checkpoint are lines, and none is empty")
+            raise NoteError("the origin and the extensions of a checkpoint must be lines that are not empty")
         check_text(self.text())
 
     def text(self) -> str:

@@ -164,7 +164,7 @@ def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, pro
     proof: the hashes of `consistency_proof`. Every tree begins with the empty tree.
     """
     if not 0 <= old_size <= new_size:
-        raise ProofError(f"a tree of {new_size} leaves cannot be an extension of one of {old_size}")
+        raise ProofError(f"a tree of {new_size} leaves cannot be an extension of a tree of {old_size} leaves")
     _check_lengths(old, new, *proof)
     if old_size in (0, new_size):
         if proof:

@@ -96,7 +96,9 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
         raise CannotProveError(f"entry {entry} is unsealed; run: kms-schema audit seal")
     index = page.first_leaf + sequence - page.first_sequence
     if index >= sealed.tree_size:
-        raise CannotProveError(f"entry {entry} was sealed after seal {sealed.number}; name a later one, or none")
+        raise CannotProveError(
+            f"entry {entry} was sealed after seal {sealed.number}; name a later seal, or leave the seal out"
+        )
     path = inclusion_proof(index, sealed.tree_size, Nodes(snapshot.tree))
     try:
         verify_inclusion(index, sealed.tree_size, leaf_hash(content[0]), path, sealed.root_hash)

@@ -266,7 +266,7 @@ def check_inclusion(document: dict[str, Any], keys: list[Key]) -> tuple[list[Che
 
 
 def check_consistency(document: dict[str, Any], keys: list[Key]) -> tuple[list[Checkpoint], str]:
-    """Check that the tree of one checkpoint is an extension of that of another."""
+    """Check that the tree of a checkpoint is an extension of the tree of an older checkpoint."""
     old, new = (read_checkpoint(document[name], keys) for name in ("old_checkpoint", "new_checkpoint"))
     path = hashes_of(document)
     if old.origin != new.origin:

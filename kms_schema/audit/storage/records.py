@@ -40,7 +40,7 @@ class Page:
 
     @property
     def whole(self) -> bool:
-        """True if the values can be those of a page: the owner of the table can drop its constraints."""
+        """True if a page can have these values: the owner of the table can drop its constraints."""
         numbers = type(self.first_leaf) is type(self.first_sequence) is int
         return numbers and type(self.hashes) is bytes and len(self.hashes) % 32 == 0 < len(self.hashes)
 

@@ -76,7 +76,7 @@ class StoredSeal:
         return Tombstone(self.tombstone_leaf_count, self.tombstone_last_sequence, self.archive_sha256)
 
     def seal(self) -> Seal:
-        """Return the signed content. Raises `ValueError` if the columns cannot be those of a seal."""
+        """Return the signed content. Raises `ValueError` if no seal can have these columns."""
         bookkeeping = Bookkeeping(
             gaps=[(gap.first, gap.last, gap.xmax) for gap in self.open_gaps],
             last_sequence=self.last_sequence,

@@ -95,7 +95,7 @@ class Snapshot(ABC):
 
 
 class Transaction(Snapshot):
-    """A transaction that adds seals, or that writes entries and removes those that a tombstone names."""
+    """A transaction that adds seals, writes entries, or removes the entries that a tombstone names."""
 
     @abstractmethod
     def horizon(self) -> TransactionHorizon:

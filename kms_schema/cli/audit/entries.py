@@ -25,7 +25,7 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise click.BadParameter("""a JSON object, such as '{"ticket": 4711}'""")
+        raise click.BadParameter("""give a JSON object, such as '{"ticket": 4711}'""")
     try:
         check_texts(it=document)
     except ValueError as error:

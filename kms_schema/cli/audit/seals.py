@@ -128,9 +128,9 @@ def _document(shown: StoredSeal | None, *, sealed: bool, failed: bool) -> dict[s
 def _successor(path: Path | None, signer: SigningKey | None) -> VerifierKey | None:
     keys = verifier_keys(path)
     if len(keys) > 1:
-        raise click.UsageError(f"{path} has {len(keys)} keys: name a file with one")
+        raise click.UsageError(f"{path} has {len(keys)} keys: name a file with one key")
     if keys and signer is None:
-        raise click.UsageError("the current key announces the next one: give the current key with --key")
+        raise click.UsageError("the current key announces the next key: give the current key with --key")
     return keys[0] if keys else None
 
 

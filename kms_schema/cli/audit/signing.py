@@ -77,7 +77,7 @@ def keygen_command(name: str, output: Path, style: str) -> None:
 
 
 def signing_key(path: Path | None) -> SigningKey | None:
-    """Return the key in a file, or that of the environment, or None; `UsageError` messages show no key."""
+    """Return the key in a file, else the key in the environment, else None; messages of `UsageError` show no key."""
     try:
         if path is not None:
             return read_signing_key(path)

@@ -26,7 +26,7 @@ from kms_schema.text.printable import in_a_line
 
 def _digits(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
     if not re.fullmatch("[0-9a-fA-F]{64}", text.strip()):
-        raise click.BadParameter("64 hexadecimal digits, which the sender's command has printed")
+        raise click.BadParameter("give the 64 hexadecimal digits that the sender's command has printed")
     return text
 
 

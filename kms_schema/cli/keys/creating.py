@@ -25,9 +25,11 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
         given = dt.datetime.fromisoformat(text)
         time = given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):
-        raise click.BadParameter("a date or time in ISO 8601, such as 2027-12-31 or 2027-12-31T23:59:59Z") from None
+        raise click.BadParameter(
+            "give a date or time in ISO 8601, such as 2027-12-31 or 2027-12-31T23:59:59Z"
+        ) from None
     if time <= dt.datetime.now(dt.UTC):
-        raise click.BadParameter("it is in the past: a key that has expired does not encrypt")
+        raise click.BadParameter("the time is in the past: a key that has expired does not encrypt")
     return time
 
 

@@ -27,7 +27,7 @@ def _bound_as(_context: click.Context, _parameter: click.Parameter, text: str | 
         return None
     table, separator, column = text.rpartition(".")
     if not separator or not table or not column:
-        raise click.BadParameter("the names are TABLE.COLUMN")
+        raise click.BadParameter("give the names as TABLE.COLUMN")
     return table, column
 
 

@@ -105,7 +105,9 @@ def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | No
     for each in values:
         name, _, text = each.partition("=")
         if name not in NAMES:
-            raise click.UsageError(f"{option} {name}: there is no such condition; there are {', '.join(NAMES)}")
+            raise click.UsageError(
+                f"{option} {name}: there is no such condition; the conditions are {', '.join(NAMES)}"
+            )
         is_time = NAMES[name].unit == "s"
         value = None if text == _OFF else _limit(text, is_time=is_time)
         if value is not None and not isfinite(value):  # nothing reaches it, as with `off`

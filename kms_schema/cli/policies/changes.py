@@ -24,7 +24,7 @@ def _window(_context: click.Context, _parameter: click.Parameter, text: str | No
         return None
     start, separator, end = text.partition("-")
     if not separator:
-        raise click.BadParameter("two times of day, such as 22:00-04:00")
+        raise click.BadParameter("give two times of day, such as 22:00-04:00")
     return start, end
 
 
@@ -36,7 +36,7 @@ def _channels(_context: click.Context, _parameter: click.Parameter, text: str | 
     except ValueError:
         document = None
     if not isinstance(document, dict | list):
-        raise click.BadParameter('a JSON array or object, such as ["ops@example.com"]')
+        raise click.BadParameter('give a JSON array or object, such as ["ops@example.com"]')
     return document
 
 

@@ -82,4 +82,7 @@ def _print(checked: "list[Checked]", missing: list[str], style: str) -> None:
             )
         )
     for reference in missing:
-        click.echo(in_a_line(f"not checked: rows are under {reference!r} too, which was not given"), err=True)
+        click.echo(
+            in_a_line(f"not checked: there are rows under {reference!r} as well, a root key that was not given"),
+            err=True,
+        )

@@ -65,7 +65,7 @@ def rewrap_command(*, source: str, target: str, batch: int, dry_run: bool, verif
     except click.ClickException as error:
         raise type(error)(progress.ended(error.message)) from None
     except KeyboardInterrupt:
-        click.echo(progress.ended("interrupted: run it again to continue"), err=True)
+        click.echo(progress.ended("interrupted: run the command again to continue"), err=True)
         raise
     clear()
     _print_outcome(outcome, source, common.style, dry_run=dry_run)

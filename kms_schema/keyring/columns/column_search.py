@@ -119,7 +119,7 @@ class LockWaits:
 
 
 def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> list[ColumnName]:
-    """Return columns, with those of the same names of table, column and owner in all schemas on PostgreSQL.
+    """Return columns; on PostgreSQL also columns of other schemas whose table, column and owner have the same names.
 
     A session of the application may have another search path, or `schema_translate_map`, than the ring that declared
     the column. A table of another owner has nothing to do with it, and could stop a revocation by its name. Raises

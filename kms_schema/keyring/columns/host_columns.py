@@ -178,7 +178,7 @@ class HostColumn:
         return sa.and_(column >= low, column < high)
 
     def page(self, connection: sa.Connection, tag: int, size: int, after: RowKey | None) -> list[sa.Row[Any]]:
-        """Return rows with ciphertexts of a version, by primary key, after that of a row."""
+        """Return rows with ciphertexts of a version, in the order of the primary key, after a given key."""
         query = self._rows().where(self.holds(tag)).order_by(*self._keys()).limit(size)
         if after is not None and len(after) == 1:
             query = query.where(self._keys()[0] > after[0])
@@ -203,7 +203,7 @@ class HostColumn:
         return total, keys
 
     def locked(self, connection: sa.Connection, keys: Sequence[RowKey]) -> list[sa.Row[Any]]:
-        """Return the rows with these primary keys, locked; without those that another session has locked."""
+        """Lock the rows with these primary keys and return them, without rows that another session has locked."""
         query = self._rows().where(self._among(keys)).order_by(*self._keys())
         return list(connection.execute(query.with_for_update(key_share=True, skip_locked=True)))
 

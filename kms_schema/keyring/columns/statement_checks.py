@@ -23,7 +23,7 @@ _CHECKED: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 @cache
 def install() -> None:
-    """Listen, once."""
+    """Install the checks of statements, once in a process."""
     sa.event.listen(sa.Engine, "before_cursor_execute", _before_cursor_execute)
     sa.event.listen(sa.Engine, "handle_error", _handle_error)
 

@@ -277,7 +277,7 @@ class Storage:
 
     @contextmanager
     def reading_session(self, key_id: str | None) -> Iterator[Session]:
-        """Open a session that reads. Its errors are those of the ring."""
+        """Open a session that reads; errors of the driver become errors of the ring."""
         self._check_open(key_id)
         joined = self.joined if self.shares_connections else None
         with translated(key_id, _USERS), self._reading.held(), Session(joined or self._readers) as session:

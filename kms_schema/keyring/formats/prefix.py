@@ -50,7 +50,7 @@ class Form(IntEnum):
 
     @property
     def least_bytes(self) -> int:
-        """The length of the shortest ciphertext of this form, that of an empty message or stream."""
+        """The length of the shortest ciphertext of this form, which has an empty message or stream."""
         if self is Form.MESSAGE:
             return Algorithm.AES_256_GCM.ciphertext_bytes(0)
         return PREFIX_BYTES + 40 + AUTHENTICATION_TAG_BYTES

@@ -169,7 +169,7 @@ class Cache:
                 self._set_times(opened, until)
 
     def note_change(self, key_id: str | None) -> None:
-        """Have the row of a key read again soon, or those of all keys: they may have changed, which is a hint.
+        """Read the row of a key again soon, or the rows of all keys: a hint says that they may have changed.
 
         A row is read at most once a second for it, however many notices come.
         """
@@ -193,7 +193,7 @@ class Cache:
             opened.encrypts_until = opened.decrypts_until = float("-inf")
 
     def put(self, opened: Opened) -> None:
-        """Add a version, and forget those that were not used lately where there are too many."""
+        """Add a version; if there are too many, forget the versions that were not used lately."""
         with self._lock:
             self._versions[opened.version.tag] = opened
             self._of_key.setdefault(opened.state.key_id, set()).add(opened.version.tag)

@@ -68,7 +68,7 @@ class KeyState:
 
     @property
     def decrypts(self) -> bool:
-        """True if the version may decrypt, by its state and that of its key."""
+        """True if the version may decrypt, by its own state and the state of its key."""
         return self.status not in _DECRYPTING and self.version is not None and not self.version.is_destroyed
 
     def check_form(self) -> None:

@@ -51,7 +51,7 @@ class Listener:
         """Begin, if that has not happened. Waits for nothing, and fails never."""
 
     def close(self) -> None:
-        """End it."""
+        """Stop listening for notices."""
 
     def abandon(self) -> None:
         """Have it end, and wait for nothing: the ring is collected."""

@@ -216,7 +216,7 @@ class EventLoops(Waits):
         return _LoopTurn(lambda: asyncio.BoundedSemaphore(count))
 
     def own(self) -> Own:
-        """Return a value of each task and those that it starts."""
+        """Return a value that each task has of its own, with the tasks that it starts."""
         return _TaskOwn()
 
     def pause(self, seconds: float) -> None:

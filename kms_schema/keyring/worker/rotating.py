@@ -53,7 +53,7 @@ class Rotator:
         self._ring, self._queue, self._options = ring, queue, options
 
     def rotate(self, claim: Claim) -> Rotated:
-        """Do the rotation of `claim`, or what is left of it.
+        """Rotate the key of `claim`, or continue a rotation that was interrupted.
 
         Raises `LeaseLostError`, after which nothing of an unfinished transaction is left, and the error of the reason
         for which the rotation fails: `KeyRingError`, `CryptoError`.

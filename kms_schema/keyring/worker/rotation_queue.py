@@ -59,7 +59,7 @@ class RingQueue:
 
     @contextmanager
     def transaction(self, key_id: str | None = None) -> Iterator[QueueSession]:
-        """Open a transaction that commits unless an exception ends it. Errors of the driver are those of the ring."""
+        """Open a transaction, which commits unless an exception ends it. Errors of the driver are errors of the ring."""
         with self._storage.session(key_id, NEEDS, self._actor) as session, _as_sqlalchemy(session):
             connection = session.connection().connection.driver_connection
             yield QueueSession(session, open_queue(connection, self._storage.schema))  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ class KeptLease:
         self._renew()
 
     def keep(self, _done: int = 0, _all: int = 0) -> None:
-        """Prolong the lease if a third of it is over. Can be the `progress` of a rewrap."""
+        """Extend the lease if a third of its time is over. The function can be the `progress` of a rewrap."""
         if time.monotonic() - self._since > self._lease.total_seconds() / 3:
             self._renew()
 

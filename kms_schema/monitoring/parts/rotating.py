@@ -10,7 +10,7 @@ from kms_schema.vocabulary import KeyType, RotationStatus
 
 
 def due(reader: Reader) -> Read:
-    """Count the keys in rotations_due by type and reason, and list those whose limit is passed.
+    """Count the keys in rotations_due by type and reason, and list the keys whose limit is passed.
 
     Keys whose limit is passed for a day are overdue although a rotation is open.
     """

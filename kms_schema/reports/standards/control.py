@@ -17,7 +17,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Standard:
-    """One standard."""
+    """A standard, with the controls that the report answers."""
 
     name: str
     title: str

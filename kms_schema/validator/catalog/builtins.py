@@ -26,7 +26,7 @@ def numbers() -> str:
 
 
 def without_usual(rows: Iterable[Observed], major: int) -> Iterator[Observed]:
-    """Yield the rows of the posture; of built-in objects only those with another definition, on a known version.
+    """Yield the rows of the posture; of built-in objects only changed ones, if the version of the server is known.
 
     They are compared here, since a built-in operator that was replaced could say of itself that it was not.
     """

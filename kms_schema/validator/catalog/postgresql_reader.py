@@ -190,14 +190,14 @@ class PostgresqlReader:
         return sorted(with_sequence(self._cursor, rows), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:
-        """Return the keys of the unmanaged objects in the schema, without those of extensions."""
+        """Return the keys of the unmanaged objects in the schema, without objects of extensions."""
         if not self._ours:
             self.objects(names)
         self._cursor.execute(_sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
         return sorted(row[0] for row in self._cursor)
 
     def views_of_host(self) -> list[tuple[str, str | None, str]]:
-        """Return the views that read what was read and are not part of it: relation, column or None, and view."""
+        """Return the views of others that read our relations: relation, column or None, and view."""
         return self._cursor.execute(_sql("views_of_host"), {"ours": self._ours}).fetchall()
 
     def _add_needs(self, found: dict[_Address, tuple[str, Attributes]]) -> None:

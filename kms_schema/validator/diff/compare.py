@@ -63,7 +63,7 @@ def compare(expected: Objects, actual: Objects) -> tuple[Difference, ...]:
 
 
 def fill_in(objects: Objects, schema: str, owner: str, identifier: str | None = None) -> Objects:
-    """Return the expected objects with the symbolic `{schema}` and `{owner}` replaced by those of one database.
+    """Return the expected objects with the schema and the owner of a database in place of `{schema}` and `{owner}`.
 
     `identifier` is the schema as that server writes it in SQL, since key words differ with its version.
     """

@@ -55,7 +55,7 @@ TOUCHED: Row = {"generation_time_ms": 7}
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield the attempts; `wrappers` has those at wrappers."""
+    """Yield the attempts at columns of versions; `wrappers` has the attempts at wrappers."""
     of = active_key()
     given = (adding("key_masters", of),)
     row = version(of)

@@ -269,7 +269,7 @@ class Remediator:
         return f"ALTER {self._owned(key)} OWNER TO {_quoted(attributes['owner'][0])};"
 
     def set_logged(self, key: str, attributes: _Change) -> str | None:
-        """Fix persistence."""
+        """Return the SQL that makes an unlogged relation permanent again; None for another change."""
         return f"ALTER {self._owned(key)} SET LOGGED;" if attributes["persistence"][0] == "permanent" else None
 
     def set_row_security(self, key: str, attributes: _Change) -> str:
@@ -279,7 +279,7 @@ class Remediator:
         return f"ALTER {self._owned(key)} " + ", ".join(f"{word} ROW LEVEL SECURITY" for word in words) + ";"
 
     def set_grants(self, key: str, attributes: _Change) -> str:
-        """Fix privileges."""
+        """Return the SQL that grants and revokes privileges, as expected."""
         kind, _ = kind_and_name(key)
         on = self._owned(key) if kind in ROUTINE_KINDS or kind == "sequence" else self._qualified(kind_and_name(key)[1])
         return grants_and_revokes(on, *attributes["grants"])

@@ -176,7 +176,7 @@ class OpenPostgresqlTrail(OpenTrail):
     ) -> None:
         """Wait for other sessions for `lock_wait` seconds. Raises `TrailError` for a connection in a transaction."""
         if connection.info.transaction_status != TransactionStatus.IDLE:
-            raise TrailError("the connection is in a transaction; give one that is idle")
+            raise TrailError("the connection is in a transaction; give an idle connection")
         self._connection, self._schema, self._lock_wait = connection, schema, lock_wait
 
     @contextmanager

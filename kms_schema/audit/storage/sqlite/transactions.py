@@ -116,7 +116,7 @@ class OpenSqliteTrail(OpenTrail):
     def __init__(self, connection: sqlite3.Connection, *, immutable: bool = False) -> None:
         """Raise `TrailError` for a connection in a transaction."""
         if connection.in_transaction:
-            raise TrailError("the connection is in a transaction; give one that is idle")
+            raise TrailError("the connection is in a transaction; give an idle connection")
         self._connection = connection
         self._immutable = immutable
 
