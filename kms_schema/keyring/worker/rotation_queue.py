@@ -59,7 +59,7 @@ class RingQueue:
 
     @contextmanager
     def transaction(self, key_id: str | None = None) -> Iterator[QueueSession]:
-        """Open a transaction, which commits unless an exception ends it. Errors of the driver are errors of the ring."""
+        """Open a transaction, which commits unless an exception ends it. Driver errors become errors of the ring."""
         with self._storage.session(key_id, NEEDS, self._actor) as session, _as_sqlalchemy(session):
             connection = session.connection().connection.driver_connection
             yield QueueSession(session, open_queue(connection, self._storage.schema))  # type: ignore[arg-type]
