@@ -134,7 +134,7 @@ def as_trail(opening: Opening) -> "Iterator[OpenTrail]":
 @opener
 def as_queue(opening: Opening) -> "Iterator[RotationQueue]":
     """Open the queue of rotations. Without `writing`, nothing can be changed."""
-    from kms_schema.rotations import open_queue
+    from kms_schema.rotations.opening import open_queue
 
     with opening.connected(of_values=True) as connection:
         if isinstance(connection, sqlite3.Connection):  # the queue joins a transaction; its own would lock the file

@@ -156,12 +156,12 @@ for_a_change: Decorator = together(actor_option, where, style_option)
 
 def _waivers(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> "tuple[Waiver, ...]":
     """Return the waivers of a file, none without one. Raises `CannotUseFile`."""
-    from kms_schema.validator import WaiverError, on_demand
+    from kms_schema.validator.waivers import WaiverError, read_waivers
 
     if file is None:
         return ()
     try:
-        return on_demand.read_waivers(file)
+        return read_waivers(file)
     except WaiverError as error:
         raise CannotUseFile(in_a_line(str(error))) from None
     except OSError as error:

@@ -8,7 +8,6 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from kms_schema.database.driver_connections import DatabaseConnection
@@ -87,13 +86,6 @@ def waive(report: Report, waivers: "Sequence[Waiver]") -> Report:
     from kms_schema.validator.waivers import waive as applied
 
     return applied(report, waivers)
-
-
-def read_waivers(path: str | Path) -> "tuple[Waiver, ...]":
-    """Read a file of waivers: see `kms_schema.read_waivers`."""
-    from kms_schema.validator.waivers import read_waivers as read
-
-    return read(path)
 
 
 def changed_lines(finding: Finding) -> list[str]:

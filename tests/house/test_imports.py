@@ -46,7 +46,8 @@ LATE = (
     "kms_schema.crypto.wrappers", "kms_schema.database.begun_transactions", "kms_schema.database.pinned_path",
     "kms_schema.engine", "kms_schema.hsm", "kms_schema.keyring", "kms_schema.migrate", "kms_schema.models",
     "kms_schema.monitoring.exposition", "kms_schema.preflight", "kms_schema.roles.applying", "kms_schema.roots",
-    "kms_schema.rotations.policies", "kms_schema.snapshots",
+    "kms_schema.rotations.opening", "kms_schema.rotations.policies", "kms_schema.snapshots",
+    "kms_schema.validator.waivers",
 )  # fmt: skip
 """Modules, with those below them, that the commands import in the functions that use them, and nowhere else.
 
