@@ -78,7 +78,8 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
 def configure(engine: sa.Engine) -> None:
     """Give the connections that `engine` will open the settings of `create_engine`; PostgreSQL's need none.
 
-    For an engine that has no connections yet; of an asynchronous one its `sync_engine`. Raises nothing of its own.
+    For an engine that has no connections yet; for an asynchronous engine, give its `sync_engine`. Raises nothing of its
+    own.
     """
     _configure(engine)
     if engine.dialect.name == "sqlite":
@@ -141,8 +142,8 @@ def open_at_read_committed(engine: sa.Engine) -> sa.Engine:
 def committed_durably(engine: sa.Engine) -> sa.Engine:
     """Return an engine of the same pool whose transactions survive a crash of the server once they are committed.
 
-    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself. The value
-    may be that of the server, the database, the role or the session. Of an engine of `with_pinned_path`, one statement
+    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself. The setting
+    may be of the server, the database, the role or the session. Of an engine of `with_pinned_path`, one statement
     does both. On SQLite the result is `engine`. Raises nothing. Example::
 
         with committed_durably(engine).begin() as connection: ...
@@ -173,7 +174,7 @@ def _set_read_committed(dialect: sa.engine.Dialect, connection: Any, _record: An
 
 
 def synchronous_engine(engine: sa.Engine) -> sa.Engine:
-    """Return an engine of `create_engine` for the URL of an asynchronous one, over psycopg or sqlite3.
+    """Return an engine of `create_engine` for the URL of an asynchronous engine, over psycopg or sqlite3.
 
     - `engine`: an asynchronous engine's `sync_engine`. Its hooks, its `connect_args` and its pool are not taken over
 
@@ -285,7 +286,7 @@ BELOW_HEAD = (
 def is_at_head(connection: sa.Connection, schema: str) -> bool:
     """Return whether the tables in `schema` are at the newest revision of this package, or at a newer revision.
 
-    A newer revision has the rules of this one, and those that this one does not know refuse what they refuse. Raises
+    A newer revision keeps the rules of the older ones; the rules that it adds refuse statements by themselves. Raises
     the errors of the driver. Example::
 
         if not is_at_head(connection, "public"):

@@ -78,8 +78,7 @@ def _method(node: ast.FunctionDef, signature: list[str]) -> str:
     names = [each.arg for each in (*node.args.args[1:], *node.args.kwonlyargs)]
     names += [node.args.kwarg.arg] if node.args.kwarg else []
     named = re.sub(r", (?=[^,]+$)", " and ", ", ".join(f"`{name}`" for name in names))
-    verb = "are those" if len(names) > 1 else "is that"
-    same = f"{named} {verb} of `KeyRing.{node.name}`. Raises as that does."
+    same = f"`KeyRing.{node.name}` explains {named}. Raises the same errors."
     rest = " ".join(filter(None, (same, _NOTES.get(node.name))))
     body = textwrap.indent(_paragraphs(doc.partition("\n\n")[0], rest), " " * 8).rstrip()
     return f"    @{_DECORATORS.get(node.name, 'in_greenlet')}\n{head}\n{body}\n"

@@ -23,7 +23,8 @@ class Document:
 
     `kind` is `inventory` or `report`, and `form` its format, such as `cyclonedx-1.6`. `sha256` has 64 lower-case
     hexadecimal digits: of the whole file. `scope` says what the document is about: a period such as `2026-Q3`, a
-    standard, or all keys. `checkpoint` is that of the snapshot from which it was made; None if nothing was sealed.
+    standard, or all keys. `checkpoint` is the checkpoint of the snapshot from which the document was made; None if
+    nothing was sealed.
 
     Raises `ValueError` for another SHA-256, and for a text that is empty, has over 200 characters, or that no database
     stores.

@@ -68,9 +68,9 @@ def connected(
     """Open an existing database with its driver.
 
     Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
-    `pg_stat_activity`, by default that of the command. `refusals` and `of_values` are those of `errors_reported`, which
-    has all errors, and `lock_wait` the seconds to wait for the lock of a SQLite file. `parameters` of libpq apply where
-    the URL does not have them. Raises `CannotConnect`, without the password, for every error of the driver.
+    `pg_stat_activity`, by default the name of the command. `errors_reported` explains `refusals` and `of_values`;
+    `lock_wait` is the seconds to wait for the lock of a SQLite file. `parameters` of libpq apply where the URL does not
+    have them. Raises `CannotConnect`, without the password, for every error of the driver.
 
         with connected("sqlite:///kms.db") as connection:
             report = validate(connection)

@@ -67,8 +67,8 @@ def opened(
     """Open the existing database of a command.
 
     Parameters: `what` is an opener, such as `as_connection()`; `common` has the URL, the schema, and what an opener
-    needs besides. Without `writing`, SQLite is read-only and the target is not printed. `refusals` are those of
-    `connected`. Each error becomes one sentence with its exit status, by the table in `database_errors`.
+    needs besides. Without `writing`, SQLite is read-only and the target is not printed. `connected` explains
+    `refusals`. Each error becomes one sentence with its exit status, by the table in `database_errors`.
 
         with opened(as_connection(), Common("sqlite:///kms.db")) as connection:
             report = validate(connection)

@@ -18,7 +18,7 @@ def record(
 ) -> bool:
     """Record an operation; if that fails, say so on standard error and return False.
 
-    The parameters are those of `record_operation`.
+    `record_operation` explains the parameters.
     """
     from kms_schema.audit.storage import errors, operation_records
 

@@ -27,7 +27,7 @@ class NoMaterialError(CryptoError):
 class WrappingKeyError(CryptoError):
     """A key cannot wrap, or cannot be the source or target of a rewrap.
 
-    It is not given, is no AES-256 key encryption key, is destroyed or not in use, or is under the other one.
+    The key is not given, is no AES-256 key encryption key, is destroyed or not in use, or the other key wraps it.
     """
 
 

@@ -198,7 +198,7 @@ class KeyWrapping:
     def decrypt_credentials(self, configuration: HsmConfiguration, *under: str) -> Credentials:
         """Return the credentials of a configuration, a dictionary whose `repr` shows no values.
 
-        under: references to try if the row names no wrapping key, or after the one that it names.
+        under: references to try if the row names no wrapping key, or after the wrapping key that it names.
 
         Raises `OpeningRefusedError` if none of the keys opens the envelope, and `NoMaterialError` if no credentials are
         stored. Raises `WrappingKeyError` if a reference that is tried has no root key, or no key is named. Example::

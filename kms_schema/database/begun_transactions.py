@@ -232,8 +232,8 @@ def limit_lock_waits(engine: sa.Engine, milliseconds: int | None) -> None:
 def end_failed_commit(context: sa.engine.ExceptionContext) -> None:
     """Roll back a transaction of SQLite whose COMMIT failed, such as for a deferred foreign key.
 
-    SQLite leaves it open, with the write lock of the file, although SQLAlchemy takes it as ended. `context` is that of
-    the event `handle_error`. Raises nothing of its own.
+    SQLite leaves it open, with the write lock of the file, although SQLAlchemy takes it as ended. `context` is the
+    argument of the event `handle_error`. Raises nothing of its own.
     """
     connection = context.connection
     if connection is None or context.statement is not None or connection.invalidated:  # a COMMIT is no statement there

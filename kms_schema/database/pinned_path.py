@@ -29,9 +29,9 @@ _FIND_SCHEMA = (
 def with_pinned_path(engine: sa.Engine, schema: str | None = None) -> sa.Engine:
     """Return an engine of the same pool whose transactions find operators, functions and types in pg_catalog only.
 
-    Statements name the tables of the models with their schema: `schema`, else that of the engine's
-    `schema_translate_map`, else the one where the path of a connection finds `key_masters`. Without such a table, and
-    on SQLite, `engine` itself is returned. Raises the errors of the driver. Example::
+    Statements name the tables of the models with their schema: `schema`, else the schema of the engine's
+    `schema_translate_map`, else the schema where the path of a connection finds `key_masters`. Without such a table,
+    and on SQLite, `engine` itself is returned. Raises the errors of the driver. Example::
 
         with Session(with_pinned_path(engine)) as session: ...
     """

@@ -55,8 +55,8 @@ def rate(name: str, key_size_bits: int, *, size_is_known: bool = True) -> Algori
     """Return an algorithm with its strength.
 
     - `name`: of the algorithm, such as `AES-256-GCM`, `RSA-3072` or `ECDSA-P256`; any other is not rated
-    - `key_size_bits`: the bits of the key. A number in the name counts as well: the lower one for AES, and that of the
-      name for RSA and curves
+    - `key_size_bits`: the bits of the key. A number in the name counts as well: for AES the lower of both, for RSA and
+      curves the number in the name
     - `size_is_known`: False if `key_size_bits` is the length of an encoding, as of a private key in PKCS#8
 
     Raises nothing. Example::

@@ -54,11 +54,11 @@ def write_inventory(  # noqa: PLR0913  (keyword-only, but for what is written wh
     - `file`: open for writing bytes; at most `BATCH` rows, and the versions of one key, are in memory at a time
     - `form`: one of `FORMS`. `schema`: the PostgreSQL schema of the tables
     - `names`: without them, ids and numbers stand for the names of keys, root keys and HSMs, and columns are left out
-    - `record`: without it no entry is written, and the document says so. `user_id`: the acting user in the entry
+    - `record`: False to write no entry, which the document then says. `user_id`: the acting user in the entry
 
     The entry is committed after the last byte: do not publish the file if this raises. Raises `InventoryError` if row
     security hides keys from this role, `TrailError` without revision 006, `ValueError` for another form, errors of the
-    driver, and those of the file. Example::
+    driver, and errors of the file. Example::
 
         with Path("keys.cdx.json").open("wb") as file:
             print(write_inventory(connection, file).sha256)

@@ -37,7 +37,7 @@ class UnknownKeyError(KeyRingError):
 
 
 class KeyExistsError(KeyRingError):
-    """A key with this name exists, or a version has, or had, the ciphertext tag of an imported one.
+    """A key with this name exists, or a version has, or had, the ciphertext tag of an imported version.
 
     `ciphertext_tag`: the tag is taken, or is not 1 to 2^32 - 1.
     """

@@ -34,9 +34,10 @@ class RingOperations:
     def attach(self, metadata: sa.MetaData) -> None:
         """Have the `EncryptedColumn`s of `metadata` encrypt and decrypt with this ring.
 
-        Also those of tables that are added later. A metadata has one ring: the last that was attached. From the first
-        call on, listeners on all engines of the process refuse statements that order by such a column. They also remove
-        the parameters of errors that would show values before they are encrypted. Raises `RingClosedError`. Example::
+        Columns of tables that are added later are included. A metadata has one ring: the last that was attached. From
+        the first call on, listeners on all engines of the process refuse statements that order by such a column. They
+        also remove the parameters of errors that would show values before they are encrypted. Raises `RingClosedError`.
+        Example::
 
             ring.attach(Base.metadata)
         """
@@ -64,7 +65,7 @@ class RingOperations:
 
         - `column`: an attribute or column whose type is an `EncryptedColumn`, or `"table.column"`
           (`"schema.table.column"`). The table needs a primary key
-        - `key_id`: the key, by default that of the type. `to`: another key to encrypt with
+        - `key_id`: the key, by default the key of the type. `to`: another key to encrypt with
         - `below`: of versions numbered less than this. `dry_run`: count only
         - `row`, `bound_as`: as for the type, from which they are taken; `row` may map names to types of SQLAlchemy,
           where the database does not have the type of the application: `{"id": sa.Uuid()}` on SQLite
@@ -128,11 +129,12 @@ class RingOperations:
         leave_object: bool = False,
         actor: str | None = None,
     ) -> None:
-        """Destroy a version that has ended, and the object of one that an HSM holds: its ciphertexts are lost.
+        """Destroy a version that has ended, and its object if an HSM holds it: its ciphertexts are lost.
 
         - `key_id`, `version`: the key and the number of its version
-        - `check`: columns that may hold ciphertexts of it, as TABLE.COLUMN, besides those that are stored with the key
-        - `erase_data`: True also while data is encrypted with it
+        - `check`: columns that may hold ciphertexts of the version, as TABLE.COLUMN, besides the columns that are
+          stored with the key
+        - `erase_data`: True to destroy the version even while data is encrypted with it
         - `leave_object`: True to destroy no object in the HSM, such as one that is gone with its token
         - `actor`: the user in the entry of the audit log
 
@@ -190,13 +192,13 @@ class RingOperations:
         actor: str | None = None,
         **columns: Any,
     ) -> KeyDescription:
-        """Create a key from a handover file, as its version 1: it opens the ciphertexts of the version handed over.
+        """Create a key from a handover file, as its version 1, which opens the ciphertexts of the version handed over.
 
         - `key_id`: its name here. `file`: the bytes of the handover file
-        - `key`: the private key of the receiver. `sha256`: SHA-256 of the file as the sender has told it on another way
-          than the file, since the file itself does not prove who made it
+        - `key`: the private key of the receiver. `sha256`: SHA-256 of the file, which the sender has told through
+          another channel, since the file itself does not prove who made it
         - `under`, `actor`, `columns`: as for `create`. Type, algorithm, size, ciphertext tag and the count of
-          encryptions are those of the file
+          encryptions come from the file
 
         Needs kms_admin and kms_rotator. An entry `KEY_TAKEN_OVER` with the SHA-256 is part of the transaction. A
         version is taken over once: its ciphertext tag is in the database then. Raises `HandoverError` if the file does

@@ -84,6 +84,14 @@ def test_each_help_fits_into_80_columns(helps: dict[str, str]) -> None:
     assert [(name, line) for name, text in helps.items() for line in text.splitlines() if len(line) > 80] == []
 
 
+def test_the_helps_name_only_the_variables_that_are_set_once_for_all_commands(helps: dict[str, str]) -> None:
+    """Each other option has a variable of its command, which docs/command-line.md explains and no help lists."""
+    named = {name for text in helps.values() for name in re.findall(r"KMS_[A-Z_]+", text)}
+    assert named == {
+        "KMS_DATABASE_URL", "KMS_HSMS", "KMS_ROOT_KEYS", "KMS_SCHEMA", "KMS_SEAL_KEY", "KMS_VERSION_TABLE",
+    }  # fmt: skip
+
+
 def test_each_example_of_a_help_can_be_typed(helps: dict[str, str]) -> None:
     """Lines that belong together end with a backslash, and the options of our commands exist."""
     examples = {

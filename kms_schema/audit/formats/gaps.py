@@ -67,8 +67,8 @@ def still_open(gaps: Iterable[Gap], *, over_below: int | None, looked_until: int
 def bounded(gaps: Sequence[Gap], most: int = MOST) -> list[Gap]:
     """Return at most `most` gaps that contain the ascending `gaps`: neighbours are joined with the sequences between.
 
-    Joined gaps stay open as long as the younger one. So those of one seal are joined first, the nearest of them. Then
-    the shortest pair is: a long gap is not joined on and on, and kept open by ever younger ones.
+    Joined gaps stay open as long as the younger gap. So gaps of one seal are joined first, the nearest ones. Then the
+    shortest pair is joined, so that a long gap does not grow on and stay open by ever younger gaps.
     """
     alike = sorted(
         (two.first - one.last, at) for at, (one, two) in enumerate(pairwise(gaps), 1) if one.xmax == two.xmax

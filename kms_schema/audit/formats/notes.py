@@ -77,8 +77,9 @@ class Note:
     def trusted(self, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
         """Return the keys of `keys` that have signed this text, in the order of the signatures.
 
-        Signatures of other keys are ignored. Raises `NoteError` if a signature of one of `keys` is wrong, also beside a
-        true one of the same key. So it does if two of them have the same name and key id, or if none has signed.
+        Signatures of other keys are ignored. Raises `NoteError` if a signature by one of `keys` is wrong, even beside a
+        correct signature by the same key, if two of `keys` have the same name and key id, or if none of them has
+        signed.
         """
         known: dict[tuple[str, bytes], VerifierKey] = {}
         for key in keys:

@@ -105,8 +105,8 @@ def retain(
     signer: the key that the last seal leads to; a tombstone must be signed.
     folder: where the archives are and go, an existing directory.
     progress: called with `exported` or `removed`, the entries that are done, and all of them.
-    sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint; also with that
-    of an earlier run, which may have ended before it did.
+    sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint; also with the
+    seal of an earlier run, which may have ended before it published.
 
     Yields nothing if no entry has expired. Raises `TrailError` or `CannotProveError`, whose messages state what to do;
     `OSError` if the archive cannot be written. Example::

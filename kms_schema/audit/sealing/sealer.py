@@ -23,9 +23,9 @@ def last_sound_seal(seals: Seals, signer: VerifierKey | None) -> StoredSeal | No
 
     signer: the key that will sign the next seal; None if it will not be signed.
 
-    Raises `TrailError` unless it holds. Then its row is a seal, its signature and compact range are those of its
-    content, and it follows the seal before. The newest tombstone is under a seal whose signature covers it. If `signer`
-    did not sign it, each earlier change of the key must also be one that the key before announced and signed. Example::
+    Raises `TrailError` unless the seal holds: its row is a seal, its signature and compact range belong to its content,
+    and it follows the seal before. The newest tombstone is under a seal whose signature covers it. If `signer` did not
+    sign it, each earlier change of the key must also be one that the key before announced and signed. Example::
 
         with open_trail(connection).sealing() as transaction:
             before = last_sound_seal(transaction.seals, key.verifier)
@@ -139,9 +139,9 @@ def seal(
     next_key: the verifier key of the seals to come. One seal announces it, and later calls sign with the new key.
     batch: the most entries of a seal.
 
-    Yields nothing if there is nothing to seal. Raises `TrailError` for another origin than that of the first seal, for
-    a key that the last seal does not lead to, and if the last seal does not hold. An exception, or the end of the
-    process, leaves each seal either committed or absent. Example::
+    Yields nothing if there is nothing to seal. Raises `TrailError` for an origin that is not the origin of the first
+    seal, for a key that the last seal does not lead to, and if the last seal does not hold. An exception, or the end of
+    the process, leaves each seal either committed or absent. Example::
 
         for made in seal(open_trail(connection), read_signing_key(Path("seal.key"))):
             print(made.number, made.checkpoint_text())

@@ -31,7 +31,7 @@ _OF_THE_TRAIL = (
 def going_by_policies(schema: str, tables: Sequence[str] = _OF_THE_TRAIL) -> str:
     """Return the statement that turns row security on for a transaction, if it leaves out no row of these tables.
 
-    For a transaction with `row_security = off`, in `schema`. The tables are those of the trail by default.
+    For a transaction with `row_security = off`, in `schema`. By default the tables are the tables of the trail.
     """
     return f"SELECT set_config('row_security', 'on', true) WHERE {_shows_all(schema, tables)}"
 

@@ -1,4 +1,4 @@
-"""The transactions on a stored audit trail; `postgresql` and `sqlite` have those of each engine.
+"""The transactions on a stored audit trail; `postgresql` and `sqlite` have the transactions of each engine.
 
 A transaction has each part of the trail as an attribute: `snapshot.seals.last()`.
 """

@@ -35,7 +35,7 @@ _USES: Mapping[str, str] = {
 def as_ring(opening: Opening, cache: "keyring.CachePolicy | None" = None) -> "Iterator[keyring.KeyRing]":
     """Open a ring with the root keys and HSMs of the options; without root keys, it opens and wraps nothing.
 
-    `cache` is that of the ring if it is None.
+    Without `cache`, the ring has its default policy.
     """
     from kms_schema import keyring
 

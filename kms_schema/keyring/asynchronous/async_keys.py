@@ -133,8 +133,8 @@ class AsyncKey:
     def decrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
         """Yield the plaintext of a stream, made with the same `aad`, in parts that were authenticated.
 
-        `source` is that of `encrypt_stream`. Every error comes with the part at fault, that of a wrong tag with the
-        first one. Raises as `Key.decrypt_stream` does.
+        `source` is that of `encrypt_stream`. Every error comes with the part at fault, the error of a wrong tag with
+        the first part. Raises as `Key.decrypt_stream` does.
         """
         return awaited(partial(self._key.decrypt_stream, aad=aad), source)
 

@@ -29,14 +29,14 @@ class AsyncRingMethods:
     async def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Activate a pending key, and its last version if none is live. Needs kms_rotator.
 
-        `key_id` and `actor` are those of `KeyRing.activate`. Raises as that does.
+        `KeyRing.activate` explains `key_id` and `actor`. Raises the same errors.
         """
 
     @in_greenlet
     async def archive(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Archive a key that is rotated, expired or revoked: it is not used any more.
 
-        `key_id` and `actor` are those of `KeyRing.archive`. Raises as that does.
+        `KeyRing.archive` explains `key_id` and `actor`. Raises the same errors.
         """
 
     @to_its_end
@@ -57,8 +57,8 @@ class AsyncRingMethods:
     ) -> KeyDescription:
         """Register a key, give it its first version and activate it, in one transaction.
 
-        `key_id`, `under`, `key_type`, `algorithm`, `key_size_bits`, `material`, `hsm`, `ciphertext_tag`, `used`,
-        `actor` and `columns` are those of `KeyRing.create`. Raises as that does.
+        `KeyRing.create` explains `key_id`, `under`, `key_type`, `algorithm`, `key_size_bits`, `material`, `hsm`,
+        `ciphertext_tag`, `used`, `actor` and `columns`. Raises the same errors.
         """
 
     @to_its_end
@@ -72,17 +72,17 @@ class AsyncRingMethods:
         leave_object: bool = False,
         actor: str | None = None,
     ) -> None:
-        """Destroy a version that has ended, and the object of one that an HSM holds: its ciphertexts are lost.
+        """Destroy a version that has ended, and its object if an HSM holds it: its ciphertexts are lost.
 
-        `key_id`, `version`, `check`, `erase_data`, `leave_object` and `actor` are those of `KeyRing.destroy_version`.
-        Raises as that does.
+        `KeyRing.destroy_version` explains `key_id`, `version`, `check`, `erase_data`, `leave_object` and `actor`.
+        Raises the same errors.
         """
 
     @in_greenlet
     async def expire(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Have a key decrypt only. Needs kms_rotator.
 
-        `key_id` and `actor` are those of `KeyRing.expire`. Raises as that does.
+        `KeyRing.expire` explains `key_id` and `actor`. Raises the same errors.
         """
 
     @in_greenlet
@@ -97,14 +97,14 @@ class AsyncRingMethods:
     ) -> Handover:
         """Return a version of a key, wrapped to the public key of a receiver, who can use it from then on.
 
-        `key_id`, `to`, `version`, `reason` and `actor` are those of `KeyRing.hand_over`. Raises as that does.
+        `KeyRing.hand_over` explains `key_id`, `to`, `version`, `reason` and `actor`. Raises the same errors.
         """
 
     @in_greenlet
     async def inspect(self, blob: BytesLike) -> CiphertextDescription:
         """Return which version made a ciphertext, a message or a stream. No root key is needed: nothing is opened.
 
-        `blob` is that of `KeyRing.inspect`. Raises as that does.
+        `KeyRing.inspect` explains `blob`. Raises the same errors.
         """
 
     @in_greenlet
@@ -125,8 +125,8 @@ class AsyncRingMethods:
     ) -> Reencryption:
         """Replace the ciphertexts of old versions in a column by ciphertexts of the live version.
 
-        `column`, `key_id`, `to`, `below`, `dry_run`, `row`, `bound_as`, `batch`, `from_revoked`, `actor` and `progress`
-        are those of `KeyRing.reencrypt_column`. Raises as that does. Other tasks run while the database answers;
+        `KeyRing.reencrypt_column` explains `column`, `key_id`, `to`, `below`, `dry_run`, `row`, `bound_as`, `batch`,
+        `from_revoked`, `actor` and `progress`. Raises the same errors. Other tasks run while the database answers;
         `progress` is called in the event loop.
         """
 
@@ -134,21 +134,21 @@ class AsyncRingMethods:
     async def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
         """Revoke the key named `key_id`: it neither encrypts nor decrypts any more, everywhere within `max_age`.
 
-        `key_id`, `reason`, `now` and `actor` are those of `KeyRing.revoke`. Raises as that does.
+        `KeyRing.revoke` explains `key_id`, `reason`, `now` and `actor`. Raises the same errors.
         """
 
     @in_greenlet
     async def revoked_key(self, key_id: str, *, reason: str, actor: str | None = None) -> AsyncRevokedKey:
         """Return a revoked key for decrypting, such as to re-encrypt its data with another key.
 
-        `key_id`, `reason` and `actor` are those of `KeyRing.revoked_key`. Raises as that does.
+        `KeyRing.revoked_key` explains `key_id`, `reason` and `actor`. Raises the same errors.
         """
 
     @to_its_end
     async def rotate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
         """Give a key a new version, which is live at once; the old one ends, and decrypts as before.
 
-        `key_id` and `actor` are those of `KeyRing.rotate`. Raises as that does.
+        `KeyRing.rotate` explains `key_id` and `actor`. Raises the same errors.
         """
 
     @in_thread
@@ -168,10 +168,10 @@ class AsyncRingMethods:
     ) -> RotationRun:
         """Rotate the keys that are due: schedule, claim, rotate, complete; return the counts.
 
-        `worker`, `once`, `actor`, `jobs`, `interval`, `lease`, `at_any_time`, `destroy_after`, `stop` and `report` are
-        those of `KeyRing.run_rotations`. Raises as that does. It runs in a thread, with a synchronous ring of its own
-        on the same database; `report` is called in that thread. A task that is cancelled sets `stop`, and ends after
-        the key at hand. The thread connects by the URL of the engine, with psycopg or sqlite3: without hooks,
+        `KeyRing.run_rotations` explains `worker`, `once`, `actor`, `jobs`, `interval`, `lease`, `at_any_time`,
+        `destroy_after`, `stop` and `report`. Raises the same errors. It runs in a thread, with a synchronous ring of
+        its own on the same database; `report` is called in that thread. A task that is cancelled sets `stop`, and ends
+        after the key at hand. The thread connects by the URL of the engine, with psycopg or sqlite3: without hooks,
         `connect_args` and the like. Raises `TypeError` where a URL is not enough: a database in memory, or parameters
         of asyncpg in it. Then run the method of a `KeyRing` in a thread: `await asyncio.to_thread(KeyRing(engine,
         roots).run_rotations, worker="night-1")`.
@@ -189,8 +189,8 @@ class AsyncRingMethods:
         actor: str | None = None,
         **columns: Any,
     ) -> KeyDescription:
-        """Create a key from a handover file, as its version 1: it opens the ciphertexts of the version handed over.
+        """Create a key from a handover file, as its version 1, which opens the ciphertexts of the version handed over.
 
-        `key_id`, `file`, `key`, `sha256`, `under`, `actor` and `columns` are those of `KeyRing.take_over`. Raises as
-        that does.
+        `KeyRing.take_over` explains `key_id`, `file`, `key`, `sha256`, `under`, `actor` and `columns`. Raises the same
+        errors.
         """

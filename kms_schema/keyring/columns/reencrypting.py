@@ -1,4 +1,4 @@
-"""Re-encrypts a column of an application: ciphertexts of a key's old versions are replaced by those of the live one.
+"""Re-encrypts a column of an application: ciphertexts of old versions of a key become ciphertexts of the live one.
 
 A page of rows is read, and its ciphertexts are made outside of any transaction. A short one then replaces only rows
 that still have the bytes that were read, and that no other session has locked. Rows that are done are not found again,

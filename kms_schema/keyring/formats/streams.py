@@ -2,8 +2,8 @@
 
 A stream is encrypted in segments of 1 MiB, each authenticated with its number and with whether it is the last one. So
 neither a missing, moved, foreign nor added segment is accepted, and memory stays flat at any length. The parameters are
-those of Tink's template `AES256_GCM_HKDF_1MB`. Its key is not that of the version, which encrypts messages, but derived
-from it; its associated data are the prefix and those of the caller. Tink opens the rest of a stream without the prefix.
+those of Tink's template `AES256_GCM_HKDF_1MB`. Its key is derived from the key of the version, which encrypts messages;
+its associated data are the prefix and the data of the caller. Tink opens the rest of a stream without the prefix.
 """
 
 import hmac
@@ -80,7 +80,7 @@ def decrypt_stream(source: Source, material: Secret, *, tag: int, aad: BytesLike
 def read_stream_tag(source: Source) -> int:
     """Read the prefix of a stream and return its tag; nothing authenticates it before `decrypt_stream`.
 
-    Raises `NotACiphertextError` if `source` has no prefix, or that of a message (`other_form`).
+    Raises `NotACiphertextError` if `source` has no prefix, or the prefix of a message (`other_form`).
     """
     start = bytearray(PREFIX_BYTES)
     form, tag = read_prefix(start[: _fill(source, memoryview(start))])

@@ -91,11 +91,11 @@ _STILL_LIVE = sa.select(KeyVersion.id).where(KeyVersion.id == sa.bindparam("vers
 
 
 def require_live(session: Session, wrapper: Wrapper | None, key_id: str) -> None:
-    """Raise the error `ended` if `wrapper` is a version that has ended since it was read, and has wrapped a new one.
+    """Raise the error `ended` if `wrapper` has ended since it was read, and has wrapped a new version.
 
     Called after the first version of a key is inserted: its trigger has locked the wrapper, which cannot end any more
     before this transaction does. So a rotation of the wrapper that begins later finds the new version under it. Of a
-    key that rotates, the old version is locked, and the rotation of the wrapper waits for that one. SQLite has one
+    key that rotates, the old version is locked, and the rotation of the wrapper waits for this lock. SQLite has one
     writer at a time.
     """
     connection = session.connection()

@@ -91,7 +91,7 @@ class NewKey:
 
     @property
     def activated_at(self) -> dt.datetime | None:
-        """The time in the past from which on an imported key was in use; None for a new one."""
+        """The time in the past from which on an imported key was in use; None for a new key."""
         given: dt.datetime | None = self.columns.get("activated_at")
         if given is not None and given > dt.datetime.now(dt.UTC):
             raise ValueError("activated_at is in the future: activate the key then")

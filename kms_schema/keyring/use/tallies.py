@@ -101,9 +101,10 @@ class Uses:
         return tally
 
     def write_due(self, tally: Tally) -> None:
-        """Write the first entry of this process about a version, whose errors refuse the use, or that of each hour.
+        """Write the first entry of this process about a version, whose errors refuse the use, or the entry of each
+        hour.
 
-        Where the latter fails it is tried again, and uses go on.
+        If the entry of an hour fails, it is tried again, and uses go on.
         """
         self._timer.begin()
         now = time.monotonic()
