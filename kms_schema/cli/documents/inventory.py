@@ -48,7 +48,6 @@ _IN_MEMORY = 16 * 2**20
 @with_common(actor_option, where)
 def inventory_command(
     *,
-    style: str,
     cyclonedx_version: str | None,
     output: Path | None,
     force: bool,
@@ -62,6 +61,7 @@ def inventory_command(
     and the algorithms in use, and names the checkpoint of the audit log. Its SHA-256 becomes an entry of the audit log,
     which members of kms_auditor may write. Key material and credentials are not read.
     """
+    style = common.style
     if cyclonedx_version is not None and style != "cyclonedx":
         raise click.UsageError(f"--cyclonedx-version is for --format cyclonedx, not {style}")
     form: Form = f"cyclonedx-{cyclonedx_version or '1.6'}" if style == "cyclonedx" else style  # type: ignore[assignment]

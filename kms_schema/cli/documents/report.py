@@ -66,7 +66,6 @@ def report_command(
     *,
     standard: str,
     period: str,
-    style: str,
     output: Path | None,
     force: bool,
     waivers: "Sequence[Waiver]",
@@ -79,7 +78,7 @@ def report_command(
     snapshot. Quoted entries that are sealed have proofs to one checkpoint, in a file beside the report. The report says
     which claims the database shows, and never that a standard is met.
     """
-    path = output or Path(f"{standard}-{period}.{SUFFIXES[style]}")
+    path = output or Path(f"{standard}-{period}.{SUFFIXES[common.style]}")
     with opened(as_connection(), common, writing=not no_record, refusals=(TrailError,)) as connection:
         try:
             written = write_report(
@@ -87,7 +86,7 @@ def report_command(
                 standard,
                 period,
                 None if path == STANDARD_OUTPUT else path,
-                style=style,
+                style=common.style,
                 schema=common.schema,
                 record=not no_record,
                 replace=force,
