@@ -156,10 +156,10 @@ for_a_change: Decorator = together(actor_option, where, style_option)
 
 def _waivers(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> "tuple[Waiver, ...]":
     """Return the waivers of a file, none without one. Raises `CannotUseFile`."""
-    from kms_schema.validator.waivers import WaiverError, read_waivers
-
     if file is None:
         return ()
+    from kms_schema.validator.waivers import WaiverError, read_waivers
+
     try:
         return read_waivers(file)
     except WaiverError as error:

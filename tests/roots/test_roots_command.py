@@ -77,7 +77,7 @@ def test_every_row_under_a_root_is_opened_and_nothing_is_written(
     assert [len(each["refused"]) for each in document["roots"]] == [4]
 
     said = kms_schema("roots", "check", "--root-key", f"{OTHER_ROOT}={file}", url=database.url)
-    assert (said.status, f"under '{ROOT}' too" in said.err) == (0, True)
+    assert (said.status, f"under '{ROOT}' as well" in said.err) == (0, True)
     with closing(database.connect()) as connection:
         assert dump_tables(connection) == before
 
