@@ -65,22 +65,20 @@ def count_keys(connection, schema):
     return Reader(connection, schema, Queries(__file__)).rows("key_count")[0][0]
 """
 TOTALS = """\
-import json
-
 import click
 
 from kms_schema.cli.openers import as_connection, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import style_option, where, with_common
+from kms_schema.cli.results import print_result
 from kms_schema.inventory.totals import count_keys
 
 
 @click.command("totals")
-@where
-@style_option
-def totals_command(*, database_url, schema, style):
-    with opened(as_connection(), database_url, schema) as connection:
-        count = count_keys(connection, schema)
-    click.echo(json.dumps({"keys": count}) if style == "json" else f"keys: {count}")
+@with_common(where, style_option)
+def totals_command(common):
+    with opened(as_connection(), common) as connection:
+        count = count_keys(connection, common.schema)
+    print_result(common.style, {"keys": count}, f"keys: {count}")
 """
 TEST_OF_COMMAND = """\
 from support.programs.commands import kms_schema
