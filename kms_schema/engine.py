@@ -142,8 +142,8 @@ def open_at_read_committed(engine: sa.Engine) -> sa.Engine:
 def committed_durably(engine: sa.Engine) -> sa.Engine:
     """Return an engine of the same pool whose transactions survive a crash of the server once they are committed.
 
-    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself. The setting
-    may be of the server, the database, the role or the session. Of an engine of `with_pinned_path`, one statement
+    Where `synchronous_commit` is `off` or `local`, each transaction on PostgreSQL sets it to `on` for itself. It may be
+    a setting of the server, the database, the role or the session. Of an engine of `with_pinned_path`, one statement
     does both. On SQLite the result is `engine`. Raises nothing. Example::
 
         with committed_durably(engine).begin() as connection: ...
