@@ -11,7 +11,6 @@ from kms_schema.cli.key_uris import despite_refused_pin_option, hsm_option, hsms
 from kms_schema.cli.openers import as_engine, opened
 from kms_schema.cli.options import Common, for_a_change, with_common
 from kms_schema.cli.results import print_json
-from kms_schema.hsm.hsms import Hsms
 from kms_schema.text.printable import counted, in_a_line
 from kms_schema.vocabulary import HsmHealth
 
@@ -47,6 +46,7 @@ def check_command(*, names: tuple[str, ...], slow_ms: int, despite_refused_pin: 
     Exit status: 0 all are healthy, 1 one is not or cannot be checked, 2 usage, 3 no connection or missing privilege.
     """
     from kms_schema.hsm import checking
+    from kms_schema.hsm.hsms import Hsms
 
     uris = hsms_of(common.hsms)
     checked = names or tuple(uris)
