@@ -70,7 +70,7 @@ class Dependents(ABC):
 class Versions(Dependents):
     """The key versions under a wrapper. Destroyed versions have no material."""
 
-    model = KeyVersion
+    model: ClassVar[type[KeyVersion] | type[HsmConfiguration]] = KeyVersion
 
     def __init__(self, wrapping: KeyWrapping, move: Move) -> None:
         """Rewrap from one wrapper to the other."""
@@ -133,7 +133,7 @@ class Versions(Dependents):
 class Configurations(Dependents):
     """The HSM configurations whose credentials are under a root key, or may be."""
 
-    model = HsmConfiguration
+    model: ClassVar[type[KeyVersion] | type[HsmConfiguration]] = HsmConfiguration
 
     def __init__(self, wrapping: KeyWrapping, source: str, target: Wrapper) -> None:
         """Rewrap from a root key to another wrapper."""
