@@ -57,12 +57,6 @@ def test_an_upgrade_tells_each_revision_on_standard_error(empty_database: Databa
     assert said.out == at_head()
 
 
-def test_alembic_and_the_program_make_the_same_database(database: Database, empty_database: Database) -> None:
-    assert kms_schema("upgrade", url=empty_database.url).status == 0
-    with closing(database.connect()) as one, closing(empty_database.connect()) as other:
-        assert differences(catalog(one), catalog(other)) == {}
-
-
 def test_relative_revisions_are_understood(database: Database) -> None:
     steps = len(revisions()) - 2
     assert kms_schema("downgrade", "--database-url", database.url, "--", f"-{steps}").out == AT_004

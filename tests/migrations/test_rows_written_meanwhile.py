@@ -20,7 +20,7 @@ from support.reports import report_on
 from support.rows.population import all_rows
 from support.rows.smallest import insert, key_master, rotation_policy
 from support.statements import execute
-from support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
+from support.violations.by_rule import A_VIOLATION_OF_EACH_TABLE
 from support.violations.violation import REVISION, Broken, Violation, foreign_keys_off, revision, violating
 
 pytestmark = pytest.mark.only_on("postgresql")
@@ -70,7 +70,7 @@ def refused(database: Database, connection: Connection, broken: Broken, moment: 
 @pytest.mark.parametrize(
     "moment", [pytest.param(BUILDING, marks=pytest.mark.full), LOCKING], ids=["building", "locking"]
 )
-@A_VIOLATION_OF_EACH_RULE
+@A_VIOLATION_OF_EACH_TABLE
 def test_a_row_that_comes_after_a_check_is_found_by_the_next(
     copy: Database, other: Connection, database_at: Callable[[str], Database], violation: Violation, moment: str
 ) -> None:

@@ -70,7 +70,7 @@ def test_an_engine_that_cannot_be_had_fails_the_tests_and_skips_none() -> None:
             "no:cacheprovider",
             "-n0",
             "--engines=sqlite-9.9.9",
-            "tests/schema/test_rows.py",
+            "tests/schema/test_hsm_handles.py",
         ],
         cwd=REPOSITORY,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},

@@ -39,7 +39,7 @@ def stopping(session, statement):
 kind.run = stopping
 sys.exit(run(["validate", "--probe", "--database-url", sys.argv[1]]))
 """
-STATEMENTS = [2, 40, 700, 1500]
+STATEMENTS = [pytest.param(2, marks=pytest.mark.full), 40, pytest.param(700, marks=pytest.mark.full), 1500]
 """After how many statements of the probe it is stopped: some write, some are refused, some make temporary objects."""
 
 

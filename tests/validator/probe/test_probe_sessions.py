@@ -33,7 +33,8 @@ def test_another_schema_is_probed(empty_database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_role_that_may_write_only_the_trail_says_what_it_cannot_know(database: Database) -> None:
+def test_a_role_that_may_write_only_the_trail_says_what_it_cannot_know(database: Database, only_at: OnlyAt) -> None:
+    only_at("key_master", "key_audit_log")
     with login(database, *APPLICATION, "SELECT ON alembic_version") as seen, closing(seen.connect()) as connection:
         report = probe(connection)
     codes = {code for code, _ in found(report)}
