@@ -1,12 +1,13 @@
-"""Fixtures for the tests of tampering."""
+"""Fixtures: a sealed trail to change, and one whose oldest entries may be removed."""
 
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from support.engines import Engines
+from support.engines import Database, Engines
 from support.violations.triggers_disabled import triggers_disabled
+from tests.audit.retaining import Retaining, retaining
 from tests.audit.tampered import BATCH, ENTRIES, Scene, rules_off
 from tests.audit.trails import faults, seal_all, write
 
@@ -22,3 +23,10 @@ def scene(engines: Engines, engine_name: str) -> Iterator[Scene]:
             assert faults(connection) == []
             yield Scene(connection, seals)
     engine.drop(database)
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Retaining]:
+    """A database with its roles, on PostgreSQL, and a login that may end retention periods."""
+    with retaining(database) as made:
+        yield made

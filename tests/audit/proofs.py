@@ -3,12 +3,15 @@
 import datetime as dt
 from dataclasses import replace
 
+import pytest
+
 from kms_schema.audit.formats.encoding import leaf_hash
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.merkle import CompactRange, consistency_proof, inclusion_proof, root
 from kms_schema.audit.formats.notes import Note, sign
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
 from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
+from kms_schema.audit.standalone import check_audit
 from tests.audit.vectors import VECTORS
 
 KEY = SigningKey("kms.example/audit", bytes(range(32)))
@@ -48,3 +51,12 @@ def inclusion(index: int, size: int) -> str:
 
 def consistency(old: int, new: int) -> str:
     return consistency_document(sealed(old), sealed(new), consistency_proof(old, new, node))
+
+
+def program(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[object, str]:
+    """Run the standalone program in this process; return its exit status and what it writes."""
+    try:
+        status: object = check_audit.main(list(words))
+    except SystemExit as error:
+        status = error.code
+    return status, "".join(capsys.readouterr())

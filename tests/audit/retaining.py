@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,7 @@ from kms_schema.roles.definition import Role
 from support.engines import Database
 from support.login_roles import drop_roles, login
 from tests.audit.aged import age
+from tests.audit.sealers import plain, retain_on_postgresql, retain_on_sqlite, start
 from tests.audit.trails import KEY, open_trail, seal_all, write
 
 EXPIRED, KEPT = 30, 5
@@ -45,6 +47,16 @@ class Retaining:
         """Retain up to the tombstone: its entries are not removed."""
         with suppress(InterruptedError), closing(self.retention.connect()) as connection:
             list(retain(open_trail(connection), KEY, folder, sealed=_interrupted))
+
+    @property
+    def address(self) -> str:
+        """The file on SQLite, on PostgreSQL the URL of the login, as `sealers` takes them."""
+        return self.database.name if self.database.dialect == "sqlite" else plain(self.retention.url)
+
+    def start_process(self, folder: Path) -> ForkServerProcess:
+        """Retain in a process of its own."""
+        work = retain_on_sqlite if self.database.dialect == "sqlite" else retain_on_postgresql
+        return start(work, self.address, str(folder))
 
 
 def _interrupted(_seal: object) -> None:

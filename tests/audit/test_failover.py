@@ -150,19 +150,9 @@ def test_nothing_acknowledged_is_lost_with_a_primary_that_is_killed(primary: Pos
         assert found(report_on(copy)) == []
 
 
-def test_a_standby_is_verified_and_not_sealed(primary: PostgresqlEngine) -> None:
-    database = primary.create()
-    database.alembic("upgrade", "head")
-    with closing(database.connect()) as connection:
-        write(connection, 2)
-        seals = seal_all(connection)
-    with closing(standby_of(primary)) as standby, closing(same_on(standby, database).connect()) as connection:
-        assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).faults == []
-        with pytest.raises(psycopg.errors.FeatureNotSupported, match="during recovery"):
-            seal_all(connection)
-
-
-def test_a_seal_that_an_asynchronous_standby_lacks_is_shown_by_its_checkpoint(primary: PostgresqlEngine) -> None:
+def test_a_standby_is_verified_not_sealed_and_a_checkpoint_shows_the_seal_that_it_lacks(
+    primary: PostgresqlEngine,
+) -> None:
     database = primary.create()
     database.alembic("upgrade", "head")
     with closing(standby_of(primary)) as standby, closing(database.connect()) as connection:
@@ -170,6 +160,10 @@ def test_a_seal_that_an_asynchronous_standby_lacks_is_shown_by_its_checkpoint(pr
         kept = seal_all(connection)
         with closing(same_on(standby, database).connect()) as copy:
             wait_for(answers(copy, "SELECT count(*) FROM key_audit_seals", 1), "the standby does not follow")
+            by_workers = kms_schema("audit", "verify", "--jobs", "3", url=same_on(standby, database).url)
+            assert (by_workers.status, by_workers.out.splitlines()[-1]) == (0, "sound"), by_workers.all
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="during recovery"):
+                seal_all(copy)
             (sender,) = execute(connection, "SELECT pid FROM pg_stat_replication").fetchone()
             os.kill(sender, signal.SIGSTOP)
             write(connection, 2)

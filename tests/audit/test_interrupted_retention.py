@@ -19,18 +19,16 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.applying import apply
 from support.engines import Database, Engine, Engines
 from support.statements import execute
-from tests.audit.retainers import (
+from tests.audit.retaining import Retaining
+from tests.audit.sealers import (
     FILE_STEPS,
     SECONDS,
-    rest,
+    plain,
     retain_and_die_at_a_file,
     retain_on_postgresql,
     retain_on_sqlite,
-    retaining_process,
-    where,
+    start,
 )
-from tests.audit.retaining import Retaining, retaining
-from tests.audit.sealers import plain, start
 from tests.audit.trails import FORGER, KEY, open_trail, seal_all, verified, write
 from tests.migrations.interruption.sessions import await_silence
 from tests.migrations.interruption.wire import Moment, Wire
@@ -39,12 +37,6 @@ KEPT = 3
 ENDS = ("killed", "terminated", "lost")
 SLICE = 12
 """Without --full, one in so many statements is one at which it ends."""
-
-
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
 
 
 @pytest.fixture
@@ -201,7 +193,7 @@ def test_retention_that_is_killed_at_a_step_of_its_file(
     place: Retaining, tmp_path: Path, step: str, *, after: bool
 ) -> None:
     place.write(expired=5, kept=KEPT)
-    process = start(retain_and_die_at_a_file, where(place), str(tmp_path), step, after)
+    process = start(retain_and_die_at_a_file, place.address, str(tmp_path), step, after)
     process.join(SECONDS)
     assert process.exitcode == -signal.SIGKILL
     assert is_sound(place, tmp_path) == 0
@@ -214,7 +206,7 @@ def test_two_runs_at_once_remove_each_entry_once(place: Retaining, tmp_path: Pat
     """One of them may be told to come again; together they leave what one would."""
     place.write(expired=300, kept=KEPT)
     first, second = (folder_of(tmp_path, name) for name in ("first", "second"))
-    processes = [start(retaining_process(place), where(place), str(folder), *rest(place)) for folder in (first, second)]
+    processes = [place.start_process(folder) for folder in (first, second)]
     for process in processes:
         process.join(SECONDS)
         assert process.exitcode in {0, 1}

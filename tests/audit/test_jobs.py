@@ -73,7 +73,7 @@ def both_find_the_same(scene: Scene, *statements: str) -> VerificationResult:
 @pytest.mark.parametrize("change", SEALED)
 def test_workers_find_the_faults_of_one_process(scene: Scene, change: str) -> None:
     statements, message = CHANGES[change]
-    assert message in "\n".join(fault.message for fault in both_find_the_same(scene, *statements).faults)
+    assert message in "\n".join(fault.message for fault in both_find_the_same(scene, *statements.split("; ")).faults)
 
 
 @pytest.mark.parametrize("change", FURTHER)

@@ -3,8 +3,6 @@
 # ruff: noqa: S608  (the numbers in these statements are the module's own)
 
 import datetime as dt
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -25,7 +23,7 @@ from support.rows.smallest import now
 from support.statements import execute, refused
 from support.violations.triggers_disabled import triggers_disabled
 from tests.audit.aged import age
-from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
+from tests.audit.retaining import EXPIRED, YEARS, Retaining
 from tests.audit.trails import (
     KEY,
     checkpoint_of,
@@ -40,6 +38,7 @@ from tests.audit.trails import (
 
 NO_DELETE = "prevent_key_audit_log_delete"
 TRUSTED = (KEY.verifier,)
+CHECKED_BY = [check_audit.read_key(str(KEY.verifier))]
 RESTORE = "SET kms.restore = on"
 """So that the owner writes entries that are old: time does not pass in a test."""
 LONG_AGO = dt.timedelta(days=YEARS)
@@ -55,12 +54,6 @@ class Late:
     late: int
     last: int
     done: Retained
-
-
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
 
 
 @pytest.fixture
@@ -197,7 +190,9 @@ def test_transactions_that_take_turns_over_every_seal_hold_nothing(place: Retain
         assert is_removed(connection, order, first, following)
         assert highest_under(following) == order[-2]
         for done in (first, following):
-            check_archive(done, tmp_path)
+            assert done.archive is not None
+            assert done.seal is not None
+            check_audit.check_archive(done.archive, CHECKED_BY, done.seal.checkpoint_text())
         for holder in holders:
             execute(holder, "COMMIT")
         unsealed = set(written_sequences(connection)) - set(sealed_sequences(connection))
@@ -239,12 +234,3 @@ def highest_under(done: Retained) -> int:
     assert done.seal is not None
     assert done.seal.tombstone_last_sequence is not None
     return done.seal.tombstone_last_sequence
-
-
-def check_archive(done: Retained, folder: Path) -> None:
-    assert done.seal is not None
-    tombstone = folder / "tombstone.txt"
-    tombstone.write_text(done.seal.checkpoint_text(), encoding="utf-8")
-    words = (check_audit.__file__, "archive", done.archive, "--tombstone", tombstone, "--key", KEY.verifier)
-    said = subprocess.run([sys.executable, "-I", *map(str, words)], capture_output=True, text=True, check=False)
-    assert (said.returncode, said.stdout.splitlines()[-1]) == (0, "the archive holds"), said

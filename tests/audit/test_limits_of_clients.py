@@ -1,7 +1,6 @@
 """Settings of a role or a database that limit or convert what clients do: none stops sealing or verification."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ import pytest
 from kms_schema.audit.retention.archive import sha256_of
 from kms_schema.audit.standalone import check_audit
 from support.client_settings import RENDERING
-from support.engines import Database
 from support.statements import execute
 from tests.audit.aged import age
-from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
+from tests.audit.retaining import EXPIRED, YEARS, Retaining
 from tests.audit.trails import KEY, seal_all, verified, write
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
@@ -23,12 +21,6 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest an
 LIMITS = {"idle_in_transaction_session_timeout": "100ms", "transaction_timeout": "200ms", "statement_timeout": "20ms"}
 SLOW = 0.3
 HASH_OF_ENTRY = """SELECT additional_metadata ->> 'archive_sha256' FROM key_audit_logs WHERE event_type = 'TRAIL_CUT'"""
-
-
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
 
 
 @pytest.mark.parametrize("settings", [LIMITS, RENDERING], ids=["limits", "rendering"])

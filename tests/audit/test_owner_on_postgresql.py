@@ -118,10 +118,14 @@ ATTACKS = {
 }  # fmt: skip
 
 
+def test_nothing_is_found_before_an_attack(database: Database) -> None:
+    with owned(database) as trail:
+        assert (trail.verified(), trail.codes()) == ("sound", set())
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_what_an_owner_does_is_found(database: Database, name: str) -> None:
     with owned(database) as trail:
-        assert (trail.verified(), trail.codes()) == ("sound", set())
         execute(trail.connection, ATTACKS[name].done.replace("{sequence}", str(trail.sequence)))
         execute(trail.connection, "RESET ALL")
         assert ATTACKS[name].found.format(sequence=trail.sequence) in trail.verified()

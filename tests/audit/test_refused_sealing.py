@@ -22,7 +22,7 @@ from support.engines.database import Connection
 from support.engines.programs import REPOSITORY
 from support.statements import execute
 from support.violations.triggers_disabled import triggers_disabled
-from tests.audit.retaining import Retaining, retaining
+from tests.audit.retaining import Retaining
 from tests.audit.totals import assert_exact
 from tests.audit.trails import FORGER, KEY, checkpoint_of, open_trail, seal_all, some, verified, write
 
@@ -209,12 +209,6 @@ def test_nothing_is_signed_over_a_changed_seal(sealed: tuple[Connection, list[St
     write(connection, 1)
     with pytest.raises(TrailError, match=why):
         seal_all(connection)
-
-
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["under the last seal", "under an older seal"])

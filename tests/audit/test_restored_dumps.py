@@ -1,19 +1,25 @@
-"""A dump and its restore are a home of the trail: sealing goes on, and old checkpoints hold. Data alone is none."""
+"""A restored dump and a cluster after pg_upgrade continue the trail: old checkpoints hold. Data alone does not."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from support.engines import Database
+from kms_schema.audit.storage.stored_seals import StoredSeal
+from support.engines import Database, Engines
 from support.engines.client_programs import address, client, dumped, errors, run_script
+from support.engines.database import Connection
 from support.engines.postgresql import PostgresqlEngine
 from support.engines.programs import WHEEL_MAJOR, find_programs
+from support.engines.upgradable import find_upgradable_programs
 from support.reports import found, report_on
 from support.rows.population import populate
 from support.rows.smallest import active_key_master, insert
 from support.statements import execute
+from tests.audit.standbys import postmaster, same_on, wait_for
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
 from tests.docs.copies_page import block, run_commands
 
@@ -30,6 +36,14 @@ def elsewhere(engine_name: str) -> Iterator[PostgresqlEngine]:
     programs = find_programs(int(engine_name.removeprefix("postgresql-")))
     with closing(PostgresqlEngine(engine_name, programs)) as engine:
         yield engine
+
+
+@pytest.fixture(scope="module")
+def migrated(elsewhere: PostgresqlEngine) -> Database:
+    """A database at head in that cluster, for copies."""
+    made = elsewhere.create()
+    made.alembic("upgrade", "head")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +131,12 @@ def test_a_dump_that_is_restored_in_the_same_cluster_goes_on(database: Database,
     engine.drop(copy)
 
 
-def test_data_alone_is_refused_without_restore_mode(database: Database, engine: PostgresqlEngine) -> None:
+def test_data_alone_is_refused_without_restore_mode(
+    database: Database, engine: PostgresqlEngine, engines: Engines
+) -> None:
     with closing(database.connect()) as connection:
         write(connection, 3)
-    copy = engine.create()
-    copy.alembic("upgrade", "head")
+    copy = engine.create(engines.migrated(engine.name, "template"))
     refused = run_script(copy, dumped(database, "--data-only", TRAIL))
     assert refused.returncode != 0
     assert "guard_key_audit_log_insert: the database sets id, sequence, timestamp and recorded_by" in refused.stderr
@@ -129,13 +144,14 @@ def test_data_alone_is_refused_without_restore_mode(database: Database, engine: 
     engine.drop(copy)
 
 
-def test_data_of_the_trail_comes_back_in_restore_mode(database: Database, elsewhere: PostgresqlEngine) -> None:
+def test_data_of_the_trail_comes_back_in_restore_mode(
+    database: Database, elsewhere: PostgresqlEngine, migrated: Database
+) -> None:
     with closing(database.connect()) as connection:
         write(connection, 300)
         seals = seal_all(connection, batch=200)
         data = dumped(database, "--data-only", TRAIL)
-    copy = elsewhere.create()
-    copy.alembic("upgrade", "head")
+    copy = elsewhere.create(migrated)
     collides = run_script(copy, data, RESTORING)
     assert "uq_key_audit_logs_sequence" in collides.stderr
     assert errors(run_script(copy, block("the first entry"))) == []
@@ -157,7 +173,9 @@ def test_the_statement_that_makes_room_takes_nothing_but_the_first_entry(databas
     assert found(report_on(database)) == []
 
 
-def test_triggers_that_a_restore_disabled_are_found_and_fixed(database: Database, elsewhere: PostgresqlEngine) -> None:
+def test_triggers_that_a_restore_disabled_are_found_and_fixed(
+    database: Database, elsewhere: PostgresqlEngine, migrated: Database
+) -> None:
     with closing(database.connect()) as connection:
         parent = insert(connection, "key_masters", **active_key_master(key_type="kek"))
         insert(connection, "key_masters", **active_key_master(parent_key_id=parent["key_id"]))
@@ -166,8 +184,7 @@ def test_triggers_that_a_restore_disabled_are_found_and_fixed(database: Database
         populate(connection)
         seals = seal_all(connection)
     data = dumped(database, "--data-only", "--disable-triggers", *NOT_OF_THE_MIGRATIONS)
-    copy = elsewhere.create()
-    copy.alembic("upgrade", "head")
+    copy = elsewhere.create(migrated)
     assert errors(run_script(copy, block("the first entry"))) == []
     assert errors(run_script(copy, data)) == []
     left = [finding for finding in report_on(copy).findings if finding.code == "KMS145"]
@@ -188,18 +205,67 @@ def test_triggers_that_a_restore_disabled_are_found_and_fixed(database: Database
     ("commands", "to_mend"), [("the trail by its owner", False), ("everything by a superuser", True)]
 )
 def test_the_commands_of_the_page(
-    database: Database, elsewhere: PostgresqlEngine, tmp_path: Path, commands: str, to_mend: bool
+    *, database: Database, elsewhere: PostgresqlEngine, migrated: Database, tmp_path: Path, commands: str, to_mend: bool
 ) -> None:
     with closing(database.connect()) as connection:
         if to_mend:
             populate(connection)
         write(connection, 3)
         seals = seal_all(connection)
-    copy = elsewhere.create()
-    copy.alembic("upgrade", "head")
+    copy = elsewhere.create(migrated)
     assert errors(run_script(copy, block("the first entry"))) == []
     done = run_commands(commands, tmp_path, OLD_URL=address(database), NEW_URL=address(copy))
     assert done.returncode == int(to_mend), done.stdout
     assert ("ENABLE ALWAYS TRIGGER prevent_key_audit_log_update" in done.stdout) == to_mend
     with closing(copy.connect()) as connection:
         assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).faults == []
+
+
+@pytest.fixture
+def old() -> Iterator[PostgresqlEngine]:
+    major, programs = find_upgradable_programs()
+    with closing(PostgresqlEngine(f"postgresql-{major}", programs)) as engine:
+        yield engine
+
+
+@contextmanager
+def upgraded(old: PostgresqlEngine, connection: Connection) -> Iterator[PostgresqlEngine]:
+    """Shut a server down, as pg_upgrade demands, and start what that makes of its data."""
+    (data,) = execute(connection, "SHOW data_directory").fetchone()
+    (programs,) = execute(connection, "SELECT setting FROM pg_config() WHERE name = 'BINDIR'").fetchone()
+    os.kill(postmaster(connection)[0], signal.SIGINT)
+    wait_for(lambda: not Path(data, "postmaster.pid").exists(), f"{old.name} does not shut down")
+    options = ("--upgrade-of", programs, data)
+    with closing(PostgresqlEngine(f"postgresql-{WHEEL_MAJOR}", find_programs(WHEEL_MAJOR), options)) as engine:
+        yield engine
+
+
+@pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}")
+@pytest.mark.usefixtures("engine_name")
+def test_an_upgraded_cluster_goes_on_with_gaps_that_were_open(old: PostgresqlEngine) -> None:
+    database = old.create()
+    database.alembic("upgrade", "head")
+    with closing(database.connect()) as connection, closing(database.connect()) as slow:
+        populate(connection)
+        execute(slow, "BEGIN")
+        write(slow, 2)
+        write(connection, 3)
+        seals = seal_all(connection)
+        assert seals[-1].open_gaps != ()
+        write(connection, 2)
+        with upgraded(old, connection) as new:
+            goes_on(same_on(new, database), seals)
+
+
+def goes_on(copy: Database, seals: list[StoredSeal]) -> None:
+    with closing(copy.connect()) as connection:
+        assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).unsealed == 2
+        for _ in "what was left", "what that has left open":
+            write(connection, 1)
+            seals += seal_all(connection)
+        assert seals[-1].open_gaps == ()
+        assert seals[-1].system_identifier != seals[0].system_identifier
+        query = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'A'"
+        assert execute(connection, query).fetchone() == (0,)
+    is_whole(copy, tuple(map(checkpoint_of, seals)))
+    assert found(report_on(copy, level="data")) == []

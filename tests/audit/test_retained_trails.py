@@ -41,12 +41,6 @@ class Cut:
     removed: int
 
 
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def cut(engines: Engines, engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
     """What the tests of one engine share, since entries have to expire for it: they leave it as it was."""

@@ -1,9 +1,6 @@
 """The end of a retention period: what goes, what stays, and what still verifies."""
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,36 +10,18 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProveError, prove_consistency, prove_inclusion
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.retain import expired
-from kms_schema.audit.standalone import check_audit
+from kms_schema.audit.standalone.check_audit import check_archive, check_archives, check_proof, read_key
 from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail
-from support.engines import Database
 from support.statements import execute
 from tests.audit.aged import age
-from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
+from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
 
 SECONDS = 5
-
-
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
-
-
-def checked(check: str, *arguments: object) -> tuple[int, str]:
-    """Run a checker as a process that knows nothing of this package."""
-    done = subprocess.run(
-        [sys.executable, "-I", check_audit.__file__, check, *map(str, arguments), "--key", str(KEY.verifier)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not done.stderr, done.stderr
-    return done.returncode, done.stdout
+TRUSTED = [read_key(str(KEY.verifier))]
 
 
 def first_kept(place: Retaining) -> int:
@@ -71,15 +50,10 @@ def test_what_is_past_its_period_goes_and_all_that_was_ever_handed_out_still_ver
             grown = prove_consistency(trail, old[0].number, done.seal.number)
             with pytest.raises(CannotProveError, match="past its retention period and was removed"):
                 prove_inclusion(trail, 2)
-    for number, document in enumerate([*proofs, grown]):
-        proof = tmp_path / f"{number}.json"
-        proof.write_text(document, encoding="utf-8")
-        assert checked("proof", proof)[0] == 0
-    tombstone = tmp_path / "tombstone.txt"
-    tombstone.write_text(done.seal.checkpoint_text(), encoding="utf-8")
-    status, said = checked("archive", done.archive, "--tombstone", tombstone)
-    assert (status, said.splitlines()[-1]) == (0, "the archive holds")
-    assert f"the {done.removed} entries of leaves 0 to" in said
+    for document in (*proofs, grown):
+        assert check_proof(document.encode(), TRUSTED)
+    archive = check_archive(done.archive, TRUSTED, done.seal.checkpoint_text())
+    assert (archive.first_leaf, archive.end_leaf) == (0, done.removed)
 
 
 def test_entries_go_in_turn_as_their_periods_end_each_time_to_an_archive_of_its_own(
@@ -96,7 +70,7 @@ def test_entries_go_in_turn_as_their_periods_end_each_time_to_an_archive_of_its_
     time.sleep(max(0, ended - time.monotonic()))  # the period of these ends meanwhile, by the database's clock
     (second,) = place.retain(tmp_path)
     assert (first.removed >= EXPIRED, second.removed) == (True, 7)
-    assert [checked("archive", archive)[0] for archive in sorted(tmp_path.iterdir())] == [0, 0]
+    assert len(check_archives(sorted(tmp_path.iterdir()), TRUSTED)) == 2
     with closing(place.database.connect()) as connection:
         verdict = verified(connection, trusted=(KEY.verifier,))
         assert (verdict.faults, verdict.removed) == ([], first.removed + 7)

@@ -17,7 +17,7 @@ from support.engines.database import Connection
 from support.rows.smallest import active_key_master, audit_entry, insert
 from support.statements import execute
 from tests.audit.aged import age
-from tests.audit.retaining import Retaining, retaining
+from tests.audit.retaining import Retaining
 from tests.audit.totals import assert_exact, counted, kept
 from tests.audit.trails import seal_all, write
 
@@ -150,12 +150,6 @@ def test_the_sums_are_exact_while_others_write_and_seal(database: Database) -> N
         seal_all(reader)
         assert_exact(reader)
         assert kept(reader).total() >= 50
-
-
-@pytest.fixture
-def place(database: Database) -> Iterator[Retaining]:
-    with retaining(database) as made:
-        yield made
 
 
 def test_what_retention_removes_is_taken_out_of_the_sums(place: Retaining, tmp_path: Path) -> None:

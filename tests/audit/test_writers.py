@@ -6,7 +6,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from support.engines import Database
+from support.engines import Database, Engines
 from support.engines.database import Connection
 from support.login_roles import login
 from support.rows.evidence import inserting, page, seal
@@ -45,16 +45,22 @@ def trail(database: Database) -> Iterator[Owned]:
         yield opened
 
 
-@pytest.fixture
-def writer(database: Database, trail: Owned) -> Iterator[Connection]:
-    """A role with every privilege on the tables except TRIGGER and REFERENCES, which does not own them."""
-    del trail  # what is granted on what it sealed
+@pytest.fixture(scope="module")
+def writer(engines: Engines, engine_name: str) -> Iterator[Connection]:
+    """A role with every privilege on the tables except TRIGGER and REFERENCES, which does not own them.
+
+    Everything that it tries is refused, so that the trail stays as it was sealed.
+    """
+    engine = engines[engine_name]
+    database = engine.create(engines.migrated(engine_name, "template"))
     privileges = [f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {table}" for table in TABLES]
     with (
+        owned(database),
         login(database, *privileges, f"TEMPORARY ON DATABASE {database.name}") as role,
         closing(role.connect()) as connection,
     ):
         yield connection
+    engine.drop(database)
 
 
 @pytest.mark.only_on("postgresql")

@@ -6,7 +6,7 @@ from support.engines.programs import REPOSITORY
 from tests.docs.copies_page import PAGE
 
 FOLDER = REPOSITORY / "tests" / "audit"
-TRYING = ("test_failover.py", "test_upgraded_clusters.py", "test_restored_dumps.py", "test_subscribers.py")
+TRYING = ("test_failover.py", "test_restored_dumps.py", "test_subscribers.py")
 
 
 def rows() -> list[list[str]]:

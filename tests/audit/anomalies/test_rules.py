@@ -12,14 +12,13 @@ from kms_schema.audit.anomalies.finding import count_anomalies, find_anomalies
 from kms_schema.audit.anomalies.rules import RULES, RuleName
 from support.engines import Engines
 from support.engines.database import Connection
-from tests.audit.anomalies import cases_of_changes, cases_of_use
-from tests.audit.anomalies.case import Case
+from tests.audit.anomalies.cases import OF_CHANGES, OF_USE, Case
 from tests.audit.anomalies.life import Life
 from tests.audit.anomalies.loading import load
 from tests.audit.anomalies.plans import JUDGED, at, ordinary
 from tests.audit.anomalies.scans import scanning
 
-CASES = (*cases_of_use.CASES, *cases_of_changes.CASES)
+CASES = (*OF_USE, *OF_CHANGES)
 
 
 @pytest.fixture(scope="module")
