@@ -20,8 +20,7 @@ from support.engines.softhsm import PIN, SoftHsm
 from support.errors import raises
 from support.rows.smallest import unique
 from tests.hsm.token_objects import handles, in_token
-from tests.keyring.async_rings import async_engine
-from tests.keyring.rings import AAD, DATA, ROOT
+from tests.keyring.rings import AAD, DATA, ROOT, async_engine
 
 
 async def life(database: Database, roots: RootKeys, luna: str, token: SoftHsm, cards: str) -> None:

@@ -20,8 +20,7 @@ from support.engines import Database, Engines
 from support.login_roles import drop_roles
 from support.programs.commands import Said, kms_schema
 from support.rows.smallest import unique
-from tests.keyring.async_rings import DRIVERS
-from tests.keyring.rings import ROOT
+from tests.keyring.rings import DRIVERS, ROOT
 from tests.roles.granted import Granted
 
 MakeRing = Callable[..., KeyRing]

@@ -1,22 +1,28 @@
-"""What tests of the key ring share: names, and what the database has."""
+"""What tests of the key ring share: names, rings over each driver and of each role, and what the database has."""
 
+import base64
 import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import KeyRing
+from kms_schema.engine import configure
+from kms_schema.keyring import AsyncKeyRing, CachePolicy, KeyRing
+from kms_schema.roles.definition import Role
 from support.engines import Database
 from support.rows.smallest import unique
 from support.statements import execute
+from tests.roles.granted import Granted
 
 ROOT = "kms://root-2026"
 AAD = b"invoice/17/iban"
@@ -122,3 +128,58 @@ def another_writes(database: Database) -> Iterator[threading.Thread]:
         yield thread
     finally:
         thread.join()
+
+
+DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
+SMALL_POOL = {"poolclass": sa.AsyncAdaptedQueuePool, "pool_size": 3, "max_overflow": 0}
+
+
+def async_engine(database: Database, driver: str | None = None, **options: Any) -> AsyncEngine:
+    name = f"{database.dialect}+{driver or DRIVERS[database.dialect][0]}"
+    engine = create_async_engine(sa.make_url(database.url).set(drivername=name), **options)
+    configure(engine.sync_engine)
+    return engine
+
+
+@asynccontextmanager
+async def opened(
+    database: Database, roots: Any, driver: str | None = None, max_age: float = 60, **options: Any
+) -> AsyncIterator[tuple[AsyncKeyRing, AsyncEngine]]:
+    engine = async_engine(database, driver, **options)
+    try:
+        async with AsyncKeyRing(engine, roots, cache=CachePolicy(max_age=max_age)) as ring:
+            yield ring, engine
+    finally:
+        await engine.dispose()
+
+
+def statements(ring: AsyncKeyRing) -> list[str]:
+    """Return a list that what the ring executes is added to."""
+    found: list[str] = []
+    for engine in set(ring._ring._parts.storage._own):
+        sa.event.listen(engine, "before_cursor_execute", lambda *each: found.append(each[2]))
+    return found
+
+
+APP, ROTATOR, ADMIN = (Role.APP,), (Role.ROTATOR,), (Role.ADMIN,)
+BOTH = (Role.ADMIN, Role.ROTATOR)
+
+
+@contextmanager
+def ring_as(granted: Granted, roots: RootKeys, roles: tuple[Role, ...]) -> Iterator[KeyRing]:
+    with granted.member(*roles) as seen:
+        engine = seen.engine()
+        with KeyRing(engine, roots) as ring:
+            yield ring
+        engine.dispose()
+
+
+def forms(secret: bytes) -> tuple[str, ...]:
+    """Return how the secret, or its beginning, could be spelled."""
+    part = secret[3:15]
+    return (part.hex(), repr(part)[2:-1], base64.b64encode(secret).decode()[4:20], str(list(part))[1:-1])
+
+
+def shown(error: BaseException) -> str:
+    """Return an error with its causes, and the variables of each frame."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()) + repr(error)

@@ -14,8 +14,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DecryptionError, EncryptedColumn, EventLoopError, KeyRevokedError
 from support.engines import Database
 from support.rows.smallest import unique
-from tests.keyring.async_rings import opened
-from tests.keyring.rings import entries
+from tests.keyring.rings import entries, opened
 
 
 def invoices(key_id: str) -> Any:

@@ -8,9 +8,8 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import AsyncKeyRing, DatabaseUnavailableError, EventLoopError
 from support.engines import Database
-from tests.keyring.async_rings import async_engine, opened
 from tests.keyring.processes import child
-from tests.keyring.rings import AAD, DATA, used
+from tests.keyring.rings import AAD, DATA, async_engine, opened, used
 
 
 def test_event_loops_one_after_another(database: Database, roots: RootKeys, orders: str, driver: str) -> None:

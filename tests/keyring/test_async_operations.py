@@ -28,9 +28,8 @@ from kms_schema.keyring.formats.bound_data import bound_data
 from support.engines import Database
 from support.rows.smallest import unique
 from support.statements import execute
-from tests.keyring.async_rings import async_engine, opened
 from tests.keyring.due_keys import live, old_key, quarterly
-from tests.keyring.rings import AAD, DATA, entries
+from tests.keyring.rings import AAD, DATA, async_engine, entries, opened
 from tools import async_methods
 
 IN_GREENLETS = {"in_greenlets"}

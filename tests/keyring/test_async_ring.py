@@ -18,8 +18,7 @@ from kms_schema.keyring import (
 )
 from support.engines import Database
 from support.rows.smallest import unique
-from tests.keyring.async_rings import SMALL_POOL, opened, statements
-from tests.keyring.rings import AAD, DATA, entries, unreachable, used
+from tests.keyring.rings import AAD, DATA, SMALL_POOL, entries, opened, statements, unreachable, used
 
 
 def test_each_method(database: Database, roots: RootKeys, kek: str, driver: str) -> None:

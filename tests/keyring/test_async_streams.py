@@ -13,8 +13,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DecryptionError, KeyRing, KeyStateError
 from support.engines import Database
 from support.errors import raises
-from tests.keyring.async_rings import opened
-from tests.keyring.rings import used
+from tests.keyring.rings import opened, used
 
 CONTENT = bytes(range(256)) * 5000  # two segments
 AAD = b"report"

@@ -21,11 +21,9 @@ from kms_schema.roles.definition import Role
 from support.engines import Database
 from support.rows.smallest import unique
 from support.statements import execute
-from tests.keyring.async_rings import opened, statements
 from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.invoices import invoices
-from tests.keyring.ring_roles import ring_as
-from tests.keyring.rings import another_writes, change, rows
+from tests.keyring.rings import another_writes, change, opened, ring_as, rows, statements
 from tests.roles.granted import Granted
 
 

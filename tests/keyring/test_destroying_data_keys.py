@@ -20,8 +20,7 @@ from support.errors import raises
 from support.programs.commands import Said, kms_schema
 from support.rows.smallest import now, unique
 from tests.keyring.invoices import invoices
-from tests.keyring.ring_roles import ring_as
-from tests.keyring.rings import change, rows
+from tests.keyring.rings import change, ring_as, rows
 from tests.roles.granted import Granted
 
 Destroy = Callable[..., Said]

@@ -21,9 +21,8 @@ from kms_schema.engine import create_engine
 from kms_schema.keyring import AsyncKeyRing, KeyRing
 from support.engines import Database
 from support.rows.smallest import unique
-from tests.keyring.async_rings import async_engine
 from tests.keyring.processes import child
-from tests.keyring.rings import AAD, DATA
+from tests.keyring.rings import AAD, DATA, async_engine
 
 pytestmark = pytest.mark.only_on("sqlite")
 

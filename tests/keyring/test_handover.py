@@ -31,9 +31,7 @@ from support.engines import Database, Engines
 from support.errors import raises
 from support.programs.commands import Said, kms_schema
 from support.rows.smallest import unique
-from tests.keyring.async_rings import opened
-from tests.keyring.ring_roles import ring_as
-from tests.keyring.rings import AAD, DATA, ROOT, change, entries, rows
+from tests.keyring.rings import AAD, DATA, ROOT, change, entries, opened, ring_as, rows
 from tests.roles.granted import Granted
 
 EVENTS = ("KEY_HANDOVER_STARTED", "KEY_HANDED_OVER", "KEY_TAKEN_OVER")

@@ -29,7 +29,7 @@ from kms_schema.keyring.handover import handover_files, receiver_keys
 from kms_schema.keyring.handover.handover_files import HandoverHeader, open_handover, seal, sha256_of
 from kms_schema.keyring.handover.receiver_keys import HandoverKey, HandoverPublicKey
 from support.errors import raises
-from tests.keyring.shown_secrets import forms, shown
+from tests.keyring.rings import forms, shown
 
 VECTOR: dict[str, Any] = json.loads(Path(handover_files.__file__).with_name("vector.json").read_text(encoding="ascii"))
 MATERIAL = bytes(range(32))

@@ -17,9 +17,8 @@ from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableErr
 from kms_schema.keyring.waiting import notices
 from kms_schema.keyring.waiting.notices import CHANNEL
 from support.engines import Database
-from tests.keyring.async_rings import DRIVERS, async_engine
 from tests.keyring.processes import child
-from tests.keyring.rings import AAD, DATA, rows, unreachable, value
+from tests.keyring.rings import AAD, DATA, DRIVERS, async_engine, rows, unreachable, value
 
 pytestmark = pytest.mark.only_on("postgresql")
 

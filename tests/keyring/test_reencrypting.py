@@ -19,8 +19,7 @@ from support.engines import Database
 from support.errors import raises
 from support.programs.commands import kms_schema
 from tests.keyring.invoices import NOT_A_CIPHERTEXT, invoices, reencrypt, stored
-from tests.keyring.ring_roles import ring_as
-from tests.keyring.rings import change
+from tests.keyring.rings import change, ring_as
 from tests.roles.granted import Granted
 
 

@@ -30,8 +30,7 @@ from support.rows.smallest import unique
 from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.invoices import invoices, reencrypt, stored
 from tests.keyring.processes import child
-from tests.keyring.ring_roles import ring_as
-from tests.keyring.rings import AAD, DATA, entries, rows
+from tests.keyring.rings import AAD, DATA, entries, ring_as, rows
 from tests.roles.granted import Granted
 
 

@@ -23,8 +23,7 @@ from kms_schema.text.storable import check_texts
 from support.engines import Database
 from support.errors import raises
 from support.rows.smallest import unique
-from tests.keyring.async_rings import opened
-from tests.keyring.rings import AAD, DATA, ROOT, value
+from tests.keyring.rings import AAD, DATA, ROOT, opened, value
 
 BAD = [pytest.param("a\0b", id="nul"), pytest.param("caf\udce9", id="surrogate")]
 FAULT = "has (the character NUL|a surrogate)"

@@ -11,10 +11,9 @@ from kms_schema.keyring import AsyncKeyRing, KeyRevokedError, KeyRing
 from kms_schema.keyring.use import tallies
 from support.engines import Database
 from tests.audit.standbys import wait_for
-from tests.keyring.async_rings import async_engine
 from tests.keyring.conftest import MakeRing
 from tests.keyring.processes import child
-from tests.keyring.rings import AAD, DATA, entries, value
+from tests.keyring.rings import AAD, DATA, async_engine, entries, value
 
 
 def test_a_process_says_when_it_opens_a_version_and_what_it_used_at_the_end(
