@@ -18,8 +18,7 @@ from support.engines import Database
 from support.programs import python
 from support.programs.commands import kms_schema
 from support.statements import execute
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
-from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, Tree, held, two_roots, wrappers
 
 
 @pytest.fixture

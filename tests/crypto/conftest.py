@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys, Secret
 from support.engines import Database
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
-from tests.crypto.wrapped_trees import Tree
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, Tree
 
 
 @pytest.fixture

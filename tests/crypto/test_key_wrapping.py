@@ -22,7 +22,7 @@ from kms_schema.crypto import (
 from kms_schema.crypto.bindings import time_ordered_id
 from kms_schema.models import HsmConfiguration, KeyVersion, current_time
 from kms_schema.vocabulary import HsmProvider, KeyType
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, formats, kept, opened
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, a_key, an_hsm, formats, kept, opened
 
 GCM, KWP = EnvelopeFormat
 BOTH = pytest.mark.parametrize("form", list(EnvelopeFormat))

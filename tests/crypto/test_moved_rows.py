@@ -13,7 +13,7 @@ from kms_schema.models import HsmConfiguration, KeyVersion
 from kms_schema.vocabulary import KeyType
 from support.engines import Database
 from support.errors import raises
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
 
 BOTH = pytest.mark.parametrize("form", list(EnvelopeFormat))
 MOVED = ("encrypted_key_data", "key_checksum", "encryption_metadata")

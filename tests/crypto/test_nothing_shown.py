@@ -16,7 +16,7 @@ from kms_schema.crypto import Credentials, CryptoError, EnvelopeFormat, KeyWrapp
 from kms_schema.models import HsmConfiguration, KeyMaster
 from kms_schema.vocabulary import KeyType
 from support.engines import Database
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, a_key, an_hsm
 
 ROOT_KEY, MATERIAL, PIN = secrets.token_bytes(32), secrets.token_bytes(32), secrets.token_hex(16)
 GCM, KWP = EnvelopeFormat

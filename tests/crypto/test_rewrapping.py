@@ -11,8 +11,7 @@ from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
 from support.engines import Database
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, spoil
-from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
+from tests.crypto.wrapped_trees import CREDENTIALS, NEXT_ROOT, ROOT, Tree, a_key, an_hsm, held, kept, spoil, wrappers
 
 
 def test_everything_under_a_version_moves_to_another_and_opens_as_before(

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys, Secret, plan, rewrap
 from kms_schema.models import KeyVersion
 from support.engines import Database
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, spoil
-from tests.crypto.wrapped_trees import CREDENTIALS, wrappers
+from tests.crypto.wrapped_trees import CREDENTIALS, NEXT_ROOT, ROOT, a_key, an_hsm, kept, spoil, wrappers
 
 OLD, NEW, OTHER = (secrets.token_bytes(32) for _ in range(3))
 

@@ -15,8 +15,7 @@ from support.engines import Database
 from support.engines.programs import REPOSITORY
 from support.programs import python
 from support.statements import execute
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
-from tests.crypto.wrapped_trees import held, wrappers
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, held, wrappers
 from tests.docs.readers import commands
 
 PAGE = (REPOSITORY / "docs" / "key-rotation.md").read_text(encoding="utf-8")

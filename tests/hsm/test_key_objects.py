@@ -16,6 +16,7 @@ from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenUriError
 from support.engines.softhsm import PIN, SoftHsm
 from support.errors import raises
 from tests.hsm.token_objects import import_key, in_token
+from tests.keyring.processes import child
 
 NONCE, DATA, AAD = bytes(12), b"DE89 3704", b"invoice"
 
@@ -145,15 +146,11 @@ def test_a_token_that_is_gone_and_back(hsms: Hsms, token: SoftHsm, monkeypatch: 
 def test_a_forked_child_uses_the_same_objects(hsms: Hsms) -> None:
     handle = hsms.generate("luna", "orders version 1")
     ciphertext = hsms.objects("luna").encrypt(handle.object_id, NONCE, DATA, AAD)
-    child = os.fork()
-    if child == 0:
-        opened = b""
-        try:
-            opened = hsms.objects("luna").decrypt(handle.object_id, NONCE, ciphertext, AAD)
-        finally:
-            os._exit(0 if opened == DATA else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert hsms.objects("luna").decrypt(handle.object_id, NONCE, ciphertext, AAD) == DATA
+
+    def opened() -> bytes:
+        return hsms.objects("luna").decrypt(handle.object_id, NONCE, ciphertext, AAD)
+
+    assert child(lambda write: write(opened())).read_to_the_end() == opened() == DATA
 
 
 def test_handles_of_others_are_refused() -> None:

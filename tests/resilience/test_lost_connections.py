@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validator.catalog import postgresql_reader
 from support.engines import Database
 from support.engines.programs import REPOSITORY
 from support.programs import python
@@ -77,20 +76,6 @@ def ending(at: int, database: Database) -> Act:
                 time.sleep(0.01)
 
     return act
-
-
-@pytest.mark.parametrize("table", ["key_masters", "key_audit_logs", "alembic_version"])
-def test_a_locked_table(database: Database, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    hasty = postgresql_reader._SETTINGS.replace("lock_timeout = '5s'", "lock_timeout = '100ms'")
-    assert hasty != postgresql_reader._SETTINGS
-    monkeypatch.setattr(postgresql_reader, "_SETTINGS", hasty)
-    with closing(database.connect()) as connection:
-        connection.execute("BEGIN")
-        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
-        said = kms_schema("validate", url=database.url)
-    assert (said.status, said.out) == (3, "")
-    assert "lock timeout; another session (server process " in said.error
-    assert kms_schema("validate", url=database.url).status == 0
 
 
 def test_a_role_that_may_not_read_the_catalog(database: Database) -> None:

@@ -10,8 +10,7 @@ from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.roles.definition import Role
 from support.programs.commands import kms_schema
 from support.statements import execute
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
-from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers
+from tests.crypto.wrapped_trees import NEXT_ROOT, ROOT, Tree, held, two_roots, wrappers
 from tests.roles.granted import Granted
 
 pytestmark = pytest.mark.only_on("postgresql")

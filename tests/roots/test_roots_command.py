@@ -19,7 +19,7 @@ from support.engines import Database
 from support.engines.softhsm import PIN, SoftHsm
 from support.programs.commands import Said, kms_schema
 from support.rows.table_dump import dump_tables
-from tests.crypto.wrapped_keys import a_key, an_hsm, kept, with_triggers_disabled
+from tests.crypto.wrapped_trees import a_key, an_hsm, kept, with_triggers_disabled
 from tests.keyring.rings import AAD, DATA, ROOT
 from tests.roots import providers
 

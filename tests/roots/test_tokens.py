@@ -1,7 +1,6 @@
 """Tokens of SoftHSM2: logins, lost tokens, forks, threads."""
 
 import ctypes
-import os
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from kms_schema.pkcs11 import PinError, Pkcs11Error, Pkcs11Uri, TokenLostError, 
 from kms_schema.pkcs11.token import Token, find_object
 from support.engines.softhsm import PIN, SoftHsm
 from support.errors import raises
+from tests.keyring.processes import child
 
 WRONG = "wrong-not-to-be-shown"
 
@@ -115,18 +115,13 @@ def test_a_module_that_something_else_has_finalized_is_initialized_again(hsm: So
 def test_a_forked_child_logs_in_for_itself(uri: Pkcs11Uri) -> None:
     with Token(uri) as token:
         mac, generation = token.run(mac_under(uri)), token.module.generation
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                os.write(writer, token.run(mac_under(uri)) + str(token.module.generation).encode())
-                token.close()
-            finally:
-                os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as answer:
-            assert answer.read() == mac + str(generation + 1).encode(), "the module was not initialized again"
-        assert os.waitpid(child, 0)[1] == 0
+
+        def work(write: Callable[[bytes], int]) -> None:
+            write(token.run(mac_under(uri)) + str(token.module.generation).encode())
+            token.close()
+
+        answer = child(work).read_to_the_end()
+        assert answer == mac + str(generation + 1).encode(), "the module was not initialized again"
         assert token.run(mac_under(uri)) == mac, "the child ended the login of its parent"
 
 
@@ -135,18 +130,11 @@ def test_threads_fork_while_others_use_the_token(uri: Pkcs11Uri) -> None:
     with Token(uri) as token, ThreadPoolExecutor(8) as pool:
         mac = token.run(mac_under(uri))
 
-        def fork(_: int) -> int:
-            child = os.fork()
-            if child == 0:
-                same = False
-                try:
-                    same = token.run(mac_under(uri)) == mac
-                finally:
-                    os._exit(0 if same else 1)
-            return os.waitpid(child, 0)[1]
+        def fork(_: int) -> bytes:
+            return child(lambda write: write(token.run(mac_under(uri)))).read_to_the_end()
 
         macs = [pool.submit(token.run, mac_under(uri)) for _ in range(400)]
-        assert set(pool.map(fork, range(5))) == {0}
+        assert set(pool.map(fork, range(5))) == {mac}
         assert {each.result() for each in macs} == {mac}
 
 

@@ -1,22 +1,25 @@
-"""A refresh brings everything up to date, and stands in nobody's way: neither readers, nor writers, nor another one."""
+"""A refresh updates everything and keeps neither readers, writers nor another one waiting; pg_cron can run it."""
 
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from kms_schema.rotations import RotationError
 from kms_schema.rotations.refresh import Refreshed, refresh
-from support.engines import Database
+from support.engines import Database, EngineUnavailableError
 from support.engines.database import Connection
+from support.engines.pg_cron import start_with_pg_cron
+from support.engines.programs import REPOSITORY
 from support.errors import raises
 from support.login_roles import login
 from support.rows.smallest import active_key_master, insert, live_key_version
 from support.statements import adapt, dialect_of, execute
-
-pytestmark = pytest.mark.versions("oldest and newest")
 
 VIEWS = ["key_management_dashboard", "key_health_monitor"]
 AT_ONCE = 4
@@ -45,6 +48,7 @@ def names(done: Refreshed) -> list[str]:
     return [view.name for view in done.views]
 
 
+@pytest.mark.versions("oldest and newest")
 def test_a_refresh_updates_and_reports_views_and_totals(database: Database) -> None:
     with closing(database.connect()) as connection:
         used_key(connection, 3)
@@ -61,6 +65,7 @@ def test_a_refresh_updates_and_reports_views_and_totals(database: Database) -> N
         assert dict(known) == {view.name: view.as_of for view in done.views}
 
 
+@pytest.mark.versions("oldest and newest")
 def test_totals_never_fall_where_versions_have_gone(database: Database) -> None:
     with closing(database.connect()) as connection:
         key = used_key(connection, 3)
@@ -71,6 +76,7 @@ def test_totals_never_fall_where_versions_have_gone(database: Database) -> None:
         assert use(connection) == [10]
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_a_session_that_quotes_all_identifiers_refreshes(database: Database) -> None:
     with closing(database.connect()) as connection:
@@ -85,6 +91,7 @@ def test_a_session_that_quotes_all_identifiers_refreshes(database: Database) -> 
         assert use(connection) == [3]
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_where_one_refreshes_the_others_do_nothing_once_it_has(database: Database) -> None:
     """A session whose attempt comes just after the commit refreshes once more, so there are several rounds."""
@@ -110,6 +117,7 @@ def _waits_for(first: Connection, second: Connection, database: Database) -> boo
         return waiting.result().left_to_another
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_any_number_of_hosts_may_refresh_at_once(database: Database) -> None:
     def some(_: int) -> list[Refreshed]:
@@ -126,6 +134,7 @@ def test_any_number_of_hosts_may_refresh_at_once(database: Database) -> None:
         assert shown(connection) == 1
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_a_refresh_waits_for_no_reader_of_the_views(database: Database) -> None:
     with closing(database.connect()) as reader, closing(database.connect()) as connection:
@@ -138,6 +147,7 @@ def test_a_refresh_waits_for_no_reader_of_the_views(database: Database) -> None:
         assert shown(reader) == 1
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_a_locked_key_is_counted_by_the_next_refresh(database: Database) -> None:
     with closing(database.connect()) as writer, closing(database.connect()) as connection:
@@ -153,6 +163,7 @@ def test_a_locked_key_is_counted_by_the_next_refresh(database: Database) -> None
         assert use(connection) == [2, 3]
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_a_view_that_a_restore_left_empty_is_filled(database: Database) -> None:
     with closing(database.connect()) as connection:
@@ -163,6 +174,7 @@ def test_a_view_that_a_restore_left_empty_is_filled(database: Database) -> None:
         assert shown(connection) == 1
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_a_refresh_needs_only_execute_on_the_function(database: Database) -> None:
     with (
@@ -175,6 +187,7 @@ def test_a_refresh_needs_only_execute_on_the_function(database: Database) -> Non
         assert names(refresh(connection)) == VIEWS
 
 
+@pytest.mark.versions("oldest and newest")
 @pytest.mark.only_on("postgresql")
 def test_an_older_revision_is_refused(database: Database) -> None:
     database.alembic("downgrade", "004")
@@ -183,3 +196,44 @@ def test_an_older_revision_is_refused(database: Database) -> None:
             refresh(connection)
         with raises(RotationError, "refresh", match=r"there is no nowhere.refresh_key_views"):
             refresh(connection, "nowhere")
+
+
+PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+(BLOCK,) = re.findall(r"^```sql\n(CREATE EXTENSION .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+SECONDS = 60
+
+
+def test_pg_cron_refreshes_the_views_as_documented() -> None:
+    """But for the schedule, which would have the test wait for five minutes."""
+    try:
+        server = start_with_pg_cron()
+    except EngineUnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+    with closing(server):
+        database = server.create()
+        database.alembic("upgrade", "head")
+        with login(database, "EXECUTE ON FUNCTION refresh_key_views()") as sealer:
+            names = {"kms": sa.make_url(database.url).database, "sealer": sa.make_url(sealer.url).username}
+            with closing(server.administer()) as administrator:
+                script = BLOCK.replace("'*/5 * * * *'", "'1 second'").replace("kms.refresh", "public.refresh")
+                for word, name in names.items():
+                    script = script.replace(f"'{word}'", f"'{name}'")
+                for _ in range(2):  # a second time it changes nothing
+                    administrator.execute(script.encode())
+                with closing(database.connect()) as connection:
+                    insert(connection, "key_masters", **active_key_master())
+                    deadline = time.monotonic() + SECONDS
+                    query = "SELECT sum(key_count) FROM key_management_dashboard"
+                    while execute(connection, query).fetchone() != (1,):
+                        runs = administrator.execute(
+                            "SELECT status, return_message FROM cron.job_run_details"
+                        ).fetchall()
+                        assert time.monotonic() < deadline, runs
+                        time.sleep(0.2)
+                assert administrator.execute("SELECT count(*) FROM cron.job").fetchone() == (1,)
+                # The job stays: a run that is ending counts as failed if it is removed meanwhile.
+                statuses = "SELECT status FROM cron.job_run_details WHERE status NOT IN ('starting', 'running')"
+                deadline = time.monotonic() + SECONDS
+                while not (found := administrator.execute(statuses).fetchall()) and time.monotonic() < deadline:
+                    time.sleep(0.2)
+                assert set(found) == {("succeeded",)}
