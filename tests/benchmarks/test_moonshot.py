@@ -16,6 +16,7 @@ LOAD = Load(readers=2, writers=1, pause=0.1)
 MAX_AGE = 0.3
 
 
+@pytest.mark.full_on("sqlite")
 def test_no_decryption_fails_and_no_row_is_left(
     database: Database, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

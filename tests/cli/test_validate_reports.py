@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from lxml import etree
 
 from kms_schema.validator.formats import FORMATS
@@ -22,6 +23,8 @@ from support.revisions import revisions
 from tests.validator.report_schemas import junit_schema, sarif_validator
 
 TODAY = datetime.now(UTC).date()
+on_either_engine = pytest.mark.only_on("sqlite")
+"""What a report looks like and where it goes does not depend on the engine; tests beside these read each."""
 NAME = "</pre><script>\"&'\x1b[2J\x9b31m\u202e\u200b\ufffe\r\n::error::a"
 """All that a name can be in 63 bytes, which PostgreSQL keeps of it."""
 
@@ -69,6 +72,7 @@ def test_a_clean_database_passes_in_every_format(database: Database, tmp_path: P
             assert [result for result in results if result["level"] == "error"] == []
 
 
+@on_either_engine
 def test_a_waived_finding_exits_0_and_is_listed(database: Database, tmp_path: Path) -> None:
     make_index(database)
     file = waivers(tmp_path, TODAY + timedelta(days=1))
@@ -79,6 +83,7 @@ def test_a_waived_finding_exits_0_and_is_listed(database: Database, tmp_path: Pa
     assert done.stdout.splitlines()[-1].startswith("no drift except waived findings: ")
 
 
+@on_either_engine
 def test_an_expired_waiver_exits_1(database: Database, tmp_path: Path) -> None:
     file = waivers(tmp_path, TODAY - timedelta(days=1))
     done = kms_schema("validate", "--database-url", database.url, "--waivers", str(file))
@@ -86,6 +91,7 @@ def test_an_expired_waiver_exits_1(database: Database, tmp_path: Path) -> None:
     assert "error KMS903 waiver of KMS132 index extra: waiver expired" in done.stdout
 
 
+@on_either_engine
 def test_a_waiver_without_a_finding_fails_where_warnings_do(database: Database, tmp_path: Path) -> None:
     file = waivers(tmp_path, TODAY + timedelta(days=1))
     arguments = ["validate", "--database-url", database.url, "--waivers", str(file), "--ignore", "KMS4"]
@@ -93,6 +99,7 @@ def test_a_waiver_without_a_finding_fails_where_warnings_do(database: Database, 
     assert kms_schema(*arguments, "--fail-on", "warning").returncode == 1
 
 
+@on_either_engine
 def test_a_waiver_of_what_only_strict_looks_for_is_no_finding_without_it(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "waivers.toml"
     file.write_text(
@@ -133,6 +140,7 @@ def on_a_terminal(database: Database, columns: int, **environment: str) -> str:
     return written.decode().replace("\r\n", "\n")
 
 
+@on_either_engine
 def test_a_terminal_gets_colour_and_lines_that_fit(database: Database) -> None:
     make_index(database)
     text = on_a_terminal(database, 80)
@@ -146,6 +154,7 @@ def test_a_terminal_gets_colour_and_lines_that_fit(database: Database) -> None:
         assert len(line) <= 80 or " " not in line[12:].strip(), line
 
 
+@on_either_engine
 def test_what_is_piped_is_the_same_whatever_the_terminal(database: Database) -> None:
     make_index(database)
     written = [
@@ -155,6 +164,7 @@ def test_what_is_piped_is_the_same_whatever_the_terminal(database: Database) -> 
     assert f"compared with {revisions()[-1]})\ndrift detected: 1 error" in written[0]
 
 
+@on_either_engine
 def test_a_locale_without_the_characters_is_no_traceback(database: Database) -> None:
     make_index(database, "ключ")
     done = kms_schema("validate", "--database-url", database.url, PYTHONIOENCODING="latin-1")
@@ -162,6 +172,7 @@ def test_a_locale_without_the_characters_is_no_traceback(database: Database) -> 
     assert "index \\u043a\\u043b\\u044e\\u0447" in done.stdout
 
 
+@on_either_engine
 def test_a_format_is_imported_only_when_it_is_asked_for(database: Database, tmp_path: Path) -> None:
     """A check of a few milliseconds must not pay for pages and schemas that nobody asked for."""
     program = (

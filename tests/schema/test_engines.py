@@ -16,7 +16,7 @@ from support.engines.programs import REPOSITORY
 from support.shared import SharedDatabase
 from support.statements import execute, refused
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 OWNER = """
 import sys, time

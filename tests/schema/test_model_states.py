@@ -10,7 +10,7 @@ from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, versions
 from kms_schema.vocabulary import KeyStatus, RotationStatus, RotationTrigger
 from support.rows.model_rows import MOMENT, a_key, a_version, write_everything
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 
 def test_states_are_the_same_in_python_and_in_queries(session: Session) -> None:

@@ -33,7 +33,7 @@ from support.engines import Engines
 from support.rows.model_rows import MOMENT, a_key, a_policy, a_version, an_entry, write_everything
 from support.rows.smallest import now
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 
 @pytest.fixture
