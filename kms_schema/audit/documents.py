@@ -46,7 +46,7 @@ class Document:
                 raise ValueError(f"the {name} of a document is a text of 1 to {_LONGEST} characters")
 
     def metadata(self) -> dict[str, object]:
-        """Return what the entry says, as JSON."""
+        """Return the metadata of the entry, as JSON."""
         seen = self.checkpoint
         return {
             "document": self.kind,

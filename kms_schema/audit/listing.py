@@ -14,7 +14,7 @@ from kms_schema.text.storable import check_texts
 
 @dataclass(frozen=True)
 class ListedEntry:
-    """An entry, without its metadata and without what the application claims about the client."""
+    """An entry, without its metadata and without the claims of the application about the client."""
 
     sequence: int
     id: uuid.UUID

@@ -105,7 +105,7 @@ def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
 def defaults_of(
     command: click.Command, path: Sequence[str], groups: Callable[[], Sequence[Iterable[str]]] = tuple
 ) -> dict[str, Any]:
-    """Return what pyproject.toml in the current folder says of the options of a command, by the names of click.
+    """Return the values that pyproject.toml in the current folder has for a command, by the names of click.
 
     `path` has the words of the command, and `groups` returns the names of the commands beside each of them. Raises
     `UsageError` for a file that cannot be read, for an unknown name and for an empty value; no value is shown.

@@ -49,7 +49,7 @@ class Root(Protocol):
         """
 
     def close(self) -> None:
-        """Wipe or give back what was opened."""
+        """Wipe the key, or end the use of its device."""
 
 
 class SecretRoot:

@@ -22,7 +22,7 @@ CONNECTION_HINTS: Mapping[str, str] = {
 
 
 def connection_hint(message: str) -> str | None:
-    """Return what to do about a message of a connection that fails; None if that is not known.
+    """Return the advice about the message of a connection that fails, or None.
 
     connection_hint("connection failed: Connection refused").startswith("check that the server runs")
     """

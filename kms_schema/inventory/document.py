@@ -31,7 +31,7 @@ def wrapping(version: Version) -> Algorithm:
 
 
 class Described(NamedTuple):
-    """A version, with what follows from its rows."""
+    """A version, with the properties that follow from its rows."""
 
     version: Version
     own_state: VersionState
@@ -96,7 +96,7 @@ class Inventory:
         return reference if self.head.names else f"root-{self.roots.index(reference) + 1}"
 
     def wrapper_name(self, version: Version) -> str | None:
-        """Return what wraps a version: KEY:NUMBER, the id of a version without names, or a root key."""
+        """Return the wrapper of a version: KEY:NUMBER, the id of a version without names, or a root key."""
         if version.destroyed_at is not None:
             return None
         if version.wrapping_key_ref is not None:
@@ -111,7 +111,7 @@ class Inventory:
         return None if handle is None or not self.head.names else handle.rpartition("/")[0] or handle
 
     def columns(self, described: Described) -> dict[str, object]:
-        """Return what JSON and CSV have of a version, by the names of the columns."""
+        """Return the values of a version in JSON and CSV, by the names of the columns."""
         version = described.version
         return {
             "id": version.id,
@@ -129,7 +129,7 @@ class Inventory:
         }
 
     def key_columns(self, key: Key, algorithm: Algorithm) -> dict[str, object]:
-        """Return what JSON and CSV have of a key, by the names of the columns."""
+        """Return the values of a key in JSON and CSV, by the names of the columns."""
         return {
             "name": key.key_id if self.head.names else key.id,
             "type": key.key_type,

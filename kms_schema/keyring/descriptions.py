@@ -132,7 +132,7 @@ def listed_key(connection: sa.Connection, key_id: str) -> ListedKey:
 
 
 def stored_columns(connection: sa.Connection, key_id: str) -> list[str]:
-    """Return what is stored with a key about its ciphertexts: names of columns, `*` for anywhere else."""
+    """Return the places of ciphertexts that are stored with a key: names of columns, `*` for anywhere else."""
     query = sa.select(KeyMaster.encrypted_columns).where(KeyMaster.key_id == key_id)
     stored = connection.execute(query).scalar_one_or_none() or ()
     names = [ColumnName(each["table"], each["column"], each.get("schema")) for each in stored]

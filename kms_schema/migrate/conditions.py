@@ -60,7 +60,7 @@ def is_hardened(connection: sa.Connection, schema: str) -> bool:
 
 
 def hardened_hint(schema: str) -> str:
-    """Return what to do about a hardened `schema`, in a sentence."""
+    """Return the advice about a hardened `schema`, in a sentence."""
     option = "" if schema == "public" else f" --schema {schema}"
     return (
         f"schema {schema} is hardened, and its event triggers would refuse this"
@@ -97,7 +97,7 @@ _REVISIONS_OF = ("upgrade", "downgrade", "do_stamp")
 
 
 def privileges_missing(connection: sa.Connection, schema: str, version_table: str) -> Iterator[str]:
-    """Yield what the server or the role of `connection` does not allow, with what to do."""
+    """Yield each missing privilege of the role of `connection`, with the advice."""
     table = f"{schema}.{version_table}"
     server = connection.execute(SERVER, {"schema": schema}).one()
     if server.major < OLDEST:

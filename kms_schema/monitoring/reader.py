@@ -102,7 +102,7 @@ class Reader(reader.Reader):
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """Return what a part may raise: errors of the drivers, psycopg only if it is loaded, and of the package."""
+    """Return the errors that a part may raise: of the drivers, psycopg only if it is loaded, and of the package."""
     psycopg = sys.modules.get("psycopg")
     of_driver = () if psycopg is None else (psycopg.Error,)
     return (sqlite3.Error, KmsSchemaError, ValueError, ArithmeticError, TypeError, *of_driver)

@@ -6,7 +6,7 @@ from kms_schema.crypto.errors import CryptoError
 
 
 class Pkcs11Error(CryptoError):
-    """The base class: a token was not found, or does not do what it was asked.
+    """The base class: there is no such token, or it does not do as it was asked.
 
     `ambiguous_token`, `ambiguous_object`: several have the attributes of the URI.
     """

@@ -26,7 +26,7 @@ __all__ = ["Preflight", "preflight"]
 
 
 def preflight(url: str, revision: str = "head", options: MigrationOptions | None = None) -> Preflight:
-    """Return what `upgrade REVISION` of the database at `url` would do, and the problems that would stop it.
+    """Return the plan of `upgrade REVISION` for the database at `url`, and the problems that would stop it.
 
     Everything is read in one read-only transaction.
 

@@ -11,7 +11,7 @@ _SHOWN = 3
 
 
 def problems(connection: DatabaseConnection, schema: str, version_table: str) -> Iterator[str]:
-    """Yield what an upgrade would miss: the objects of the recorded revision that are gone.
+    """Yield the missing objects of the recorded revision, without which an upgrade would fail.
 
     connection: idle, of psycopg or sqlite3. schema, version_table: of this history.
 

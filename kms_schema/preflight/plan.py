@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptions) -> Plan:
-    """Return what `upgrade TARGET` would execute; nothing is executed but queries.
+    """Return the statements of `upgrade TARGET`; only queries are executed.
 
     Args:
         connection: a connection with a read-only transaction, in which the plan is made.

@@ -65,7 +65,7 @@ _EXPLAIN_INDEX = query_beside(__file__, "explain_index")
 
 
 def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:
-    """Yield each condition that would stop the upgrade, with what to do.
+    """Yield each condition that would stop the upgrade, with the advice.
 
     `connection` has a read-only transaction; `plan` and `options` are those of the upgrade.
     """
@@ -105,7 +105,7 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
 
 
 def held(connection: sa.Connection, plan: Plan) -> Iterator[Held]:
-    """Yield what each revision does to each relation that exists already, with the locks it takes.
+    """Yield the statements of each revision on relations that exist already, with their locks.
 
     The estimates are from the server's statistics.
     """

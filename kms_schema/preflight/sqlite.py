@@ -25,7 +25,7 @@ _INDEX_SHARE = 0.25
 
 
 def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]:
-    """Yield each condition that would stop the upgrade of `file` by `plan`, with what to do."""
+    """Yield each condition that would stop the upgrade of `file` by `plan`, with the advice."""
     if sqlite3.sqlite_version_info < OLDEST:
         yield f"SQLite {sqlite3.sqlite_version} is too old: use a Python with 3.35 or later"
     if (problem := not_in_utf8(str(connection.scalar(sa.text("PRAGMA main.encoding"))))) is not None:

@@ -46,7 +46,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Preflight:
-    """The verdict: whether an upgrade may begin, and what it would do."""
+    """The verdict: whether an upgrade may begin, with its plan."""
 
     database: str
     """The URL, without passwords."""

@@ -39,7 +39,7 @@ class Checked:
 
 
 def check_roots(engine: sa.Engine, roots: RootKeys, *, progress: Progress | None = None) -> list[Checked]:
-    """Open every key version and every credential that is directly under a root, and return what was found.
+    """Open every key version and every credential that is directly under a root, and return the results.
 
     engine: of `kms_schema.create_engine`; nothing is written. roots: those to check. progress: called with the number
     of rows that were opened. Each version is compared with its key check value; destroyed versions have no material.

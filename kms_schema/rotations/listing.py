@@ -62,7 +62,7 @@ class Pending:
 
 
 def sentences_of(pending: Sequence[Pending], now: dt.datetime, *, at_any_time: bool = False) -> Iterator[str]:
-    """Yield what rotations wait for, a sentence for each group; `at_any_time` as for `RotationQueue.claim`.
+    """Yield the reasons why rotations wait, a sentence for each group; `at_any_time` as for `RotationQueue.claim`.
 
     A group that could be claimed at `now` has no sentence. Raises `RotationError` for an unknown time zone.
     """

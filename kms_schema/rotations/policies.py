@@ -55,7 +55,7 @@ def find_policy(session: Session, policy_name: str) -> RotationPolicy:
 
 
 def list_policies(session: Session) -> Sequence[RotationPolicy]:
-    """Return all policies by their names. Raises nothing of its own."""
+    """Return all policies, in the order of their names. Raises nothing of its own."""
     return session.scalars(sa.select(RotationPolicy).order_by(RotationPolicy.policy_name)).all()
 
 

@@ -67,7 +67,7 @@ class RotationQueue:
         return found
 
     def pending(self, *, at_any_time: bool = False) -> list[str]:
-        """Return what the rotations wait for that cannot be claimed now, such as `1 waits for its window 22:00-04:00`.
+        """Return the reasons why rotations cannot be claimed now, such as `1 waits for its window 22:00-04:00`.
 
         `at_any_time`: include policies whose rotation window is closed in what can be claimed, as for `claim`. Raises
         `RotationError` if the time zone of a policy is unknown on this machine.

@@ -56,7 +56,7 @@ def load(engine: str, revision: str, version: str) -> Objects:
 
 
 def body_of(file: Path) -> str | None:
-    """Return what stands between the dollar quotes of an SQL file, if there are any."""
+    """Return the text between the dollar quotes of an SQL file, if it has any."""
     _, *quoted = file.read_text("utf-8").split("$$")
     return quoted[0] if len(quoted) == 2 else None
 

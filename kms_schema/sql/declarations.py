@@ -31,7 +31,7 @@ MODES = (
 
 
 class UndeclaredError(KmsSchemaError, ValueError):
-    """A revision does not declare what a statement does, or which relations a view reads."""
+    """A revision does not declare the effect of a statement, or the relations that a view reads."""
 
     reason: Literal["reads", "statement"]
 
@@ -88,7 +88,7 @@ _current: ContextVar[Declaration | None] = ContextVar("declaration", default=Non
 
 @contextmanager
 def declaring(declaration: Declaration) -> Iterator[None]:
-    """Declare what the statements executed inside the block do."""
+    """Declare the effects of the statements that are executed inside the block."""
     before = _current.set(declaration)
     try:
         yield

@@ -89,7 +89,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The report in a line: the state, the counts, and what was not checked."""
+        """The report in a line: the state, the counts, and the unchecked parts."""
         counts = ", ".join(
             f"{number} {severity}{'s' if number != 1 and severity is not Severity.INFO else ''}"
             for severity in SEVERITIES

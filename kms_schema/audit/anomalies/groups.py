@@ -34,7 +34,7 @@ class Period:
 
 
 class Row(NamedTuple):
-    """A row of a query about entries: an entry, and what the query says of its group."""
+    """A row of a query about entries: an entry, with the values of its group."""
 
     day: dt.datetime
     recorded_by: str | None

@@ -38,7 +38,7 @@ class PolicyChange:
 
 
 class PolicyWindows:
-    """The policies of a database, and what they were before each change."""
+    """The policies of a database, with their values before each change."""
 
     def __init__(self, policies: Mapping[str, Mapping[str, Any]], changes: Iterable[PolicyChange]) -> None:
         """Take the policies as they are now, by id, and their changes, the latest first."""

@@ -79,7 +79,7 @@ def folded_types() -> str:
 
 
 def folding() -> tuple[str, str]:
-    """Return what stands before and after a type in an expression that is the same for types that look alike."""
+    """Return the text before and after a type in an expression that is the same for types that look alike."""
     replacements = (f", '{old}', '{new}')" for old, new in _LOOK_ALIKE)
     return "replace(" * len(_LOOK_ALIKE), "".join(replacements)
 

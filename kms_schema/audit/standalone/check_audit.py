@@ -826,7 +826,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(program: Callable[[], int]) -> int:
-    """Run a program, and return its exit status: 1 is for what it refuses, and never for an output that is gone."""
+    """Run a program, and return its exit status: 1 means that it refuses, and not that its output is gone."""
     try:
         status = program()
         print(end="", flush=True)

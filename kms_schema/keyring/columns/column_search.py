@@ -157,7 +157,7 @@ def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int], 
 
 
 def missing_access(connection: sa.Connection, name: ColumnName) -> str:
-    """Return what lets this login read all rows of a column that it may not read: the statements, where some do."""
+    """Return the statements that let this login read all rows of a column that it may not read, where some do."""
     values = {"table": name.table, "column": name.column, "schema": name.schema}
     found = connection.execute(_ACCESS, values).one()
     table = f"{quoted(name.schema or '')}.{quoted(name.table)}"

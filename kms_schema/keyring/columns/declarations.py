@@ -29,7 +29,7 @@ _HOLDS = "still holds ciphertexts of it"
 
 
 class Declarations:
-    """Declares columns, each once a process, and finds what is left in them."""
+    """Declares columns, each once a process, and finds the ciphertexts that are left in them."""
 
     def __init__(self, storage: Storage) -> None:
         """Begin without any that is known to be declared."""

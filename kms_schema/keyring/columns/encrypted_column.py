@@ -232,7 +232,7 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         return ring.encrypt(place, place.encoded(value), aad)
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
-        """Return the function that opens what the driver returns."""
+        """Return the function that decrypts the values of the driver."""
         opened = super().result_processor(dialect, coltype)
 
         def process(value: Any) -> Any:

@@ -82,7 +82,7 @@ class Job:
         return total, [self.column.described(key) for key in keys]
 
     def counted(self) -> Reencryption:
-        """Return what there is to do, and change nothing."""
+        """Return the counts of the rows to replace, and change nothing."""
         count, (streams, named) = self.count(), self.streams()
         return Reencryption(
             str(self.column.name),

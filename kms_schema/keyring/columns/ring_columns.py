@@ -86,7 +86,7 @@ class ChosenColumn(NamedTuple):
 def chosen_column(
     column: Any, key_id: str | None, row: Sequence[str] | Mapping[str, Any], bound_as: tuple[str, str] | None
 ) -> ChosenColumn:
-    """Return the column that a caller of `KeyRing.reencrypt_column` has named; its type says what the caller has not.
+    """Return the column that a caller of `KeyRing.reencrypt_column` names; its type has the omitted values.
 
     Raises `TypeError` for what is no encrypted column, or has no key, and `ValueError` for a wrong name.
     """

@@ -231,7 +231,7 @@ def python_type(type_: sa.types.TypeEngine[Any]) -> type[Any] | None:
 
 
 def returned(type_: sa.types.TypeEngine[Any], value: Any, dialect: sa.Dialect) -> Any:
-    """Return what a column of `type_` returns for `value`, or `value` itself where the type does not say."""
+    """Return the value that a column of `type_` returns for `value`, or `value` itself where the type does not say."""
     if isinstance(type_, sa.types.TypeDecorator):
         return _decorated(type_, value, dialect)
     if isinstance(type_, sa.Uuid) and not type_.as_uuid and isinstance(value, str):

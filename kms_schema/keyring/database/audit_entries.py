@@ -32,7 +32,7 @@ def use_entry(
 
 
 def append(session: Session, entry: Mapping[str, Any], key_id: str) -> None:
-    """Append the entry without which what it is about must not be done.
+    """Append an entry that must exist before the operation that it is about.
 
     Raises `DatabaseUnavailableError` if a trigger or a rule discards it, which is no error of the database.
     """

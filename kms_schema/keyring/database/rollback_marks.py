@@ -27,7 +27,7 @@ _MOST = 2**31 - 1
 
 @dataclass(eq=False)
 class Open:
-    """An open transaction, with what one ring has done in it."""
+    """An open transaction, with the work of one ring in it."""
 
     connection: "weakref.ref[sa.Connection]"
     """Weak: a connection that the application drops is to be collected, which is a rollback."""
@@ -66,7 +66,7 @@ def join(connection: sa.Connection, turn: Turn) -> Open:
 
 
 def forget_all() -> None:
-    """Forget what the parent process has open."""
+    """Forget the transactions that the parent process has open."""
     _OPEN.clear()
 
 

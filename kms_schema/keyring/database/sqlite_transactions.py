@@ -55,7 +55,7 @@ class OpenTransactions:
             self._note(connection)
 
     def close(self) -> None:
-        """Stop following, after a last attempt at what a rollback has taken.
+        """Stop following, after a last attempt to repeat the work that a rollback has undone.
 
         A transaction that is open and in which the ring has counted is followed to its end: it may be rolled back.
         """
@@ -66,7 +66,7 @@ class OpenTransactions:
             unfollow(self._engine, self)
 
     def forget(self) -> None:
-        """Forget what the parent process has open."""
+        """Forget the transactions that the parent process has open."""
         forget_all()
         self._begin_empty()
 
@@ -171,7 +171,7 @@ class OpenTransactions:
                 raise
 
     def catch_up(self) -> None:
-        """Do again what a rollback has taken, if that failed before. Raises the error of the driver if it fails."""
+        """Repeat the work that a rollback has undone, after a failed attempt. Raises the error of the driver."""
         if not self._missing or self._in_one(self._catch_up_in) is not None:
             return
         missing: list[Work] = []
@@ -233,7 +233,7 @@ class OpenTransactions:
         return opened if opened.all() else None
 
     def commit(self, connection: sa.Connection) -> None:
-        """Commit now, so that what the ring still has to do waits for nothing."""
+        """Commit now, so that the rest of the ring's work waits for nothing."""
         opened = self._ended(connection)
         if opened is None:
             return
@@ -252,13 +252,13 @@ class OpenTransactions:
             self._try_to_catch_up()
 
     def handle_error(self, context: sa.engine.ExceptionContext) -> None:
-        """Do again what a COMMIT that failed has taken."""
+        """Repeat the work that a failed COMMIT has undone."""
         if context.statement is None and self._missing:
             end_failed_commit(context)  # else the ring's transaction would wait for it
             self._try_to_catch_up()
 
     def rollback(self, connection: sa.Connection) -> None:
-        """Roll back now, and do again what that takes, if possible before others can write."""
+        """Roll back now, and repeat the work of the ring, if possible before others can write."""
         opened = self._ended(connection)
         if opened is None:
             return

@@ -139,7 +139,7 @@ class Storage:
         return state_of(self._read("read_tag", key_id, {"tag": tag}), before)
 
     def read_material(self, key_id: str, version: uuid.UUID) -> StoredVersion | None:
-        """Return what opens a version of a key; None if this role sees none."""
+        """Return the envelope or the HSM's object of a version of a key; None if this role sees neither."""
         return version_of(self._read("read_material", key_id, {"version": version}), version)
 
     def _read(self, name: str, named: str | None, values: Mapping[str, object]) -> Sequence[sa.Row[Any]]:

@@ -103,7 +103,7 @@ class HandoverHeader:
 
 @dataclass(frozen=True)
 class Handover:
-    """A handover file for its receiver, and what it has."""
+    """A handover file for its receiver, with its contents."""
 
     header: HandoverHeader
     file: bytes = field(repr=False)

@@ -108,7 +108,7 @@ def require_live(session: Session, wrapper: Wrapper | None, key_id: str) -> None
 
 
 def wrapper_of(old: KeyVersion) -> Wrapper:
-    """Return what wraps the next version: not the parent of the key, but what wraps the old one decides."""
+    """Return the wrapper of the next version, by the wrapper of the old version and not by the parent of the key."""
     key_id = old.key.key_id
     if old.wrapped_by is not None:
         return wrapping_version(old.wrapped_by.key, key_id, old.wrapped_by)

@@ -184,7 +184,7 @@ def destroy_version(  # noqa: PLR0913  (each is an option of the command)
 
 
 def data_loss_check(columns: Sequence[ColumnName], *, erase_data: bool) -> Check:
-    """Return what refuses to destroy a version whose ciphertexts a column holds; nothing does with `erase_data`.
+    """Return the check that refuses to destroy a version with ciphertexts in a column, unless `erase_data`.
 
     columns: of applications, besides those that are stored with the key.
     """

@@ -154,7 +154,7 @@ class Cache:
         return now - opened.state.read_at < self._policy.max_age + self._policy.stale_decrypt
 
     def may_decrypt_a_result(self, opened: Opened, now: float) -> bool:
-        """Return whether the version decrypts at `now` what was read within `max_age` after its row."""
+        """Return whether the version decrypts at `now` a result that was read within `max_age` after its row."""
         return now - opened.state.read_at < 2 * self._policy.max_age
 
     def may_encrypt_without_a_database(self, opened: Opened, now: float) -> bool:

@@ -84,7 +84,7 @@ class Reservations:
         self._storage = storage
 
     def uses(self, state: KeyState, version: Version, uses: int, more: int) -> int:
-        """Reserve uses, at most a sixteenth of what is left to the limit, and bytes."""
+        """Reserve uses, at most a sixteenth of the uses that are left, and bytes."""
         left = state.left(version.uses)
         for _ in range(_ATTEMPTS):
             asked = min(uses, max(1, left // 16))

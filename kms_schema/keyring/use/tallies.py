@@ -70,7 +70,7 @@ class Tally:
             return counts
 
     def give_back(self, counts: tuple[int, int, int]) -> None:
-        """Count again what an entry should have said."""
+        """Count the uses again whose entry was not written."""
         with self.lock:
             self.encryptions += counts[0]
             self.decryptions += counts[1]
@@ -179,7 +179,7 @@ class Uses:
             self.write_postponed()
 
     def write_postponed(self) -> None:
-        """Write what was refused where nothing could be awaited. Called where something can."""
+        """Write the entries that could not be written where nothing can be awaited. Called where something can."""
         while self._postponed:
             with self._lock:
                 if not self._postponed:
@@ -200,7 +200,7 @@ class Uses:
                 self._refused.pop((key_id, reason), None)
 
     def close(self) -> None:
-        """Write what was used since the last entries, as far as the database takes it."""
+        """Write the uses since the last entries, as far as the database accepts them."""
         self._timer.close()
         self.write_postponed()
         with self._lock:

@@ -54,7 +54,7 @@ class Versions:
         self.note_change(None)
 
     def forget_process(self) -> None:
-        """Begin again in a forked process: without what the parent has reserved, counted and locked."""
+        """Begin again in a forked process: without the reservations, counts and locks of the parent."""
         self.listener.forget()
         self.cache = Cache(self._policy, self._waits)
         self.uses = Uses(self._storage)

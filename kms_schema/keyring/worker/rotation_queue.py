@@ -65,7 +65,7 @@ class RingQueue:
             yield QueueSession(session, open_queue(connection, self._storage.schema))  # type: ignore[arg-type]
 
     def schedule(self, limit: int) -> tuple[int, int]:
-        """Schedule what is due; return the numbers of rotations and of retries."""
+        """Schedule the rotations that are due; return the numbers of rotations and of retries."""
         scheduled = retried = 0
         while True:
             with self.transaction() as (_, queue):
@@ -80,7 +80,7 @@ class RingQueue:
             return queue.claim(options.worker, options.lease, at_any_time=options.at_any_time)
 
     def pending(self, options: RunOptions) -> list[str]:
-        """Return what the rotations wait for that are not to be claimed now."""
+        """Return the reasons why rotations cannot be claimed now, a sentence each."""
         with self.transaction() as (_, queue):
             return queue.pending(at_any_time=options.at_any_time)
 

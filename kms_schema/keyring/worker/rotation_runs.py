@@ -61,7 +61,7 @@ class RotationWorker:
         """Rotations that wait for their second count, with the time of it by the monotonic clock."""
 
     def run(self) -> RotationRun:
-        """Work until nothing is left, or until `stop` is set; return what was done."""
+        """Rotate until nothing is left, or until `stop` is set; return the counts."""
         options = self._options
         while True:
             self._round()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Control:
-    """One control: its number in the standard, what it asks in our words, and the claims that answer it in part."""
+    """A control: its number in the standard, its requirement in our words, and the claims that answer it in part."""
 
     number: str
     asks: str

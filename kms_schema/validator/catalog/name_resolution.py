@@ -58,7 +58,7 @@ def observed(found: Iterable[Row], ours: str) -> Iterator[Observed]:
 
 
 def cause(misleading: Iterable[Observed], sqlstate: str | None, message: str) -> str | None:
-    """Return what is wrong with built-in objects, if a statement of the validator failed for it, with this error."""
+    """Return the changed built-in object for which a statement of the validator failed with this error, if any."""
     if named := [about for code, about, *_ in misleading if code == "KMS445"]:
         return f"this server has what is not PostgreSQL's ({', '.join(named)})"
     if sqlstate in _UNDEFINED and _WITHOUT_SCHEMA.match(message):

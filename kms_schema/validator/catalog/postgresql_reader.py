@@ -173,8 +173,8 @@ class PostgresqlReader:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT rows")
 
     def posture(self, owner: str) -> list[Observed]:
-        """Return what could bypass the protections of the objects that were read, which belong to `owner`, and the
-        catalog attributes of the event triggers, for `hardening_findings`.
+        """Return the ways past the protections of the objects that were read, which belong to `owner`, and the catalog
+        attributes of the event triggers, for `hardening_findings`.
         """
         parameters = {
             "owner": owner,

@@ -49,7 +49,7 @@ _remembered = lru_cache(maxsize=1024)
 
 @dataclass(frozen=True)
 class TableText:
-    """A CREATE TABLE in pieces: columns and constraints by name, and what follows the bracket."""
+    """A CREATE TABLE in pieces: columns and constraints by name, and the text after the bracket."""
 
     columns: dict[str, str]
     constraints: dict[str, str]

@@ -76,7 +76,7 @@ class Compared:
 def compared_once(
     connection: DatabaseConnection, schema: str, version_table: str, *, with_all: bool = False
 ) -> Compared:
-    """Return one read of the catalog, compared with its stamped revision, or `with_all` with the closest of all.
+    """Read the catalog once, and compare it with its stamped revision, or `with_all` with the closest of all.
 
     For the time before a migration: an upgrade that runs meanwhile may give differences that disappear soon.
     """

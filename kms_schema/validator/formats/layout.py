@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"(https?://[^\s/@\"'<>\\]+|file://)(/[^\s@\"'<>\\]*)?", r
 
 @dataclass(frozen=True)
 class Layout:
-    """How to write: what makes a check fail, and what the terminal can show; `width` None is no terminal.
+    """The layout of a report: the severity that fails, and the abilities of the terminal; `width` is None without one.
 
     `docs_url` is the address of a copy of the documentation; with it a report links each code to its page. Raises
     `ValueError` for an address that is not http, https or file, or that contains a user name or a password.

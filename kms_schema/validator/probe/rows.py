@@ -138,7 +138,7 @@ def hsm(**over: Any) -> Row:
 
 
 def entry(**over: Any) -> Row:
-    """Return what a client says in an audit entry."""
+    """Return the values of an audit entry that a client gives."""
     return {
         "event_type": "KMS_PROBE",
         "event_category": "LIFECYCLE",
@@ -181,7 +181,7 @@ def seal_of_many(**over: Any) -> Row:
 
 
 def page(**over: Any) -> Row:
-    """Return the page of one leaf that comes next, of what has been sealed."""
+    """Return the next page, with one leaf, of the sealed entries."""
     return {
         "first_leaf": Computed(f"coalesce((SELECT first_leaf + length(hashes) / 32 {LAST_PAGE}), 0)"),
         "first_sequence": FAR_SEQUENCE,

@@ -56,7 +56,7 @@ def updated(
 
 
 def identity(table: str, row: Row, *, permitted: Row, given: Sequence[Statement] = (), **changes: Any) -> list[Attempt]:
-    """Return attempts to change what makes a row what it is, one column each."""
+    """Return attempts to change the identity of a row, one column each."""
     rule = f"protect_{SINGULAR[table]}_identity"
     cases = [(rule, f"the {column} of a row is changed", {column: value}) for column, value in changes.items()]
     return list(updated(table, row, cases, permitted=permitted, given=given))

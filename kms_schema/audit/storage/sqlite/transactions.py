@@ -44,7 +44,7 @@ class SqliteTransaction(Transaction):
         self.retention: SqliteRetention = SqliteRetention(session)
 
     def horizon(self) -> TransactionHorizon:
-        """Return that no other transaction can commit."""
+        """Return the horizon of SQLite: no other transaction can commit."""
         return TransactionHorizon(None, None)
 
     def transaction_id(self) -> None:
