@@ -5,17 +5,22 @@ Statements are written once for both engines: `{schema}.` stands before each of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 Engine = Literal["postgresql", "sqlite"]
 Row = dict[str, Any]
 
-CHECK_VIOLATION = "23514"
-UNIQUE_VIOLATION = "23505"
-FOREIGN_KEY_VIOLATION = "23503"
-NOT_NULL_VIOLATION = "23502"
-WRITTEN_ONCE = "23001"
-TOO_LONG = "22001"
+
+class SqlState(StrEnum):
+    """PostgreSQL's code of a refusal."""
+
+    CHECK = "23514"
+    UNIQUE = "23505"
+    FOREIGN_KEY = "23503"
+    NOT_NULL = "23502"
+    WRITTEN_ONCE = "23001"
+    TOO_LONG = "22001"
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Attempt:
     given: tuple[Statement, ...] = ()
     permitted: Statement | None = None
     """The same write without the violation: if it is accepted, the rule refuses the other one."""
-    sqlstate: str = CHECK_VIOLATION
+    sqlstate: str = SqlState.CHECK
     protection: str | None = None
     """The trigger that refuses, if it is expected and not named as the rule."""
     only_protected: bool = False
@@ -117,3 +122,15 @@ def plain(text: str, **values: Any) -> Statement:
 
 IMPATIENT = (Statement("SET LOCAL lock_timeout = '100ms'"),)
 """Before TRUNCATE, which waits for all other sessions on the table and makes new ones wait."""
+
+
+def truncation(rule: str, table: str, tries: str = "", *, cascade: bool = False) -> Attempt:
+    """Return the attempt to remove all rows of a table at once (PostgreSQL)."""
+    statement = plain(f"TRUNCATE {{schema}}.{table}{' CASCADE' * cascade}")
+    tries = tries or f"TRUNCATE of {table}"
+    return Attempt(rule, table, tries, statement, IMPATIENT, sqlstate=SqlState.WRITTEN_ONCE, engine="postgresql")
+
+
+def by_trigger(trigger: str, on_sqlite: str = "") -> dict[Engine, tuple[str, ...]]:
+    """Return the trigger that completes an effect; it may have another name on SQLite."""
+    return {"postgresql": (f"trigger {trigger}",), "sqlite": (f"trigger {on_sqlite or trigger}",)}

@@ -8,17 +8,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from kms_schema.validator.probe.attempt import (
-    FOREIGN_KEY_VIOLATION,
-    IMPATIENT,
-    UNIQUE_VIOLATION,
-    WRITTEN_ONCE,
-    Attempt,
-    Row,
-    Statement,
-    adding,
-    plain,
-)
+from kms_schema.validator.probe.attempt import IMPATIENT, Attempt, Row, SqlState, Statement, adding, plain
 from kms_schema.validator.probe.rows import FIRST, active_key, entry
 from kms_schema.validator.probe.shapes import Case, inserted
 from kms_schema.validator.probe.statement_forms import Target, every_other_form
@@ -35,17 +25,17 @@ def attempts() -> Iterator[Attempt]:
     about = active_key()
     given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
     for rule, tries, text in _changes():
-        yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=WRITTEN_ONCE)
+        yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=SqlState.WRITTEN_ONCE)
     for rule, tries, text in _changes_on_postgresql():
         statement = plain(text, about=about["id"])
-        yield Attempt(rule, TABLE, tries, statement, given, sqlstate=WRITTEN_ONCE, engine="postgresql")
+        yield Attempt(rule, TABLE, tries, statement, given, sqlstate=SqlState.WRITTEN_ONCE, engine="postgresql")
     ours = Target(TABLE, "id", "event_type", "key_id = :about", given, NO_UPDATE, NO_DELETE, {"about": about["id"]})
     yield from every_other_form(ours)
     yield from _truncated()
     yield from _forged(about, given)
     yield from _restored(about, given)
     orphans: list[Case] = [(f"fk_{TABLE}_key_id_key_masters", "an entry is about no key", {"key_id": uuid.uuid4()})]
-    yield from inserted(TABLE, entry(), orphans, sqlstate=FOREIGN_KEY_VIOLATION)
+    yield from inserted(TABLE, entry(), orphans, sqlstate=SqlState.FOREIGN_KEY)
     yield from _shadowed()
 
 
@@ -79,7 +69,7 @@ def _changes_on_postgresql() -> tuple[tuple[str, str, str], ...]:
 
 def _truncated() -> Iterator[Attempt]:
     rule = f"{NO_DELETE}_truncate"
-    more: dict[str, Any] = {"given": IMPATIENT, "sqlstate": WRITTEN_ONCE, "engine": "postgresql"}
+    more: dict[str, Any] = {"given": IMPATIENT, "sqlstate": SqlState.WRITTEN_ONCE, "engine": "postgresql"}
     yield Attempt(rule, TABLE, "TRUNCATE of the trail", plain(f"TRUNCATE {{schema}}.{TABLE}"), **more)
     restarted = plain(f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY")  # takes the owner of its sequence
     yield Attempt(rule, TABLE, "TRUNCATE ONLY, with its sequence", restarted, by="owner", **more)
@@ -137,10 +127,10 @@ def _restored(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     for name, rule in (("id", f"pk_{TABLE}"), ("sequence", f"uq_{TABLE}_sequence")):
         upsert = _upsert(name, about)
         tries = f"an upsert in a restore rewrites the entry that has the same {name}"
-        yield Attempt(NO_UPDATE, TABLE, tries, upsert, restoring, sqlstate=WRITTEN_ONCE, **more)
+        yield Attempt(NO_UPDATE, TABLE, tries, upsert, restoring, sqlstate=SqlState.WRITTEN_ONCE, **more)
         twice = plain(upsert.text.partition(" ON CONFLICT")[0], about=about["id"])
         tries = f"a restore brings a second entry with the same {name}"
-        yield Attempt(rule, TABLE, tries, twice, restoring, sqlstate=UNIQUE_VIOLATION, **more)
+        yield Attempt(rule, TABLE, tries, twice, restoring, sqlstate=SqlState.UNIQUE, **more)
 
 
 def _shadowed() -> Iterator[Attempt]:
@@ -154,7 +144,7 @@ def _shadowed() -> Iterator[Attempt]:
     forged = adding(TABLE, entry(timestamp=FIRST))
     yield Attempt(
         f"fk_{TABLE}_key_id_key_masters", TABLE, "an entry is about a key of a temporary table",
-        adding(TABLE, entry(key_id=missing)), shadow, adding(TABLE, entry()), FOREIGN_KEY_VIOLATION,
+        adding(TABLE, entry(key_id=missing)), shadow, adding(TABLE, entry()), SqlState.FOREIGN_KEY,
         engine="postgresql",
     )  # fmt: skip
     tries = "an entry is backdated with temporary objects first on the search path"

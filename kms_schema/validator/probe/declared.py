@@ -10,17 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import Attributes, Objects
-from kms_schema.validator.probe.attempt import (
-    CHECK_VIOLATION,
-    NOT_NULL_VIOLATION,
-    TOO_LONG,
-    Attempt,
-    Computed,
-    Engine,
-    Row,
-    Statement,
-    adding,
-)
+from kms_schema.validator.probe.attempt import Attempt, Computed, Engine, Row, SqlState, Statement, adding
 from kms_schema.validator.probe.declared_list import Declared, declared
 from kms_schema.validator.probe.operation_records import PUBLICATION, TOTAL, VALIDATION, cause
 from kms_schema.validator.probe.precedence import answered_before, asked_before, is_of_type, is_set_by_server
@@ -86,7 +76,7 @@ def _null(each: Declared, engine: Engine, expected: Objects) -> Attempt:
     if engine == "sqlite" and (protection := _says(table, by_type, expected)):
         return Attempt(by_type, table, tries, statement, given, twin, protection=protection)
     return Attempt(
-        column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, f"column {table}.{column}",
+        column, table, tries, statement, given, twin, SqlState.NOT_NULL, f"column {table}.{column}",
         only_protected=True, where={"nullable": False}, says=f"NOT NULL constraint failed: {table}.{column}",
     )  # fmt: skip
 
@@ -110,7 +100,7 @@ def _too_long(each: Declared) -> Attempt:
     """Return an attempt with a value that is too long; the server names the type, not the column."""
     given, statement, twin = _statements(each)
     return Attempt(
-        "", each.table, _words(each), statement, given, twin, TOO_LONG, f"column {each.table}.{each.column}",
+        "", each.table, _words(each), statement, given, twin, SqlState.TOO_LONG, f"column {each.table}.{each.column}",
         only_protected=True, where={"type": f"character varying({each.length})"},
     )  # fmt: skip
 
@@ -121,9 +111,9 @@ def _outside(each: Declared, engine: Engine, expected: Objects) -> Iterator[Atte
     if is_of_type(key := f"constraint {each.table}.{rule}") and answered_before(key, expected):
         return
     given, statement, twin = _statements(each)
-    yield Attempt(rule, each.table, _words(each), statement, given, twin, CHECK_VIOLATION)
+    yield Attempt(rule, each.table, _words(each), statement, given, twin, SqlState.CHECK)
     if engine == "sqlite" and _says(each.table, rule, expected):
-        yield Attempt(rule, each.table, _words(each), statement, given, twin, CHECK_VIOLATION, checks_ignored=True)
+        yield Attempt(rule, each.table, _words(each), statement, given, twin, SqlState.CHECK, checks_ignored=True)
 
 
 def _words(each: Declared) -> str:

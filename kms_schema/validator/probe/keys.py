@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from kms_schema.validator.probe.attempt import FOREIGN_KEY_VIOLATION, Attempt, Promise, Row, adding, changing, plain
+from kms_schema.validator.probe.attempt import Attempt, Promise, Row, SqlState, adding, by_trigger, changing, plain
 from kms_schema.validator.probe.rows import (
     EARLIEST,
     FAR,
@@ -20,7 +21,7 @@ from kms_schema.validator.probe.rows import (
     unused,
     version,
 )
-from kms_schema.validator.probe.shapes import Case, identity, inserted, nulls_replaced, unique, updated
+from kms_schema.validator.probe.shapes import Case, identity, inserted, nulls_replaced, of_check, unique, updated
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, KeyStatus
 
 TABLE = "key_masters"
@@ -53,9 +54,7 @@ def attempts() -> Iterator[Attempt | Promise]:
 
 
 def _values(row: Row) -> list[Case]:
-    def case(suffix: str, tries: str, **change: Any) -> Case:
-        return f"ck_{TABLE}_{suffix}", tries, change
-
+    case = partial(of_check, TABLE)
     return [
         case("expires_after_creation", "a key expires at its creation", expires_at=FIRST),
         case("hsm_provider_and_key_together", "a key has an HSM provider and no handle", hsm_provider="pkcs11"),
@@ -129,7 +128,7 @@ def _parents() -> Iterator[Attempt]:
                 child,
                 [orphan],
                 given=given,
-                sqlstate=FOREIGN_KEY_VIOLATION,
+                sqlstate=SqlState.FOREIGN_KEY,
                 protection=f"trigger {TABLE}.{trigger}",
                 engine=engine,
                 **more,
@@ -168,7 +167,7 @@ def _promises() -> Iterator[Promise]:
             row = key_in(before)
             time = KEY_STATUS_TIME[after]
             yield Promise(
-                {"postgresql": (f"trigger {TABLE}.{LIFECYCLE}",), "sqlite": (f"trigger {TABLE}.{LIFECYCLE}_fill",)},
+                by_trigger(f"{TABLE}.{LIFECYCLE}", f"{TABLE}.{LIFECYCLE}_fill"),
                 f"a key that goes from {before} to {after} gets its {time}",
                 changing(TABLE, row, status=str(after)),
                 plain(f"SELECT {time} IS NOT NULL FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"]),
@@ -176,7 +175,7 @@ def _promises() -> Iterator[Promise]:
             )
     row = active_key(updated_at=FIRST)
     yield Promise(
-        dict.fromkeys(("postgresql", "sqlite"), (f"trigger {TABLE}.touch_key_master_updated_at",)),
+        by_trigger(f"{TABLE}.touch_key_master_updated_at"),
         "updated_at of a key is the time of its last change",
         changing(TABLE, row, **TOUCHED),
         plain(f"SELECT updated_at > :before FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"], before=FIRST),
@@ -184,17 +183,14 @@ def _promises() -> Iterator[Promise]:
     )
     live = live_version(row, usage_count=7)
     yield Promise(
-        dict.fromkeys(("postgresql", "sqlite"), (f"trigger {TABLE}.record_key_version_index_bounds_limit",)),
+        by_trigger(f"{TABLE}.record_key_version_index_bounds_limit"),
         "another limit of a key is in the index bound of its live version",
         changing(TABLE, row, max_usage_count=8),
         plain("SELECT usage_index_bound = 7 FROM {schema}.key_versions WHERE id = :id", id=live["id"]),
         (adding(TABLE, row), adding("key_versions", live)),
     )
     yield Promise(
-        {
-            "postgresql": (f"trigger {TABLE}.{LIFECYCLE}_end_live_version",),
-            "sqlite": (f"trigger {TABLE}.{LIFECYCLE}_fill",),
-        },
+        by_trigger(f"{TABLE}.{LIFECYCLE}_end_live_version", f"{TABLE}.{LIFECYCLE}_fill"),
         "revoking a key ends its live version",
         changing(TABLE, row, status="revoked"),
         plain("SELECT deactivated_at IS NOT NULL FROM {schema}.key_versions WHERE id = :id", id=live["id"]),

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from kms_schema.validator.probe.attempt import (
-    IMPATIENT,
-    UNIQUE_VIOLATION,
-    WRITTEN_ONCE,
     Attempt,
     Computed,
     Promise,
     Row,
+    SqlState,
     adding,
+    by_trigger,
     plain,
+    truncation,
 )
 from kms_schema.validator.probe.rows import FIRST, HASH, LAST_PAGE, active_key, entry
 from kms_schema.validator.probe.seals import A_SEAL
@@ -43,7 +43,7 @@ def attempts() -> Iterator[Attempt]:
     same_time = Computed(f"(SELECT max(recorded_at) FROM {{schema}}.{RECORDS} WHERE {_ROW})")
     again, given = {**VALIDATION, "recorded_at": same_time}, (adding(RECORDS, VALIDATION),)
     rule, tries = f"pk_{RECORDS}", "a second record has the same operation, subject and time"
-    yield Attempt(rule, RECORDS, tries, adding(RECORDS, again), given, sqlstate=UNIQUE_VIOLATION)
+    yield Attempt(rule, RECORDS, tries, adding(RECORDS, again), given, sqlstate=SqlState.UNIQUE)
     replaced = adding(RECORDS, again, "REPLACE")
     yield Attempt(rule, RECORDS, "REPLACE displaces a record", replaced, given, engine="sqlite")
     name = f"{{schema}}.{RECORDS}"
@@ -52,11 +52,10 @@ def attempts() -> Iterator[Attempt]:
         ("delete", f"DELETE FROM {name} WHERE {_ROW}"),
     ):
         trigger = f"prevent_key_operation_record_{event}"
-        yield Attempt(trigger, RECORDS, f"{event.upper()} of a record", plain(text), given, sqlstate=WRITTEN_ONCE)
-    yield Attempt(
-        "prevent_key_operation_record_delete_truncate", RECORDS, f"TRUNCATE of {RECORDS}", plain(f"TRUNCATE {name}"),
-        IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql",
-    )  # fmt: skip
+        yield Attempt(
+            trigger, RECORDS, f"{event.upper()} of a record", plain(text), given, sqlstate=SqlState.WRITTEN_ONCE
+        )
+    yield truncation("prevent_key_operation_record_delete_truncate", RECORDS)
 
 
 TOTALS, CAUSES = "key_audit_daily_totals", "key_rotation_causes"
@@ -81,7 +80,7 @@ def attempts_at_totals() -> Iterator[Attempt | Promise]:
     for table, twice in ((TOTALS, TOTAL), (CAUSES, row)):
         again = adding(table, twice)
         tries = f"{table} has a row twice"
-        yield Attempt(f"pk_{table}", table, tries, again, (again,), sqlstate=UNIQUE_VIOLATION)
+        yield Attempt(f"pk_{table}", table, tries, again, (again,), sqlstate=SqlState.UNIQUE)
     yield _sealed()
 
 
@@ -98,9 +97,8 @@ def _sealed() -> Promise:
     noticed = plain(
         f"SELECT count(*) = 1 FROM {{schema}}.{CAUSES} WHERE key_id = :key AND reason = 'compliance'", key=of["id"]
     )
-    protection = "trigger key_audit_leaves.summarize_sealed_key_audit_logs"
     return Promise(
-        {"postgresql": (protection,), "sqlite": (protection,)},
+        by_trigger("key_audit_leaves.summarize_sealed_key_audit_logs"),
         "sealing adds the entries to the totals",
         page_of_it,
         noticed,

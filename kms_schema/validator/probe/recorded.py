@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 
 from kms_schema.validator.probe.attempt import (
-    IMPATIENT,
-    WRITTEN_ONCE,
     Attempt,
     Promise,
     Row,
     Statement,
     adding,
+    by_trigger,
     changing,
     deleting,
     plain,
+    truncation,
 )
 from kms_schema.validator.probe.rows import SECOND, active_key, entry, hsm, key, live_version, policy, rotation, version
 from kms_schema.validator.probe.shapes import Case, inserted
@@ -42,9 +42,7 @@ def attempts() -> Iterator[Attempt | Promise]:
         ("rotation_policies", "prevent_rotation_policy_truncate"),
         ("hsm_configurations", "prevent_hsm_configuration_truncate"),
     ):
-        cascade = plain(f"TRUNCATE {{schema}}.{table} CASCADE")
-        tries = f"TRUNCATE of {table} removes rows without an entry"
-        yield Attempt(rule, table, tries, cascade, IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql")
+        yield truncation(rule, table, f"TRUNCATE of {table} removes rows without an entry", cascade=True)
 
 
 def _of_keys() -> Iterator[Promise]:
@@ -84,9 +82,8 @@ def _of_versions() -> Iterator[Promise]:
         by_id=f"version deleted: {of['id']} version 1",
         by_hex=f"version deleted: {of['id'].hex} version 1",
     )
-    trigger = f"trigger {table}.audit_key_version_delete"
     yield Promise(
-        {"postgresql": (trigger,), "sqlite": (trigger,)},
+        by_trigger(f"{table}.audit_key_version_delete"),
         "an entry records that a version was deleted with its key",
         deleting("key_masters", of),
         gone,
@@ -151,9 +148,8 @@ def recorded(
         event=str(event),
         description=f"{event.lower().replace('_', ' ')}: {named}",
     )
-    protection = f"trigger {table}.audit_{trigger}"
     keeps = f"an entry records {event.lower().replace('_', ' ')}"
-    return Promise({"postgresql": (protection,), "sqlite": (protection,)}, keeps, done, question, given)
+    return Promise(by_trigger(f"{table}.audit_{trigger}"), keeps, done, question, given)
 
 
 def _actors() -> Iterator[Attempt]:

@@ -8,17 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from kms_schema.validator.probe.attempt import (
-    FOREIGN_KEY_VIOLATION,
-    IMPATIENT,
-    UNIQUE_VIOLATION,
-    WRITTEN_ONCE,
     Attempt,
     Computed,
     Promise,
     Row,
+    SqlState,
     Statement,
     adding,
     plain,
+    truncation,
 )
 from kms_schema.validator.probe.audit_log import RESTORING
 from kms_schema.validator.probe.recorded import LAST_ENTRIES, recorded
@@ -55,11 +53,7 @@ def _buried() -> Iterator[Attempt]:
         ("a tombstone ends amid the leaves", {"leaf_count": Computed(f"{LAST_SIZE.text} + 1")}),
     ):
         yield Attempt(INSERT_TRIGGER, TOMBSTONES, tries, adding(TOMBSTONES, {**TOMBSTONE, **change}), A_WHOLE_SEAL)
-    statement = plain(f"TRUNCATE {{schema}}.{TOMBSTONES}")
-    rule = "prevent_key_audit_tombstone_delete_truncate"
-    yield Attempt(
-        rule, TOMBSTONES, "TRUNCATE of tombstones", statement, IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql"
-    )
+    yield truncation("prevent_key_audit_tombstone_delete_truncate", TOMBSTONES, "TRUNCATE of tombstones")
 
 
 def _restored() -> Iterator[Attempt]:
@@ -74,29 +68,29 @@ def _restored() -> Iterator[Attempt]:
     orphans: list[Case] = [
         (f"fk_{TOMBSTONES}_seal_number_key_audit_seals", "a tombstone is of no seal", {"seal_number": FAR_SEQUENCE})
     ]
-    yield from inserted(TOMBSTONES, TOMBSTONE, orphans, restoring, sqlstate=FOREIGN_KEY_VIOLATION, **owner)
+    yield from inserted(TOMBSTONES, TOMBSTONE, orphans, restoring, sqlstate=SqlState.FOREIGN_KEY, **owner)
     there = (*restoring, adding(TOMBSTONES, TOMBSTONE))
     twice = adding(TOMBSTONES, {**TOMBSTONE, "last_sequence": FAR_SEQUENCE + 1})
     yield Attempt(
-        f"pk_{TOMBSTONES}", TOMBSTONES, "a seal has two tombstones", twice, there, sqlstate=UNIQUE_VIOLATION, **owner
+        f"pk_{TOMBSTONES}", TOMBSTONES, "a seal has two tombstones", twice, there, sqlstate=SqlState.UNIQUE, **owner
     )
     earlier = {**TOMBSTONE, "seal_number": Computed(f"{LAST_NUMBER.text} - 1")}
     of_one_end = f"uq_{TOMBSTONES}_last_sequence"
     tries = "two tombstones have the same last sequence"
-    yield Attempt(of_one_end, TOMBSTONES, tries, adding(TOMBSTONES, earlier), there, sqlstate=UNIQUE_VIOLATION, **owner)
+    yield Attempt(of_one_end, TOMBSTONES, tries, adding(TOMBSTONES, earlier), there, sqlstate=SqlState.UNIQUE, **owner)
     row = f"last_sequence = {FAR_SEQUENCE}"
     for rule, tries, text in (
         ("update", "UPDATE of a tombstone", f"UPDATE {{schema}}.{TOMBSTONES} SET leaf_count = 1 WHERE {row}"),
         ("delete", "DELETE of a tombstone", f"DELETE FROM {{schema}}.{TOMBSTONES} WHERE {row}"),
     ):
         name = f"prevent_key_audit_tombstone_{rule}"
-        yield Attempt(name, TOMBSTONES, tries, plain(text), there, sqlstate=WRITTEN_ONCE, **owner)
+        yield Attempt(name, TOMBSTONES, tries, plain(text), there, sqlstate=SqlState.WRITTEN_ONCE, **owner)
 
 
 def _policies() -> Iterator[Attempt | Promise]:
     again = adding(POLICIES, {**POLICY, "retention_period_days": 1})
     rule = f"pk_{POLICIES}"
-    yield Attempt(rule, POLICIES, "a category has two policies", again, _A_POLICY, sqlstate=UNIQUE_VIOLATION)
+    yield Attempt(rule, POLICIES, "a category has two policies", again, _A_POLICY, sqlstate=SqlState.UNIQUE)
     replaced = adding(POLICIES, {**POLICY, "retention_period_days": 1}, "REPLACE")
     yield Attempt(rule, POLICIES, "REPLACE displaces a policy", replaced, _A_POLICY, engine="sqlite")
     other = adding(POLICIES, {**POLICY, "event_category": "POLICY"})
@@ -108,10 +102,8 @@ def _policies() -> Iterator[Attempt | Promise]:
         rule, POLICIES, tries, displacing, (*_A_POLICY, other),
         protection=f"trigger {POLICIES}.guard_key_audit_retention_policy_update", only_protected=True, engine="sqlite",
     )  # fmt: skip
-    truncated = plain(f"TRUNCATE {{schema}}.{POLICIES}")
-    rule = "prevent_key_audit_retention_policy_truncate"
     tries = f"TRUNCATE of {POLICIES} removes rows without an entry"
-    yield Attempt(rule, POLICIES, tries, truncated, IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql")
+    yield truncation("prevent_key_audit_retention_policy_truncate", POLICIES, tries)
     yield from _promises()
 
 

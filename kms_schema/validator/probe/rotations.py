@@ -2,21 +2,21 @@
 
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from kms_schema.validator.probe.attempt import (
-    FOREIGN_KEY_VIOLATION,
-    IMPATIENT,
-    WRITTEN_ONCE,
     Attempt,
-    Engine,
     Promise,
     Row,
+    SqlState,
     Statement,
     adding,
+    by_trigger,
     changing,
     deleting,
     plain,
+    truncation,
 )
 from kms_schema.validator.probe.rows import (
     EARLIEST,
@@ -29,7 +29,17 @@ from kms_schema.validator.probe.rows import (
     rotation_in,
     version,
 )
-from kms_schema.validator.probe.shapes import Case, displacing, identity, inserted, nulls_replaced, unique, updated
+from kms_schema.validator.probe.shapes import (
+    Case,
+    displacing,
+    identity,
+    inserted,
+    nulls_replaced,
+    of_check,
+    of_rule,
+    unique,
+    updated,
+)
 from kms_schema.vocabulary import ROTATION_LIFECYCLE, RotationStatus
 
 TABLE = "key_rotations"
@@ -61,17 +71,11 @@ def attempts() -> Iterator[Attempt | Promise]:
     yield from _claims(of, given)
     yield from _references(of, given)
     yield from _promises(of, given)
-    yield Attempt(
-        "prevent_key_rotation_truncate", TABLE, "all rotations are truncated", plain(f"TRUNCATE {{schema}}.{TABLE}"),
-        IMPATIENT,
-        engine="postgresql", sqlstate=WRITTEN_ONCE,
-    )  # fmt: skip
+    yield truncation("prevent_key_rotation_truncate", TABLE, "all rotations are truncated")
 
 
 def _values() -> list[Case]:
-    def case(suffix: str, tries: str, **change: Any) -> Case:
-        return f"ck_{TABLE}_{suffix}", tries, change
-
+    case = partial(of_check, TABLE)
     return [
         case("new_version_is_later", "a rotation goes to an earlier version", old_version=2, new_version=1),
         case("retry_count_range", "retry_count is above max_retries", retry_count=4),
@@ -115,9 +119,7 @@ def _lifecycle(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _retries(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
-    def case(tries: str, **change: Any) -> Case:
-        return LIFECYCLE, tries, change
-
+    case = partial(of_rule, LIFECYCLE)
     spent = case("a rotation is retried above max_retries", status="SCHEDULED")
     row = rotation_in("FAILED", of, retry_count=3)
     yield from updated(TABLE, row, [spent], permitted={"status": "SCHEDULED", "max_retries": 4}, given=given)
@@ -137,9 +139,7 @@ def _retries(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _claims(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
-    def case(tries: str, **change: Any) -> Case:
-        return LIFECYCLE, tries, {"claimed_by": "another worker", **change}
-
+    case = partial(of_rule, LIFECYCLE, claimed_by="another worker")
     running = [
         case("a rotation is claimed before the lease of another claim expires"),
         case("a rotation is completed by another claimant", status="COMPLETED"),
@@ -157,7 +157,7 @@ def _claims(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 def _references(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     row = rotation(of, old_version=1)
     orphans: list[Case] = [("fk_key_rotations_key_id_key_masters", "a rotation of no key", {"key_id": uuid.uuid4()})]
-    of_nothing: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION}
+    of_nothing: dict[str, Any] = {"sqlstate": SqlState.FOREIGN_KEY}
     yield from inserted(TABLE, rotation(of), orphans, given, **of_nothing)
     cases: list[Case] = [
         (f"fk_{TABLE}_policy_id_rotation_policies", "a rotation by no policy", {"policy_id": uuid.uuid4()}),
@@ -169,10 +169,7 @@ def _references(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _promises(of: Row, given: tuple[Statement, ...]) -> Iterator[Promise]:
-    fills: dict[Engine, tuple[str, ...]] = {
-        "postgresql": (f"trigger {TABLE}.{LIFECYCLE}",),
-        "sqlite": (f"trigger {TABLE}.{LIFECYCLE}_fill",),
-    }
+    fills = by_trigger(f"{TABLE}.{LIFECYCLE}", f"{TABLE}.{LIFECYCLE}_fill")
     for before, after, filled in (
         ("SCHEDULED", "RUNNING", "started_at IS NOT NULL"),
         ("RUNNING", "COMPLETED", "completed_at IS NOT NULL"),

@@ -6,17 +6,7 @@ The probe's rows follow whatever the trail holds, sealed or not, and are found b
 from collections.abc import Iterator
 from typing import Any
 
-from kms_schema.validator.probe.attempt import (
-    IMPATIENT,
-    UNIQUE_VIOLATION,
-    WRITTEN_ONCE,
-    Attempt,
-    Computed,
-    Row,
-    Statement,
-    adding,
-    plain,
-)
+from kms_schema.validator.probe.attempt import Attempt, Computed, Row, SqlState, Statement, adding, plain, truncation
 from kms_schema.validator.probe.audit_log import RESTORING
 from kms_schema.validator.probe.rows import (
     FAR_SEQUENCE,
@@ -145,7 +135,7 @@ def _displaced() -> Iterator[Attempt]:
             yield Attempt(protection, table, f"ON CONFLICT {then} meets a row of {table}", statement, given)
     rule, again = f"uq_{LEAVES}_first_sequence", page()
     tries = "a second page begins with the same sequence"
-    yield Attempt(rule, LEAVES, tries, adding(LEAVES, again), A_PAGE, sqlstate=UNIQUE_VIOLATION)
+    yield Attempt(rule, LEAVES, tries, adding(LEAVES, again), A_PAGE, sqlstate=SqlState.UNIQUE)
     yield Attempt(
         rule, LEAVES, "REPLACE displaces the page with the same sequence", adding(LEAVES, again, "REPLACE"), A_PAGE,
         engine="sqlite",
@@ -157,15 +147,12 @@ def _changed(table: str, trigger: str, row: str, given: tuple[Statement, ...]) -
     column = HASHES[table]
     for verb, engine in (("UPDATE", None), ("UPDATE ONLY", "postgresql"), ("UPDATE OR REPLACE", "sqlite")):
         statement = plain(f"{verb} {name} SET {column} = {column} WHERE {row}")
-        more: dict[str, Any] = {"sqlstate": WRITTEN_ONCE, "engine": engine}
+        more: dict[str, Any] = {"sqlstate": SqlState.WRITTEN_ONCE, "engine": engine}
         yield Attempt(f"{trigger}_update", table, f"{verb} of a row of {table}", statement, given, **more)
-    statement = plain(f"DELETE FROM {name} WHERE {row}")
-    more = {"sqlstate": WRITTEN_ONCE}
-    yield Attempt(f"{trigger}_delete", table, f"DELETE of a row of {table}", statement, given, **more)
+    statement, tries = plain(f"DELETE FROM {name} WHERE {row}"), f"DELETE of a row of {table}"
+    yield Attempt(f"{trigger}_delete", table, tries, statement, given, sqlstate=SqlState.WRITTEN_ONCE)
     # A tombstone refers to its seal: without CASCADE the server refuses before any trigger fires.
-    statement = plain(f"TRUNCATE {name} CASCADE")
-    more |= {"engine": "postgresql"}
-    yield Attempt(f"{trigger}_delete_truncate", table, f"TRUNCATE of {table}", statement, IMPATIENT, **more)
+    yield truncation(f"{trigger}_delete_truncate", table, cascade=True)
 
 
 def _restored() -> Iterator[Attempt]:
@@ -179,17 +166,17 @@ def _restored() -> Iterator[Attempt]:
         restoring = (*given, RESTORING)
         again = {**row, "first_sequence": FAR_SEQUENCE + 1} if table == LEAVES else row
         tries = f"a restore brings a second row of {table} with the same {key}"
-        yield Attempt(f"pk_{table}", table, tries, adding(table, again), restoring, sqlstate=UNIQUE_VIOLATION, **owner)
+        yield Attempt(f"pk_{table}", table, tries, adding(table, again), restoring, sqlstate=SqlState.UNIQUE, **owner)
         column = key.partition(",")[0]
         upsert = adding(table, row, end=f" ON CONFLICT ({key}) DO UPDATE SET {column} = excluded.{column}")
         trigger = {SEALS: "seal", LEAVES: "leaf", SUBTREES: "subtree"}[table]
         tries = f"an upsert in a restore rewrites a row of {table}"
         rule = f"prevent_key_audit_{trigger}_update"
-        yield Attempt(rule, table, tries, upsert, restoring, sqlstate=WRITTEN_ONCE, **owner)
+        yield Attempt(rule, table, tries, upsert, restoring, sqlstate=SqlState.WRITTEN_ONCE, **owner)
     twice = adding(SEALS, seal(tree_size=LAST_SIZE))
     tries = "a restore brings a second seal for as many leaves"
     of_size = f"uq_{SEALS}_tree_size"
-    yield Attempt(of_size, SEALS, tries, twice, (*A_SEAL, RESTORING), sqlstate=UNIQUE_VIOLATION, **owner)
+    yield Attempt(of_size, SEALS, tries, twice, (*A_SEAL, RESTORING), sqlstate=SqlState.UNIQUE, **owner)
     impossible: tuple[tuple[str, Row, str, Row], ...] = (
         (SEALS, seal(), "seal_number_positive", {"seal_number": 0}),
         (SEALS, seal(), "origin_not_blank", {"origin": " "}),

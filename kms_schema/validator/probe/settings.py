@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
-from kms_schema.validator.probe.attempt import Attempt, Promise, Row, Statement, adding, changing, plain
+from kms_schema.validator.probe.attempt import Attempt, Promise, Row, Statement, adding, by_trigger, changing, plain
 from kms_schema.validator.probe.rows import EARLIEST, FIRST, hsm, policy, unused
 from kms_schema.validator.probe.shapes import (
     Case,
@@ -13,6 +13,7 @@ from kms_schema.validator.probe.shapes import (
     inserted,
     inserted_in_plaintext,
     nulls_replaced,
+    of_check,
     unique,
     updated,
 )
@@ -78,9 +79,7 @@ def _hsms() -> Iterator[Attempt | Promise]:
 
 
 def _plaintexts_of_hsms() -> list[Case]:
-    def case(suffix: str, tries: str, **change: Any) -> Case:
-        return f"ck_{HSMS}_{suffix}", tries, change
-
+    case = partial(of_check, HSMS)
     return [
         case("endpoint_url_has_no_secret", "an address has a password", endpoint_url="https://user:secret@hsm.example"),
         case(
@@ -98,7 +97,7 @@ def _plaintexts_of_hsms() -> list[Case]:
 
 def _touched(table: str, singular: str, row: Row, change: Row) -> Promise:
     return Promise(
-        dict.fromkeys(("postgresql", "sqlite"), (f"trigger {table}.touch_{singular}_updated_at",)),
+        by_trigger(f"{table}.touch_{singular}_updated_at"),
         "updated_at is the time of the last change",
         changing(table, row, **change),
         plain(f"SELECT updated_at > :before FROM {{schema}}.{table} WHERE id = :id", id=row["id"], before=FIRST),

@@ -4,18 +4,21 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kms_schema.validator.probe.attempt import (
-    CHECK_VIOLATION,
-    UNIQUE_VIOLATION,
-    Attempt,
-    Row,
-    Statement,
-    adding,
-    changing,
-)
+from kms_schema.validator.probe.attempt import Attempt, Row, SqlState, Statement, adding, changing
 
 Case = tuple[str, str, Row]
 """A rule, the attempt in words, and the values with which a valid row violates the rule."""
+
+
+def of_rule(rule: str, tries: str, **change: Any) -> Case:
+    """Return a case of a rule, with the values as arguments."""
+    return rule, tries, change
+
+
+def of_check(table: str, suffix: str, tries: str, **change: Any) -> Case:
+    """Return a case of a CHECK of a table, which is named without the beginning that all have."""
+    return f"ck_{table}_{suffix}", tries, change
+
 
 SINGULAR = {
     "key_masters": "key_master",
@@ -73,7 +76,7 @@ def unique(
     of = ", ".join(taken)
     before = (*given, adding(table, row))
     plain = Attempt(
-        rule, table, f"a second row has the same {of}", adding(table, another), before, sqlstate=UNIQUE_VIOLATION
+        rule, table, f"a second row has the same {of}", adding(table, another), before, sqlstate=SqlState.UNIQUE
     )
     yield plain
     protection = f"trigger {table}.guard_{SINGULAR[table]}_insert"
@@ -97,7 +100,7 @@ def displacing(
         tries = f"UPDATE{resolution} gives a row the {', '.join(taken)} of another"
         statement = changing(table, row, f"UPDATE{resolution}", **taken)
         more: dict[str, Any] = {"only_protected": True, "engine": "sqlite"} if resolution else {}
-        yield Attempt(rule, table, tries, statement, before, protection=protection, sqlstate=UNIQUE_VIOLATION, **more)
+        yield Attempt(rule, table, tries, statement, before, protection=protection, sqlstate=SqlState.UNIQUE, **more)
 
 
 def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Statement] = ()) -> Iterator[Attempt]:
@@ -106,7 +109,7 @@ def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Stateme
     insertion = adding(table, {**row, column: None}, "INSERT OR REPLACE")
     change = changing(table, row, "UPDATE OR REPLACE", **{column: None})
     stored = (*given, adding(table, row))
-    more: dict[str, Any] = {"only_protected": True, "engine": "sqlite", "sqlstate": CHECK_VIOLATION}
+    more: dict[str, Any] = {"only_protected": True, "engine": "sqlite", "sqlstate": SqlState.CHECK}
     for suffix, before, statement in (("_insert", tuple(given), insertion), ("", stored, change)):
         tries = f"{'INSERT' if suffix else 'UPDATE'} OR REPLACE replaces a NULL {column} by its default"
         yield Attempt(trigger, table, tries, statement, before, protection=f"trigger {table}.{trigger}{suffix}", **more)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kms_schema.validator.probe.attempt import WRITTEN_ONCE, Attempt, Statement, plain
+from kms_schema.validator.probe.attempt import Attempt, SqlState, Statement, plain
 
 MERGE_SINCE = 15
 
@@ -37,7 +37,7 @@ class Target:
         """Return the attempt of a statement, after the statements `made`."""
         statement, given = Statement(text, self.values), (*self.given, *made)
         return Attempt(
-            rule, self.table, f"{tries} a row of {self.table}", statement, given, sqlstate=WRITTEN_ONCE, **more
+            rule, self.table, f"{tries} a row of {self.table}", statement, given, sqlstate=SqlState.WRITTEN_ONCE, **more
         )
 
 

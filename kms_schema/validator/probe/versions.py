@@ -2,21 +2,19 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 from kms_schema.validator.probe.attempt import (
-    FOREIGN_KEY_VIOLATION,
-    IMPATIENT,
-    UNIQUE_VIOLATION,
-    WRITTEN_ONCE,
     Attempt,
-    Engine,
     Promise,
     Row,
+    SqlState,
     adding,
+    by_trigger,
     changing,
     deleting,
     plain,
+    truncation,
 )
 from kms_schema.validator.probe.rows import (
     EARLIEST,
@@ -42,6 +40,8 @@ from kms_schema.validator.probe.shapes import (
     inserted,
     inserted_in_plaintext,
     nulls_replaced,
+    of_check,
+    of_rule,
     unique,
     updated,
 )
@@ -75,9 +75,7 @@ def attempts() -> Iterator[Attempt | Promise]:
 
 
 def _values() -> list[Case]:
-    def case(suffix: str, tries: str, **change: Any) -> Case:
-        return f"ck_{TABLE}_{suffix}", tries, change
-
+    case = partial(of_check, TABLE)
     return [
         case("destroyed_has_no_material", "a destroyed version keeps its material", destroyed_at=SECOND),
         case("one_wrapper", "material is wrapped by nothing", wrapping_key_ref=None),
@@ -86,9 +84,7 @@ def _values() -> list[Case]:
 
 
 def _plaintexts() -> list[Case]:
-    def case(suffix: str, tries: str, **change: Any) -> Case:
-        return f"ck_{TABLE}_{suffix}", tries, change
-
+    case = partial(of_check, TABLE)
     format_and_algorithm = {"format": 1, "algorithm": "AES-256-GCM"}
     return [
         case("key_checksum_is_sha256", "a key check value is no hexadecimal digest", key_checksum="Z" * 64),
@@ -124,7 +120,7 @@ def _unique(of: Row) -> Iterator[Attempt]:
     yield Attempt(
         "uq_key_versions_live", TABLE, "an ended version is live again beside another",
         changing(TABLE, ended, deactivated_at=None), stored, changing(TABLE, ended, deactivated_at=THIRD),
-        sqlstate=UNIQUE_VIOLATION,
+        sqlstate=SqlState.UNIQUE,
     )  # fmt: skip
 
 
@@ -163,9 +159,7 @@ def _activation() -> Iterator[Attempt]:
 
 
 def _chronology(of: Row) -> Iterator[Attempt]:
-    def case(tries: str, **times: Any) -> Case:
-        return CHRONOLOGY, tries, times
-
+    case = partial(of_rule, CHRONOLOGY)
     given = (adding("key_masters", of),)
     not_live = case("a version was deactivated and never activated", deactivated_at=SECOND)
     early = case("a version was activated before it was created", activated_at=EARLIEST)
@@ -191,9 +185,7 @@ def _chronology(of: Row) -> Iterator[Attempt]:
 
 
 def _material(of: Row) -> Iterator[Attempt]:
-    def case(tries: str, **change: Any) -> Case:
-        return MATERIAL, tries, change
-
+    case = partial(of_rule, MATERIAL)
     given = (adding("key_masters", of),)
     none = case("a version has no material anywhere", encrypted_key_data=None, key_checksum=None, wrapping_key_ref=None)
     plaintext = case("material is as long as the bare key", encrypted_key_data=b"\x01" + b"k" * 31)
@@ -223,26 +215,21 @@ def _removal(of: Row) -> Iterator[Attempt]:
     row = version(of)
     given = (adding("key_masters", of), adding(TABLE, row))
     deletion = "prevent_key_version_delete"
-    yield Attempt(deletion, TABLE, "a version is deleted", deleting(TABLE, row), given, sqlstate=WRITTEN_ONCE)
-    yield Attempt(
-        f"{deletion}_truncate", TABLE, "all versions are truncated", plain("TRUNCATE {schema}.key_versions CASCADE"),
-        IMPATIENT,
-        engine="postgresql", sqlstate=WRITTEN_ONCE,
-    )  # fmt: skip
+    yield Attempt(deletion, TABLE, "a version is deleted", deleting(TABLE, row), given, sqlstate=SqlState.WRITTEN_ONCE)
+    yield truncation(f"{deletion}_truncate", TABLE, "all versions are truncated", cascade=True)
     orphans: Case = (KEY, "a version is of a key that does not exist", {"key_id": uuid.uuid4()})
     for engine, trigger in (("postgresql", MATERIAL), ("sqlite", f"{MATERIAL}_insert")):
         yield from inserted(
             TABLE, row, [orphans], given[:1],
-            sqlstate=FOREIGN_KEY_VIOLATION, protection=f"trigger {TABLE}.{trigger}", engine=engine,
+            sqlstate=SqlState.FOREIGN_KEY, protection=f"trigger {TABLE}.{trigger}", engine=engine,
         )  # fmt: skip
 
 
 def _promises(of: Row) -> Iterator[Promise]:
     given = (adding("key_masters", of),)
     row = version(of, usage_count=7)
-    both: tuple[Engine, ...] = ("postgresql", "sqlite")
     yield Promise(
-        dict.fromkeys(both, (f"trigger {TABLE}.record_key_version_insert",)),
+        by_trigger(f"{TABLE}.record_key_version_insert"),
         "the use of a new version counts for its key",
         adding(TABLE, row),
         plain("SELECT usage_count = 7 FROM {schema}.key_masters WHERE id = :id", id=of["id"]),
@@ -250,7 +237,7 @@ def _promises(of: Row) -> Iterator[Promise]:
     )
     first, second = live_version(of, deactivated_at=SECOND), version(of, version_number=2)
     yield Promise(
-        dict.fromkeys(both, (f"trigger {TABLE}.record_key_version_activation",)),
+        by_trigger(f"{TABLE}.record_key_version_activation"),
         "activating a further version is a rotation of its key",
         changing(TABLE, second, activated_at=THIRD),
         plain("SELECT rotated_at = :at FROM {schema}.key_masters WHERE id = :id", id=of["id"], at=THIRD),
@@ -278,13 +265,11 @@ def _index_bounds(of: Row) -> Iterator[Promise]:
         ("", "a counter that passes its index bound gets another", changing(TABLE, row, usage_count=10**7), stored),
         ("_change", "an index bound is not below its counter", changing(TABLE, row, usage_index_bound=6), stored),
     ):
-        protection = (f"trigger {TABLE}.record_key_version_index_bounds{trigger}",)
         question = (
             "SELECT usage_index_bound >= usage_count AND volume_index_bound >= data_volume_bytes AND key_type = :type"
             " FROM {schema}.key_versions WHERE id = :id"
         )
         yield Promise(
-            {"postgresql": protection, "sqlite": protection}, keeps, done,
-            plain(question, id=row["id"], type=of["key_type"]),
-            before,
+            by_trigger(f"{TABLE}.record_key_version_index_bounds{trigger}"), keeps, done,
+            plain(question, id=row["id"], type=of["key_type"]), before,
         )  # fmt: skip

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kms_schema.validator.probe.attempt import (
-    FOREIGN_KEY_VIOLATION,
-    WRITTEN_ONCE,
     Attempt,
     Engine,
     Promise,
     Row,
+    SqlState,
     Statement,
     adding,
+    by_trigger,
     changing,
     deleting,
     plain,
@@ -42,7 +42,7 @@ def attempts(version_of_server: int) -> Iterator[Attempt]:
     yield from _wrappers()
     yield from _circles()
     yield from _destruction()
-    yield from _deletion(WRITTEN_ONCE if version_of_server >= RESTRICTED_SINCE_18 else FOREIGN_KEY_VIOLATION)
+    yield from _deletion(SqlState.WRITTEN_ONCE if version_of_server >= RESTRICTED_SINCE_18 else SqlState.FOREIGN_KEY)
 
 
 def _under(wrapper: Row) -> Row:
@@ -74,7 +74,7 @@ def _wrappers() -> Iterator[Attempt]:
         yield from make(VERSIONS, of_wrapping, same, given=stored, **more)
         for engine, trigger in (("postgresql", RULE), ("sqlite", RULE + suffix)):
             protection = f"trigger {VERSIONS}.{trigger}"
-            of_orphans: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION, "protection": protection, "engine": engine}
+            of_orphans: dict[str, Any] = {"sqlstate": SqlState.FOREIGN_KEY, "protection": protection, "engine": engine}
             yield from make(VERSIONS, wrapped, orphans, given=stored, **of_orphans, **more)
 
 
@@ -100,7 +100,7 @@ def _destruction() -> Iterator[Attempt]:
     destroyed: Row = {"destroyed_at": SECOND, "encrypted_key_data": None, "wrapping_key_ref": None}
     yield Attempt(
         "prevent_key_version_destruction", VERSIONS, "a version is destroyed while another is wrapped by it",
-        changing(VERSIONS, wrapper, **destroyed), given, changing(VERSIONS, free, **destroyed), WRITTEN_ONCE,
+        changing(VERSIONS, wrapper, **destroyed), given, changing(VERSIONS, free, **destroyed), SqlState.WRITTEN_ONCE,
     )  # fmt: skip
 
 
@@ -146,12 +146,9 @@ def attempts_at_tags() -> Iterator[Attempt | Promise]:
     tagged = version(of, ciphertext_tag=TAG)
     yield from unique(TABLE, f"uq_{TABLE}_ciphertext_tag", tagged, taken, given=given, conflict="ciphertext_tag")
     yield from identity(TABLE, row, permitted={"generation_time_ms": 7}, given=given, ciphertext_tag=TAG)
-    drawn = f"trigger {TABLE}.draw_key_version_ciphertext_tag"
-    by_engine: tuple[Mapping[Engine, tuple[str, ...]], ...] = (
-        {"postgresql": (drawn,), "sqlite": (drawn,)},
-        {"sqlite": (f"{drawn}_insert",)},
-    )
-    for protections in by_engine:
+    drawn = f"{TABLE}.draw_key_version_ciphertext_tag"
+    on_sqlite: Mapping[Engine, tuple[str, ...]] = {"sqlite": (f"trigger {drawn}_insert",)}
+    for protections in (by_trigger(drawn), on_sqlite):
         yield Promise(
             protections,
             "a new version has a tag",
