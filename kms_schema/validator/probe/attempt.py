@@ -3,9 +3,12 @@
 Statements are written once for both engines: `{schema}.` stands before each of our tables, values are written `:name`.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 Engine = Literal["postgresql", "sqlite"]
@@ -134,3 +137,30 @@ def truncation(rule: str, table: str, tries: str = "", *, cascade: bool = False)
 def by_trigger(trigger: str, on_sqlite: str = "") -> dict[Engine, tuple[str, ...]]:
     """Return the trigger that completes an effect; it may have another name on SQLite."""
     return {"postgresql": (f"trigger {trigger}",), "sqlite": (f"trigger {on_sqlite or trigger}",)}
+
+
+_LIST = Path(__file__).with_name("declared.json")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A value that a column refuses."""
+
+    table: str
+    column: str
+    refused: Any
+    rule: str = ""
+    """The name of the CHECK; none for NOT NULL and for the length of a type."""
+    accepted: Any = None
+    """The nearest value that the column accepts; None if the probe's own row has one."""
+    length: int | None = None
+    """The number of characters that the type accepts."""
+    alone: bool = False
+    """The value violates no other rule of its column."""
+    engine: Engine | None = None
+
+
+@cache
+def declared() -> tuple[Declared, ...]:
+    """Return the list."""
+    return tuple(Declared(**each) for each in json.loads(_LIST.read_text("utf-8")))

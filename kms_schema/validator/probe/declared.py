@@ -10,8 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import Attributes, Objects
-from kms_schema.validator.probe.attempt import Attempt, Computed, Engine, Row, SqlState, Statement, adding
-from kms_schema.validator.probe.declared_list import Declared, declared
+from kms_schema.validator.probe.attempt import (
+    Attempt,
+    Computed,
+    Declared,
+    Engine,
+    Row,
+    SqlState,
+    Statement,
+    adding,
+    declared,
+)
 from kms_schema.validator.probe.operation_records import PUBLICATION, TOTAL, VALIDATION, cause
 from kms_schema.validator.probe.precedence import answered_before, asked_before, is_of_type, is_set_by_server
 from kms_schema.validator.probe.retention import EMPTIED, POLICY

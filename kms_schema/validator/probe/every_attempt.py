@@ -20,6 +20,11 @@ from kms_schema.validator.probe import (
 )
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
+_MODULES = (
+    keys, versions, rotations, settings, audit_log, audit_log_on_sqlite, bounds, seals, recorded, retention,
+    operation_records,
+)  # fmt: skip
+
 
 def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attempt | Promise]:
     """Yield the attempts, with unused names; the `expected` objects of a revision decide which apply."""
@@ -29,17 +34,6 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
 
 def attempts_in_python(version: int) -> Iterator[Attempt | Promise]:
     """Yield the attempts that are written in Python: at triggers, keys, and rules over several columns."""
-    yield from keys.attempts()
-    yield from versions.attempts()
-    yield from wrappers.attempts_at_tags()
+    for module in _MODULES:
+        yield from module.attempts()
     yield from wrappers.attempts(version)
-    yield from rotations.attempts()
-    yield from settings.attempts()
-    yield from audit_log.attempts()
-    yield from audit_log_on_sqlite.attempts()
-    yield from bounds.attempts()
-    yield from seals.attempts()
-    yield from recorded.attempts()
-    yield from retention.attempts()
-    yield from operation_records.attempts_at_totals()
-    yield from operation_records.attempts()

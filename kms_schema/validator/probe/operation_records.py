@@ -26,7 +26,13 @@ _ROW = "subject = 'kms-probe'"
 _GUARD = "guard_key_operation_record_insert"
 
 
-def attempts() -> Iterator[Attempt]:
+def attempts() -> Iterator[Attempt | Promise]:
+    """Yield the attempts."""
+    yield from _of_records()
+    yield from _of_totals()
+
+
+def _of_records() -> Iterator[Attempt]:
     """Yield the attempts at records: values that do not belong to the operation, and changes of a record."""
     rule = f"ck_{RECORDS}_values_of_operation"
     cases: list[Case] = [
@@ -74,7 +80,7 @@ def cause() -> Row:
     return {"key_id": active_key()["id"], "sequence": 1, "reason": "incident", "occurred_at": FIRST}
 
 
-def attempts_at_totals() -> Iterator[Attempt | Promise]:
+def _of_totals() -> Iterator[Attempt | Promise]:
     """Yield the attempts at the sums of the log, and the promise that sealing adds to them."""
     row = cause()
     for table, twice in ((TOTALS, TOTAL), (CAUSES, row)):

@@ -3,8 +3,7 @@
 import re
 
 from kms_schema.validator.catalog.attributes import Objects
-from kms_schema.validator.probe.attempt import Engine
-from kms_schema.validator.probe.declared_list import declared
+from kms_schema.validator.probe.attempt import Engine, declared
 
 _SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
 """Columns of the audit log that a client cannot set: `audit_log` has the attempts at them."""

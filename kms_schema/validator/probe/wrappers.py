@@ -37,8 +37,9 @@ RESTRICTED_SINCE_18 = 18
 """From this version on, a foreign key with RESTRICT raises SQLSTATE 23001, not 23503."""
 
 
-def attempts(version_of_server: int) -> Iterator[Attempt]:
+def attempts(version_of_server: int) -> Iterator[Attempt | Promise]:
     """Yield the attempts."""
+    yield from _tags()
     yield from _wrappers()
     yield from _circles()
     yield from _destruction()
@@ -137,7 +138,7 @@ TABLE = "key_versions"
 TAG = 4_000_000_007
 
 
-def attempts_at_tags() -> Iterator[Attempt | Promise]:
+def _tags() -> Iterator[Attempt | Promise]:
     """Yield the attempts at the tags with which the ciphertexts of versions begin."""
     of = active_key()
     given = (adding("key_masters", of),)
