@@ -21,6 +21,15 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
     return {
         "distinct": lambda: sa.select(iban).distinct(),
         "distinct of a part": lambda: sa.select(invoice.customer_id, invoice.iban).distinct(),
+        "distinct of coalesce": lambda: sa.select(sa.func.coalesce(iban, iban).label("x")).distinct(),
+        "distinct of CASE": lambda: sa.select(sa.case((number > 1, iban), else_=iban)).distinct(),
+        "distinct of the other value of CASE": lambda: sa.select(sa.case((number > 1, "x"), else_=iban)).distinct(),
+        "distinct of a window": lambda: sa.select(sa.func.lag(iban, type_=iban.type).over(order_by=number)).distinct(),
+        "distinct of a subquery": lambda: sa.select(sa.select(iban).limit(1).scalar_subquery()).distinct(),
+        "distinct of a part of another table": lambda: (
+            sa.select(customer.id, sa.func.coalesce(invoice.iban, invoice.iban)).join(invoice).distinct()
+        ),
+        "union of coalesce": lambda: sa.union(sa.select(sa.func.coalesce(iban, iban)), sa.select(iban)),
         "distinct in a subquery": lambda: sa.select(sa.func.count()).select_from(sa.select(iban).distinct().subquery()),
         "count of distinct values": lambda: sa.select(sa.func.count(sa.distinct(iban))),
         "union": lambda: sa.union(sa.select(iban), sa.select(iban)),

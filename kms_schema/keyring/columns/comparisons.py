@@ -143,15 +143,39 @@ def _without_key(operator: str, select: Any) -> Iterator[tuple[str, Any]]:
     """
     listed = getattr(select, "_all_selected_columns", ())
     columns = [each for each in listed if isinstance(each, elements.ColumnElement)]  # and no text
-    # Others than those of a table, such as a subquery in the list, belong to a row that the list may have the key of.
-    roots = {root for each in columns for root in each.base_columns if isinstance(root, sa.Column)}
-    roots |= {root for each in Texts(select).in_list() for root in each.base_columns if isinstance(root, sa.Column)}
+    values = [each for each in _returned(columns) if place_of(each) is not None]
+    # Those that an expression reads outside of a subquery, such as coalesce().
+    read = [part for each in values for part in parts_of(each) if isinstance(part, sa.Column) and place_of(part)]
+    roots = {
+        root for each in (*columns, *read, *Texts(select).in_list()) for root in each.base_columns
+        if isinstance(root, sa.Column)
+    }  # fmt: skip
+    keyed = {table for table in {root.table for root in roots} if _has_key(table, roots)}
     for root in roots:
         place = place_of(root)
-        if place is not None:
-            names = {each.name for each in roots if getattr(each.table, "fullname", None) == place.table.fullname}
-            if not any(key and key <= names for key in keys_of(place.table)):
-                yield f"{operator} without a key of the table", root
+        if place is not None and not _has_key(place.table, roots):
+            yield f"{operator} without a key of the table", root
+    # A subquery in the list belongs to a row that the list may have the key of.
+    for each in values if not keyed else ():
+        if any(isinstance(part, selectable.ScalarSelect) for part in parts_of(each)):
+            yield f"{operator} without a key of the table", each
+
+
+def _returned(columns: Iterable[Any]) -> Iterator[Any]:
+    """Return columns of a list, and what a CASE in them may return."""
+    for each in columns:
+        yield each
+        if isinstance(each, elements.Grouping | elements.Label):
+            yield from _returned([each.element])
+        elif isinstance(each, elements.Case):
+            yield from _returned([*(value for _, value in each.whens), each.else_])
+
+
+def _has_key(table: Any, roots: Iterable[sa.Column[Any]]) -> bool:
+    """Return whether columns include a key of a table."""
+    fullname = getattr(table, "fullname", None)
+    names = {each.name for each in roots if getattr(each.table, "fullname", None) == fullname}
+    return isinstance(table, sa.Table) and any(key and key <= names for key in keys_of(table))
 
 
 def keys_of(table: sa.Table) -> Iterator[set[str]]:
