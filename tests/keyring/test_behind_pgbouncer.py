@@ -177,7 +177,7 @@ def pooled(engines: Engines, engine_name: str) -> Iterator[Database]:
     engine.drop(database)
 
 
-def left(proxied: Database) -> list[str]:
+def left(pooled: Database) -> list[str]:
     """Open every session of the pool, and return what one has that a new one has not."""
     keywords = parse_database_url(pooled.url).connection_parameters()
     with ExitStack() as stack:
@@ -215,14 +215,14 @@ def test_commands_work_and_leave_nothing_to_the_next_client(
     assert levels == [("key_audit_logs", "on"), ("key_rotations", "on"), ("key_view_refreshes", "on")]
 
 
-def test_connections_of_commands_prepare_no_statement(proxied: Database) -> None:
+def test_connections_of_commands_prepare_no_statement(pooled: Database) -> None:
     with connected(pooled.url.replace("+psycopg", "")) as connection:
         for _ in range(8):
             connection.execute("SELECT 1")
     assert left(pooled) == []
 
 
-def test_a_ring_does_not_listen(proxied: Database, roots: RootKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ring_does_not_listen(pooled: Database, roots: RootKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "FIRST_AFTER", 0.01)
     engine = pooled.engine()
     with KeyRing(engine, roots) as ring:
