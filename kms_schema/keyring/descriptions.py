@@ -6,6 +6,7 @@ Lists have a page of rows in memory at a time.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -115,11 +116,8 @@ def listed_keys(
         query = query.where(KeyMaster.key_type == key_type)
     if status is not None:
         query = query.where(KeyMaster.status == status)
-    rows = connection.execute(query).all()
-    while rows:
-        yield from (ListedKey(*tuple(row)) for row in rows)
-        last = rows[-1].key_id
-        rows = connection.execute(query.where(KeyMaster.key_id > last)).all() if len(rows) == page else []
+    for row in _paged(connection, query, KeyMaster.key_id, page):
+        yield ListedKey(*tuple(row))
 
 
 def listed_key(connection: sa.Connection, key_id: str) -> ListedKey:
@@ -163,13 +161,18 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
         .order_by(KeyVersion.version_number)
         .limit(page)
     )  # fmt: skip
+    for row in _paged(connection, query, KeyVersion.version_number, page):
+        wrapper = row.wrapping_key_ref if row.wrapper is None else f"{row.wrapper}:{row.wrapper_version}"
+        yield ListedVersion(
+            row.version_number, row.ciphertext_tag, row.state, row.usage_count, row.data_volume_bytes,
+            row.created_at, row.activated_at, row.deactivated_at, row.destroyed_at, wrapper, row.hsm_key_id,
+        )  # fmt: skip
+
+
+def _paged(connection: sa.Connection, query: Any, column: Any, page: int) -> Iterator[Any]:
+    """Yield the rows of a query that has a limit and the order of a column, a page at a time."""
     rows = connection.execute(query).all()
     while rows:
-        for row in rows:
-            wrapper = row.wrapping_key_ref if row.wrapper is None else f"{row.wrapper}:{row.wrapper_version}"
-            yield ListedVersion(
-                row.version_number, row.ciphertext_tag, row.state, row.usage_count, row.data_volume_bytes,
-                row.created_at, row.activated_at, row.deactivated_at, row.destroyed_at, wrapper, row.hsm_key_id,
-            )  # fmt: skip
-        last = rows[-1].version_number
-        rows = connection.execute(query.where(KeyVersion.version_number > last)).all() if len(rows) == page else []
+        yield from rows
+        last = getattr(rows[-1], column.key)
+        rows = connection.execute(query.where(column > last)).all() if len(rows) == page else []

@@ -18,7 +18,7 @@ from tests.keyring.rings import AAD, DATA
 
 PACKAGE = str(Path(kms_schema.__file__).parent)
 CACHED = 10
-COLD, MODULES = {"postgresql": 90, "sqlite": 106}, {"postgresql": 26, "sqlite": 29}
+COLD, MODULES = {"postgresql": 90, "sqlite": 106}, {"postgresql": 25, "sqlite": 28}
 """A key under a KEK, whose state and material are read, in a ring that has connections.
 
 On SQLite 17 functions more follow forks, and the transactions of the application that must not be waited for.

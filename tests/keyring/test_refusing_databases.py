@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DatabaseUnavailableError, DecryptionError, KeyRing
 from kms_schema.keyring.handover.receiver_keys import HandoverKey
-from kms_schema.keyring.use import tallies
+from kms_schema.keyring.use import audit_entries
 from kms_schema.migrate import program
 from support.engines import Database
 from support.programs.commands import kms_schema
@@ -26,7 +26,7 @@ def test_a_ring_that_only_reads_decrypts_with_the_versions_that_it_has_used(
     ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = ring.key(orders).encrypt(DATA, aad=AAD)
-    monkeypatch.setattr(tallies, "USED_EVERY", 0.0)
+    monkeypatch.setattr(audit_entries, "USED_EVERY", 0.0)
     ring.key(orders).decrypt(blob, aad=AAD)
     before = len(entries(database, "KEY_USED", orders))
     only_reads(ring)

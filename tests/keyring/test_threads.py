@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
-from kms_schema.keyring.use.tallies import Uses
+from kms_schema.keyring.use.audit_entries import Uses
 from kms_schema.keyring.waiting import notices
 from kms_schema.keyring.waiting.notices import InThread, Stop
 from support.engines import Database

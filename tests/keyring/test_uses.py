@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import AsyncKeyRing, KeyRevokedError, KeyRing
-from kms_schema.keyring.use import tallies
+from kms_schema.keyring.use import audit_entries
 from support.engines import Database
 from tests.audit.standbys import wait_for
 from tests.keyring.conftest import MakeRing
@@ -31,7 +31,7 @@ def test_a_process_says_when_it_opens_a_version_and_what_it_used_at_the_end(
 def test_an_hour_later_it_says_so_also_where_nothing_is_used_any_more(
     ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "USED_EVERY", 0.3)
+    monkeypatch.setattr(audit_entries, "USED_EVERY", 0.3)
 
     def encryptions() -> list[int]:
         return [each["encryptions"] for each in entries(database, "KEY_USED", orders)]
@@ -51,7 +51,7 @@ def test_a_task_says_so_in_an_event_loop(
     database: Database, roots: RootKeys, orders: str, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the next event loop, too."""
-    monkeypatch.setattr(tallies, "USED_EVERY", 0.3)
+    monkeypatch.setattr(audit_entries, "USED_EVERY", 0.3)
     ring = AsyncKeyRing(async_engine(database, driver, poolclass=sa.NullPool), roots)
 
     async def use() -> None:

@@ -92,12 +92,7 @@ class BoundBytes(BoundValue, bytes):
 
 
 INSTALL: list[Callable[[], None]] = []
-
-
-def listen_for_mappers(install: Callable[[], None]) -> None:
-    """Call `install` before a column is bound to its row the first time."""
-    INSTALL.append(install)
-
+"""Called before a column is bound to its row the first time."""
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
 

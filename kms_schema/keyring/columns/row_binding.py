@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from kms_schema.keyring.columns.encrypted_column import (
+    INSTALL,
     BoundBytes,
     BoundText,
     RowCiphertext,
-    listen_for_mappers,
     place_of,
 )
 from kms_schema.keyring.columns.places import Place
@@ -219,9 +219,6 @@ def install() -> None:
     sa.event.listen(orm.Mapper, "after_mapper_constructed", _constructed)
 
 
-listen_for_mappers(install)
-
-
 def python_type(type_: sa.types.TypeEngine[Any]) -> type[Any] | None:
     """Return the type in Python of a column's values; None where SQLAlchemy does not know it."""
     try:
@@ -264,3 +261,6 @@ def _spelled(text: str) -> str | None:
         return str(uuid.UUID(text))
     except ValueError:
         return None
+
+
+INSTALL.append(install)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from kms_schema.keyring.database.audit_entries import append, use_entry
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     KeyExistsError,
@@ -19,6 +18,7 @@ from kms_schema.keyring.lifecycle.key_rows import live_version, locked_key
 from kms_schema.keyring.lifecycle.new_keys import NewKey
 from kms_schema.keyring.lifecycle.registry import require_rotator
 from kms_schema.keyring.parts import RingParts
+from kms_schema.keyring.use.audit_entries import append, use_entry
 from kms_schema.keyring.use.opener import unwrapping
 from kms_schema.keyring.use.states import refused_by_status
 from kms_schema.models import KeyVersion

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
 from kms_schema.crypto.wrappers import require_same_root
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
-from kms_schema.keyring.database.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.database.driver_errors import again_if_overtaken, is_refused
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.descriptions import KeyDescription
@@ -22,6 +21,7 @@ from kms_schema.keyring.lifecycle.key_rows import (
     wrapper_of,
 )
 from kms_schema.keyring.lifecycle.new_keys import NewKey, registered
+from kms_schema.keyring.use.audit_entries import append, import_entry, use_entry
 from kms_schema.keyring.use.opener import HeldKeys
 from kms_schema.keyring.use.states import ENCRYPTING
 from kms_schema.models import KeyMaster, KeyVersion, current_time

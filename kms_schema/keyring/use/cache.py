@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from kms_schema.keyring.formats.messages import MessageCipher
+from kms_schema.keyring.use.audit_entries import Tally
 from kms_schema.keyring.use.reserved_uses import Block
 from kms_schema.keyring.use.states import KeyState, Version
-from kms_schema.keyring.use.tallies import Tally
 from kms_schema.keyring.waiting.waits import Waits
 from kms_schema.vocabulary import KeyStatus
 

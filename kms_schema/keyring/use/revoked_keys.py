@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike, check_bytes
-from kms_schema.keyring.database.audit_entries import append, use_entry
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import (
     KeyStateError,
@@ -19,6 +18,7 @@ from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
 from kms_schema.keyring.lifecycle.registry import require_rotator
+from kms_schema.keyring.use.audit_entries import append, use_entry
 from kms_schema.keyring.use.opener import Opener
 from kms_schema.keyring.use.states import KeyState, Version
 from kms_schema.models import KeyMaster

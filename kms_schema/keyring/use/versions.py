@@ -20,11 +20,11 @@ from kms_schema.keyring.errors import (
     does_not_open,
     taken_too_late,
 )
+from kms_schema.keyring.use.audit_entries import Uses
 from kms_schema.keyring.use.cache import Cache, CachePolicy, Opened
 from kms_schema.keyring.use.opener import HeldCipher, Opener, no_streams
 from kms_schema.keyring.use.reserved_uses import Block, Reservations
 from kms_schema.keyring.use.states import KeyState, Version
-from kms_schema.keyring.use.tallies import Uses
 from kms_schema.keyring.waiting.notices import Listener
 
 
