@@ -21,7 +21,16 @@ from kms_schema.validator.probe.rows import (
     unused,
     version,
 )
-from kms_schema.validator.probe.shapes import Case, identity, inserted, nulls_replaced, of_check, unique, updated
+from kms_schema.validator.probe.shapes import (
+    Case,
+    identity,
+    inserted,
+    nulls_replaced,
+    of_check,
+    of_rule,
+    unique,
+    updated,
+)
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, KeyStatus
 
 TABLE = "key_masters"
@@ -34,28 +43,8 @@ TOUCHED: Row = {"status_reason": "touched by a probe"}
 def attempts() -> Iterator[Attempt | Promise]:
     """Yield the attempts."""
     row = key()
-    yield from inserted(TABLE, row, _values(row))
-    yield from _times()
-    yield from unique(TABLE, "pk_key_masters", row, {"id": row["id"], "key_id": unused("other")})
-    yield from unique(TABLE, "uq_key_masters_key_id", row, {"key_id": row["key_id"]}, conflict="key_id")
-    yield from nulls_replaced(TABLE, row, "updated_at")
-    yield from _identity(row)
-    yield from _lifecycle()
-    yield from _parents()
-    yield from _custody()
-    yield from _encrypted_columns()
-    yield from updated(
-        TABLE,
-        key(usage_count=7),
-        [("prevent_key_master_counter_decrease", "usage_count of a key decreases", {"usage_count": 6})],
-        permitted={"usage_count": 8},
-    )
-    yield from _promises()
-
-
-def _values(row: Row) -> list[Case]:
     case = partial(of_check, TABLE)
-    return [
+    values = [
         case("expires_after_creation", "a key expires at its creation", expires_at=FIRST),
         case("hsm_provider_and_key_together", "a key has an HSM provider and no handle", hsm_provider="pkcs11"),
         case("hsm_provider_and_key_together", "a key has an HSM's handle and no provider", hsm_key_id="h"),
@@ -67,6 +56,22 @@ def _values(row: Row) -> list[Case]:
         case("times_agree_with_status", "an expired key was revoked", **_in("expired"), revoked_at=FIRST),
         case("times_agree_with_status", "a revoked key was archived", **_in("revoked"), archived_at=FIRST),
     ]
+    yield from inserted(TABLE, row, values)
+    yield from _times()
+    yield from unique(TABLE, "pk_key_masters", row, {"id": row["id"], "key_id": unused("other")})
+    yield from unique(TABLE, "uq_key_masters_key_id", row, {"key_id": row["key_id"]}, conflict="key_id")
+    yield from nulls_replaced(TABLE, row, "updated_at")
+    yield from identity(
+        TABLE, row, permitted=TOUCHED, id=uuid.uuid4(), key_id=unused("other"), key_type="tls", algorithm="ROT13",
+        key_size_bits=128, created_at=EARLIEST,
+    )  # fmt: skip
+    yield from _lifecycle()
+    yield from _parents()
+    yield from _custody()
+    yield from _encrypted_columns()
+    fewer = of_rule("prevent_key_master_counter_decrease", "usage_count of a key decreases", usage_count=6)
+    yield from updated(TABLE, key(usage_count=7), [fewer], permitted={"usage_count": 8})
+    yield from _promises()
 
 
 def _in(status: str) -> Row:
@@ -82,20 +87,6 @@ def _times() -> Iterator[Attempt]:
         yield from inserted(TABLE, row, [(rule, f"a key is imported as {status} without {time}", {time: None})])
         cleared = [(rule, f"the {time} of a key that is {status} is cleared", {time: None})]
         yield from updated(TABLE, row, cleared, permitted={time: SECOND})
-
-
-def _identity(row: Row) -> list[Attempt]:
-    return identity(
-        TABLE,
-        row,
-        permitted=TOUCHED,
-        id=uuid.uuid4(),
-        key_id=unused("other"),
-        key_type="tls",
-        algorithm="ROT13",
-        key_size_bits=128,
-        created_at=EARLIEST,
-    )
 
 
 def _lifecycle() -> Iterator[Attempt]:

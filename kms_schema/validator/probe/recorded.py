@@ -47,19 +47,17 @@ def attempts() -> Iterator[Attempt | Promise]:
 
 def _of_keys() -> Iterator[Promise]:
     new, used, unused = key(), active_key(), key()
-    yield recorded(
-        "key_masters", "key_master_insert", RecordedEvent.KEY_CREATED, new["key_id"], done=adding("key_masters", new)
-    )
+    table, stored = "key_masters", (adding("key_masters", used),)
+    yield recorded(f"{table}.audit_key_master_insert", RecordedEvent.KEY_CREATED, new["key_id"], adding(table, new))
     for event, change in (
         (RecordedEvent.KEY_REVOKED, {"status": "revoked"}),
         (RecordedEvent.KEY_CHANGED, {"max_usage_count": 7}),
     ):
-        done, given = changing("key_masters", used, **change), (adding("key_masters", used),)
-        yield recorded("key_masters", "key_master_update", event, used["key_id"], done=done, given=given)
-    done, given = deleting("key_masters", unused), (adding("key_masters", unused),)
-    yield recorded(
-        "key_masters", "key_master_delete", RecordedEvent.KEY_DELETED, unused["key_id"], done=done, given=given
-    )
+        yield recorded(
+            f"{table}.audit_key_master_update", event, used["key_id"], changing(table, used, **change), stored
+        )
+    gone, stored = deleting(table, unused), (adding(table, unused),)
+    yield recorded(f"{table}.audit_key_master_delete", RecordedEvent.KEY_DELETED, unused["key_id"], gone, stored)
 
 
 def _of_versions() -> Iterator[Promise]:
@@ -68,11 +66,11 @@ def _of_versions() -> Iterator[Promise]:
     row, live = version(of), live_version(of)
     named = f"{of['key_id']} version 1"
     table, created = "key_versions", RecordedEvent.VERSION_CREATED
-    yield recorded(table, "key_version_insert", created, named, done=adding(table, row), given=given)
+    yield recorded(f"{table}.audit_key_version_insert", created, named, adding(table, row), given)
     ended, done = RecordedEvent.VERSION_DEACTIVATED, changing(table, live, deactivated_at=SECOND)
-    yield recorded(table, "key_version_update", ended, named, done=done, given=(*given, adding(table, live)))
+    yield recorded(f"{table}.audit_key_version_update", ended, named, done, (*given, adding(table, live)))
     jumped, done = RecordedEvent.VERSION_COUNT_JUMPED, changing(table, row, usage_count=100_000)
-    yield recorded(table, "key_version_count_update", jumped, named, done=done, given=(*given, adding(table, row)))
+    yield recorded(f"{table}.audit_key_version_count_update", jumped, named, done, (*given, adding(table, row)))
     gone = plain(
         "SELECT count(*) = 1 FROM (SELECT event_type, event_description FROM {schema}.key_audit_logs"
         f" ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest WHERE event_type = :event"
@@ -97,22 +95,18 @@ def _of_rotations() -> Iterator[Promise]:
     given = (adding("key_masters", of),)
     row, done = rotation(of), rotation(of, status="COMPLETED", started_at=SECOND, completed_at=SECOND)
     table = "key_rotations"
-    of_insert = recorded(
-        table,
-        "key_rotation_insert",
-        RecordedEvent.ROTATION_SCHEDULED,
-        of["key_id"],
-        done=adding(table, row),
-        given=given,
-    )
-    yield of_insert
-    begun = changing(table, row, status="RUNNING")
-    stored = (*given, adding(table, row))
-    yield recorded(table, "key_rotation_update", RecordedEvent.ROTATION_STARTED, of["key_id"], done=begun, given=stored)
-    removed, stored = deleting(table, done), (*given, adding(table, done))
-    yield recorded(
-        table, "key_rotation_delete", RecordedEvent.ROTATION_DELETED, of["key_id"], done=removed, given=stored
-    )
+    stored = adding(table, row)
+    for verb, event, statement, before in (
+        ("insert", RecordedEvent.ROTATION_SCHEDULED, stored, given),
+        (
+            "update",
+            RecordedEvent.ROTATION_STARTED,
+            changing(table, row, status="RUNNING"),
+            (*given, adding(table, row)),
+        ),
+        ("delete", RecordedEvent.ROTATION_DELETED, deleting(table, done), (*given, adding(table, done))),
+    ):
+        yield recorded(f"{table}.audit_key_rotation_{verb}", event, of["key_id"], statement, before)
 
 
 def _of_settings() -> Iterator[Promise]:
@@ -128,17 +122,17 @@ def _of_settings() -> Iterator[Promise]:
         ):
             given = () if verb == "insert" else (adding(table, row),)
             yield recorded(
-                table, f"{trigger}_{verb}", RecordedEvent(f"{subject}_{word}"), row[name], done=done, given=given
+                f"{table}.audit_{trigger}_{verb}", RecordedEvent(f"{subject}_{word}"), row[name], done, given
             )
     token, table = hsm(), "hsm_configurations"
     yield recorded(
-        table, "hsm_health_update", RecordedEvent.HSM_HEALTH_CHANGED, token["configuration_name"],
-        done=changing(table, token, health_status="OFFLINE"), given=(adding(table, token),),
+        f"{table}.audit_hsm_health_update", RecordedEvent.HSM_HEALTH_CHANGED, token["configuration_name"],
+        changing(table, token, health_status="OFFLINE"), (adding(table, token),),
     )  # fmt: skip
 
 
 def recorded(
-    table: str, trigger: str, event: RecordedEvent, named: str, *, done: Statement, given: tuple[Statement, ...] = ()
+    trigger: str, event: RecordedEvent, named: str, done: Statement, given: tuple[Statement, ...] = ()
 ) -> Promise:
     """Return the promise that `done` writes an entry of `event` about what is `named`."""
     question = plain(
@@ -149,7 +143,7 @@ def recorded(
         description=f"{event.lower().replace('_', ' ')}: {named}",
     )
     keeps = f"an entry records {event.lower().replace('_', ' ')}"
-    return Promise(by_trigger(f"{table}.audit_{trigger}"), keeps, done, question, given)
+    return Promise(by_trigger(trigger), keeps, done, question, given)
 
 
 def _actors() -> Iterator[Attempt]:

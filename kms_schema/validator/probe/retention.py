@@ -117,9 +117,7 @@ def _promises() -> Iterator[Promise]:
         "delete": (RecordedEvent.RETENTION_POLICY_DELETED, removed, _A_POLICY),
     }
     for verb, (event, statement, given) in done.items():
-        promise = recorded(
-            POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", done=statement, given=given
-        )
+        promise = recorded(f"{POLICIES}.audit_key_audit_retention_policy_{verb}", event, "SECURITY", statement, given)
         yield replace(promise, question=_is_newest(event))
 
 

@@ -54,7 +54,13 @@ def attempts() -> Iterator[Attempt | Promise]:
     versions = [version(of, version_number=number) for number in (1, 2)]
     given = (adding("key_masters", of), *(adding("key_versions", each) for each in versions))
     row = rotation(of, old_version=1, new_version=2)
-    yield from inserted(TABLE, row, _values(), given)
+    case = partial(of_check, TABLE)
+    values = [
+        case("new_version_is_later", "a rotation goes to an earlier version", old_version=2, new_version=1),
+        case("retry_count_range", "retry_count is above max_retries", retry_count=4),
+        case("retry_count_range", "retry_count is negative", retry_count=-1),
+    ]
+    yield from inserted(TABLE, row, values, given)
     yield from _times(of, given)
     yield from unique(TABLE, f"pk_{TABLE}", rotation_in("FAILED", of, id=row["id"]), {"id": row["id"]}, given=given)
     yield from unique(TABLE, "uq_key_rotations_open", row, {"key_id": of["id"]}, given=given)
@@ -72,15 +78,6 @@ def attempts() -> Iterator[Attempt | Promise]:
     yield from _references(of, given)
     yield from _promises(of, given)
     yield truncation("prevent_key_rotation_truncate", TABLE, "all rotations are truncated")
-
-
-def _values() -> list[Case]:
-    case = partial(of_check, TABLE)
-    return [
-        case("new_version_is_later", "a rotation goes to an earlier version", old_version=2, new_version=1),
-        case("retry_count_range", "retry_count is above max_retries", retry_count=4),
-        case("retry_count_range", "retry_count is negative", retry_count=-1),
-    ]
 
 
 def _times(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
@@ -103,8 +100,8 @@ def _times(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
         row = rotation_in(status, of)
         cases: list[Case] = [(TIMES, f"a rotation that is {status} {how}", change) for how, change in changes]
         yield from inserted(TABLE, row, cases, given)
-        on_update: dict[str, Any] = {"protection": f"trigger {TABLE}.{LIFECYCLE}_fill"}
-        yield from updated(TABLE, row, cases, permitted=TOUCHED, given=given, **on_update)
+        protection = f"trigger {TABLE}.{LIFECYCLE}_fill"
+        yield from updated(TABLE, row, cases, permitted=TOUCHED, given=given, protection=protection)
 
 
 def _lifecycle(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:

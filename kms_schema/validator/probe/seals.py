@@ -4,6 +4,7 @@ The probe's rows follow whatever the trail holds, sealed or not, and are found b
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from kms_schema.validator.probe.attempt import Attempt, Computed, Row, SqlState, Statement, adding, plain, truncation
@@ -19,7 +20,7 @@ from kms_schema.validator.probe.rows import (
     seal_of_many,
     subtree,
 )
-from kms_schema.validator.probe.shapes import Case, inserted
+from kms_schema.validator.probe.shapes import Case, inserted, of_check
 from kms_schema.validator.probe.statement_forms import Target, every_other_form
 
 SEALS, LEAVES, SUBTREES = "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
@@ -40,9 +41,23 @@ LAST_FIRST_LEAF = Computed(f"(SELECT first_leaf {LAST_PAGE})")
 
 def attempts() -> Iterator[Attempt]:
     """Yield the attempts."""
-    yield from inserted(SEALS, seal(), _seal_values())
-    yield from inserted(LEAVES, page(), _leaf_values(), MANY_LEAVES)
-    yield from inserted(SUBTREES, subtree(), _subtree_values(), MANY_LEAVES)
+    compact = "compact_range_is_sha256"
+    of_seals = [
+        of_check(SEALS, "signed_by_a_key", "a signature has no verifier key", verifier_key=None),
+        of_check(SEALS, "signature_is_ed25519", "a signature is a byte short", signature=b"x" * 67),
+        of_check(SEALS, compact, "a tree has no subtrees", compact_range=b""),
+        of_check(SEALS, compact, "a subtree's root is a byte short", compact_range=(2 * HASH)[1:]),
+    ]
+    yield from inserted(SEALS, seal(), of_seals)
+    hashes = partial(of_check, LEAVES, "hashes_are_sha256")
+    of_pages = [
+        hashes("a page has no leaves", hashes=b""),
+        hashes("a page ends amid a hash", hashes=HASH + b"x"),
+        hashes("a page has 257 leaves", hashes=HASH * 257),
+    ]
+    yield from inserted(LEAVES, page(), of_pages, MANY_LEAVES)
+    between = of_check(SUBTREES, "level_is_of_bytes", "a subtree is of a level between", level=SUBTREE_LEVEL + 1)
+    yield from inserted(SUBTREES, subtree(), [between], MANY_LEAVES)
     yield from _out_of_order()
     yield from _displaced()
     for table, trigger, row, given in (
@@ -56,31 +71,6 @@ def attempts() -> Iterator[Attempt]:
             Target(table, key, HASHES[table], row, given, f"{trigger}_update", f"{trigger}_delete")
         )
     yield from _restored()
-
-
-def _seal_values() -> list[Case]:
-    return [
-        (f"ck_{SEALS}_{suffix}", tries, change)
-        for suffix, tries, change in (
-            ("signed_by_a_key", "a signature has no verifier key", {"verifier_key": None}),
-            ("signature_is_ed25519", "a signature is a byte short", {"signature": b"x" * 67}),
-            ("compact_range_is_sha256", "a tree has no subtrees", {"compact_range": b""}),
-            ("compact_range_is_sha256", "a subtree's root is a byte short", {"compact_range": (2 * HASH)[1:]}),
-        )
-    ]
-
-
-def _leaf_values() -> list[Case]:
-    hashes = f"ck_{LEAVES}_hashes_are_sha256"
-    return [
-        (hashes, "a page has no leaves", {"hashes": b""}),
-        (hashes, "a page ends amid a hash", {"hashes": HASH + b"x"}),
-        (hashes, "a page has 257 leaves", {"hashes": HASH * 257}),
-    ]
-
-
-def _subtree_values() -> list[Case]:
-    return [(f"ck_{SUBTREES}_level_is_of_bytes", "a subtree is of a level between", {"level": SUBTREE_LEVEL + 1})]
 
 
 def _out_of_order() -> Iterator[Attempt]:

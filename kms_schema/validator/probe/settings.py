@@ -68,19 +68,8 @@ def _hsms() -> Iterator[Attempt | Promise]:
     alone: list[Case] = [(f"ck_{HSMS}_wrapping_key_ref_has_credentials", tries, {"wrapping_key_ref": "kms://root"})]
     yield from inserted(HSMS, row, alone)
     trigger = "validate_hsm_configuration_credentials"
-    yield from inserted_in_plaintext(HSMS, row, _plaintexts_of_hsms(), trigger=trigger)
-    yield from unique(HSMS, f"pk_{HSMS}", row, {"id": row["id"], "configuration_name": unused("other")})
-    name: Row = {"configuration_name": row["configuration_name"]}
-    yield from unique(HSMS, f"uq_{HSMS}_configuration_name", row, name, conflict="configuration_name")
-    yield from displacing(HSMS, f"uq_{HSMS}_configuration_name", hsm(), row, name)
-    yield from nulls_replaced(HSMS, row, "updated_at")
-    yield from identity(HSMS, row, permitted={"response_time_ms": 7}, id=uuid.uuid4(), created_at=EARLIEST)
-    yield _touched(HSMS, "hsm_configuration", hsm(updated_at=FIRST), {"response_time_ms": 7})
-
-
-def _plaintexts_of_hsms() -> list[Case]:
     case = partial(of_check, HSMS)
-    return [
+    plaintexts = [
         case("endpoint_url_has_no_secret", "an address has a password", endpoint_url="https://user:secret@hsm.example"),
         case(
             "endpoint_url_has_no_secret", "an address has an encoded name", endpoint_url="https://hsm.example/?p%69n=1"
@@ -93,6 +82,14 @@ def _plaintexts_of_hsms() -> list[Case]:
         ),
         case(ENVELOPE, "an envelope of credentials has no content", authentication_config=b"\x01" + b"k" * 28),
     ]
+    yield from inserted_in_plaintext(HSMS, row, plaintexts, trigger=trigger)
+    yield from unique(HSMS, f"pk_{HSMS}", row, {"id": row["id"], "configuration_name": unused("other")})
+    name: Row = {"configuration_name": row["configuration_name"]}
+    yield from unique(HSMS, f"uq_{HSMS}_configuration_name", row, name, conflict="configuration_name")
+    yield from displacing(HSMS, f"uq_{HSMS}_configuration_name", hsm(), row, name)
+    yield from nulls_replaced(HSMS, row, "updated_at")
+    yield from identity(HSMS, row, permitted={"response_time_ms": 7}, id=uuid.uuid4(), created_at=EARLIEST)
+    yield _touched(HSMS, "hsm_configuration", hsm(updated_at=FIRST), {"response_time_ms": 7})
 
 
 def _touched(table: str, singular: str, row: Row, change: Row) -> Promise:

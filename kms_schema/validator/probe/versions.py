@@ -59,47 +59,37 @@ def attempts() -> Iterator[Attempt | Promise]:
     of = active_key()
     given = (adding("key_masters", of),)
     row = version(of)
-    yield from inserted(TABLE, row, _values(), given)
-    yield from inserted_in_plaintext(TABLE, row, _plaintexts(), given, trigger=MATERIAL)
-    without = destroyed_version(of)
-    yield from inserted_in_plaintext(TABLE, without, _plaintexts_without_material(), given, trigger=MATERIAL)
+    case = partial(of_check, TABLE)
+    values = [
+        case("destroyed_has_no_material", "a destroyed version keeps its material", destroyed_at=SECOND),
+        case("one_wrapper", "material is wrapped by nothing", wrapping_key_ref=None),
+        case("material_has_checksum", "material has no key check value", key_checksum=None),
+    ]
+    yield from inserted(TABLE, row, values, given)
+    unnamed = {"format": 1, "algorithm": "AES-256-GCM"}
+    named = "material_names_its_envelope"
+    plaintexts = [
+        case("key_checksum_is_sha256", "a key check value is no hexadecimal digest", key_checksum="Z" * 64),
+        case("material_is_envelope", "material does not begin as an envelope", encrypted_key_data=b"\x7f" + b"k" * 60),
+        case(named, "material without encryption_metadata", encryption_metadata=None),
+        case(named, "material does not name its associated data", encryption_metadata=unnamed),
+    ]
+    yield from inserted_in_plaintext(TABLE, row, plaintexts, given, trigger=MATERIAL)
+    listed = [case("encryption_metadata_is_object", "encryption_metadata is a list", encryption_metadata=[])]
+    yield from inserted_in_plaintext(TABLE, destroyed_version(of), listed, given, trigger=MATERIAL)
     yield from _unique(of)
     yield from nulls_replaced(TABLE, row, "usage_count", given=given)
-    yield from _identity(of)
+    other = active_key()
+    yield from identity(
+        TABLE, version(of), permitted=TOUCHED, given=(*given, adding("key_masters", other)),
+        id=uuid.uuid4(), key_id=other["id"], version_number=9, created_at=EARLIEST,
+    )  # fmt: skip
     yield from _counters(of)
     yield from _activation()
     yield from _chronology(of)
     yield from _material(of)
     yield from _removal(of)
     yield from _promises(of)
-
-
-def _values() -> list[Case]:
-    case = partial(of_check, TABLE)
-    return [
-        case("destroyed_has_no_material", "a destroyed version keeps its material", destroyed_at=SECOND),
-        case("one_wrapper", "material is wrapped by nothing", wrapping_key_ref=None),
-        case("material_has_checksum", "material has no key check value", key_checksum=None),
-    ]
-
-
-def _plaintexts() -> list[Case]:
-    case = partial(of_check, TABLE)
-    format_and_algorithm = {"format": 1, "algorithm": "AES-256-GCM"}
-    return [
-        case("key_checksum_is_sha256", "a key check value is no hexadecimal digest", key_checksum="Z" * 64),
-        case("material_is_envelope", "material does not begin as an envelope", encrypted_key_data=b"\x7f" + b"k" * 60),
-        case("material_names_its_envelope", "material without encryption_metadata", encryption_metadata=None),
-        case(
-            "material_names_its_envelope",
-            "material does not name its associated data",
-            encryption_metadata=format_and_algorithm,
-        ),
-    ]
-
-
-def _plaintexts_without_material() -> list[Case]:
-    return [(f"ck_{TABLE}_encryption_metadata_is_object", "encryption_metadata is a list", {"encryption_metadata": []})]
 
 
 def _unique(of: Row) -> Iterator[Attempt]:
@@ -121,15 +111,6 @@ def _unique(of: Row) -> Iterator[Attempt]:
         "uq_key_versions_live", TABLE, "an ended version is live again beside another",
         changing(TABLE, ended, deactivated_at=None), stored, changing(TABLE, ended, deactivated_at=THIRD),
         sqlstate=SqlState.UNIQUE,
-    )  # fmt: skip
-
-
-def _identity(of: Row) -> list[Attempt]:
-    other = active_key()
-    given = (adding("key_masters", of), adding("key_masters", other))
-    return identity(
-        TABLE, version(of), permitted=TOUCHED, given=given,
-        id=uuid.uuid4(), key_id=other["id"], version_number=9, created_at=EARLIEST,
     )  # fmt: skip
 
 
