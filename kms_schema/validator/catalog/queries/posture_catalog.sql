@@ -59,6 +59,7 @@ FROM pg_class c CROSS JOIN LATERAL (VALUES
                                               AND 3 = (SELECT count(*) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
                                                        WHERE a.attrelid = t.oid AND NOT a.attisdropped
                                                          AND (a.attnum, a.atttypid) IN ((1, 'oid'::regtype), (2, 'integer'::regtype), (3, 'bytea'::regtype))
+                                                         AND coalesce(to_jsonb(a) ->> 'attcacheoff', '-1') = '-1'
                                                          AND (a.attlen, a.attbyval, a.attalign) = (y.typlen, y.typbyval, y.typalign))
                                               AND x.indisvalid AND x.indisready AND x.indislive AND x.indisunique)
      OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attlen = -1
@@ -81,6 +82,8 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND N
     ('attgenerated is set, and it has no expression: a value for it is refused',
      a.attgenerated = '' OR EXISTS (SELECT FROM pg_attrdef d WHERE (d.adrelid, d.adnum) = (c.oid, a.attnum))),
     ('attcollation is not that of its type: it is compared by another one', c.relkind = 'r' OR a.attcollation = t.typcollation),
+    -- Before 18 the server reads the column there.
+    ('attcacheoff is set: other bytes of a row are read', coalesce(to_jsonb(a) ->> 'attcacheoff', '-1') = '-1'),
     ('attlen, attbyval or attalign is not that of its type', (a.attlen, a.attbyval, a.attalign) = (t.typlen, t.typbyval, t.typalign))
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'v', 'm') AND NOT f.holds
@@ -98,6 +101,7 @@ FROM pg_class c JOIN pg_index x ON x.indrelid IN (c.oid, c.reltoastrelid) JOIN p
                LEFT JOIN pg_attribute h ON (h.attrelid, h.attnum) = (x.indrelid, x.indkey[a.attnum - 1]) LEFT JOIN pg_opclass o ON o.oid = x.indclass[a.attnum - 1]
         WHERE a.attrelid = i.oid AND a.attnum > 0 AND (
             a.attisdropped OR (a.attlen, a.attbyval, a.attalign) IS DISTINCT FROM (t.typlen, t.typbyval, t.typalign)
+            OR to_jsonb(a) ->> 'attcacheoff' <> '-1'
             OR i.relam = 403 AND coalesce(o.opckeytype, 0) = 0 AND a.atttypid <> h.atttypid)))
 ) AS f (says, holds)
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND NOT f.holds
