@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from kms_schema.cli.connections import connected
-from kms_schema.cli.targets import CannotConnect
+from kms_schema.cli.database_errors import CannotConnect
 from kms_schema.database.url import DatabaseUrlError, parse_database_url, redact
 from support.engines import Engine, EngineUnavailableError
 from support.engines.postgresql import PostgresqlEngine

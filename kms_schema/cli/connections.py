@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.database_errors import errors_reported, holder_named, words_of_command
+from kms_schema.cli.database_errors import CannotConnect, errors_reported, holder_named, words_of_command
 from kms_schema.cli.sqlite_authorizer import only_read
-from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.database.messages import LOCKED, sqlstate_of
 from kms_schema.database.sources import ENVIRONMENT_VARIABLE, find_source, similar
@@ -24,8 +23,38 @@ if TYPE_CHECKING:
     import psycopg
     import sqlalchemy as sa
 
+_IN_MEMORY = "a database in memory is new and empty; name a file: sqlite:///path/to/file.db"
 _IN_UTC = "SET TimeZone = 'UTC'"
 """psycopg reads a time in the zone of the session. There the first and last hours that a row may have are no time."""
+
+
+def existing_file(target: DatabaseUrl) -> Path:
+    """Return the file of a SQLite database.
+
+    Raises `CannotConnect` if there is no such file, since SQLite would create it, and if this user may not look for it.
+    It is also raised for a database in memory, and for `immutable=1` beside a write-ahead log or journal, which SQLite
+    would not read.
+    """
+    path = target.file
+    if path is None:
+        raise CannotConnect(_IN_MEMORY)
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise CannotConnect(f"cannot read {path}: {error.strerror}") from None
+    if not found and path.exists():
+        raise CannotConnect(f"{path} is not a file: name the file of the database")
+    if not found:
+        raise CannotConnect(f"there is no file {path}; to create the database there, run: kms-schema upgrade")
+    if (unread := target.unread_changes()) is not None:
+        raise CannotConnect(unread)
+    return path
+
+
+def refuse_memory(target: DatabaseUrl) -> None:
+    """Raise `CannotConnect` for a SQLite database in memory, which ends with the command."""
+    if target.engine == "sqlite" and target.file is None:
+        raise CannotConnect(_IN_MEMORY)
 
 
 def url_of(given: str | None) -> str:

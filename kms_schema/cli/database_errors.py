@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.connection_hints import connection_hint
 from kms_schema.database.lock_holders import TABLES, described, limits, rows_of
 from kms_schema.database.messages import LOCKED, NOT_PERMITTED, UNDEFINED_TABLE, driver_message
@@ -19,6 +18,12 @@ from kms_schema.text.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg
+
+
+class CannotConnect(click.ClickException):
+    """There is no connection, or the role lacks a privilege: exit status 3."""
+
+    exit_code = 3
 
 
 _Answer: TypeAlias = tuple[type[click.ClickException], str]

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from kms_schema.cli.database_errors import CannotConnect
 from kms_schema.cli.openers import as_connection, as_postgresql, opened
 from kms_schema.cli.options import Common, style_option, where, with_common
 from kms_schema.cli.results import print_json, print_result
 from kms_schema.cli.streams import print_unchanged
-from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.messages import NOT_PERMITTED, sqlstate_of
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED

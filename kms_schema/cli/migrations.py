@@ -12,11 +12,11 @@ import click
 
 from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
-from kms_schema.cli.connections import connected, print_target, url_of
+from kms_schema.cli.connections import connected, existing_file, print_target, refuse_memory, url_of
+from kms_schema.cli.database_errors import CannotConnect
 from kms_schema.cli.options import OutputFile, patience, style_option, version_table_option, where
 from kms_schema.cli.results import print_json, print_result
 from kms_schema.cli.streams import cannot_write, print_unchanged
-from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database.url import parse_database_url
 from kms_schema.files.outputs import FOR_OTHERS, replaced_file
 

@@ -127,5 +127,7 @@ def test_no_module_has_the_name_of_something_that_its_package_binds() -> None:
     packages = {name: file for name, file in MODULES.items() if file.name == "__init__.py"}
     names = {each for name, file in packages.items() for each in bound(name, file.read_text(encoding="utf-8"))}
     assert names & MODULES.keys() == set()
-    sample = "from kms_schema.cli import options\nfrom kms_schema.engine import engine as streams\ndef targets(): ...\n"
-    assert bound("kms_schema.cli", sample) & MODULES.keys() == {"kms_schema.cli.streams", "kms_schema.cli.targets"}
+    sample = (
+        "from kms_schema.cli import options\nfrom kms_schema.engine import engine as streams\ndef messages(): ...\n"
+    )
+    assert bound("kms_schema.cli", sample) & MODULES.keys() == {"kms_schema.cli.streams", "kms_schema.cli.messages"}

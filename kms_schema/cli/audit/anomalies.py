@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "anomalies",
     epilog="\b\nExamples:\n  kms-schema audit anomalies\n  kms-schema audit anomalies --since 7d --rule key-sweep"
     "\n  kms-schema audit anomalies --since 2027-01-01 --format json"
-    "\n\nExit status: 0 none, 1 at least one, 2 usage, 3 no connection or missing privilege.",
+    "\n\nExit status: 0 no anomaly, 1 at least one anomaly, 2 usage, 3 no connection or missing privilege.",
 )
 @click.option(
     "--since", default="24h", show_default=True, metavar="TIME", callback=time_since,

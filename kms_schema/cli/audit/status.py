@@ -16,7 +16,7 @@ from kms_schema.cli.results import print_result
     "status",
     epilog="\b\nExamples:\n  kms-schema audit status\n  kms-schema audit status --max-lag 10000 --max-age 900"
     "\n  kms-schema audit status --format json"
-    "\n\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 no connection or missing privilege.",
+    "\n\nExit status: 0 within the limits, 1 a limit is exceeded, 2 usage, 3 no connection or missing privilege.",
 )
 @click.option(
     "--max-lag", type=click.IntRange(0), metavar="ENTRIES",

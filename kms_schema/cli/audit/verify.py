@@ -28,7 +28,7 @@ _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items(
     epilog="\b\nExamples:\n  kms-schema audit verify --checkpoint checkpoint.txt --trust keys.txt"
     "\n  kms-schema audit verify --since 120 --checkpoint checkpoint-120.txt"
     "\n  kms-schema audit verify --format json"
-    "\n\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 no connection"
+    "\n\nExit status: 0 the trail is as it was sealed, 1 it differs, or nothing is sealed, 2 usage, 3 no connection"
     " or missing privilege.",
 )
 @click.option(

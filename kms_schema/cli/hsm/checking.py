@@ -43,7 +43,8 @@ def check_command(*, names: tuple[str, ...], slow_ms: int, despite_refused_pin: 
     needed, lacks a key, or has a key whose attributes have changed since it was made. Without --despite-refused-pin, a
     token that reports a refused PIN is sent no other PIN, which might lock the token.
 
-    Exit status: 0 all are healthy, 1 one is not or cannot be checked, 2 usage, 3 no connection or missing privilege.
+    Exit status: 0 all HSMs are healthy, 1 an HSM is not, or cannot be checked, 2 usage, 3 no connection or missing
+    privilege.
     """
     from kms_schema.hsm import checking
     from kms_schema.hsm.hsms import Hsms

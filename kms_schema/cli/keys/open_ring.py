@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli.database_errors import MEMBERSHIP, at, with_hint
+from kms_schema.cli.database_errors import MEMBERSHIP, CannotConnect, at, with_hint
 from kms_schema.cli.key_uris import hsms_of, root_keys_of
 from kms_schema.cli.openers import Opening, opener
 from kms_schema.cli.results import print_result
-from kms_schema.cli.targets import CannotConnect
 from kms_schema.database.messages import LOCKED, sqlstate_of
 from kms_schema.database.url import parse_database_url
 from kms_schema.text.printable import in_a_line

@@ -7,10 +7,10 @@ import click
 
 from kms_schema.cli import interrupts, messages
 from kms_schema.cli.connections import url_of
+from kms_schema.cli.database_errors import CannotConnect
 from kms_schema.cli.metrics.snapshots import Snapshots
 from kms_schema.cli.options import STANDARD_OUTPUT, OutputFile, where
 from kms_schema.cli.streams import print_unchanged
-from kms_schema.cli.targets import CannotConnect
 from kms_schema.files.outputs import FOR_OTHERS, replaced_file
 
 _file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)

@@ -39,8 +39,8 @@ def check_command(*, despite_refused_pin: bool, common: Common) -> int:
     Run this before an application uses a root key at a new place. Versions are compared with their key check values.
     Without --despite-refused-pin, a token that reports a refused PIN is sent no other PIN, which might lock the token.
 
-    Exit status: 0 every row of these roots opens, 1 one does not, or a root cannot be used, 2 usage, 3 no connection or
-    missing privilege.
+    Exit status: 0 every row of these roots opens, 1 a row does not open, or a root cannot be used, 2 usage, 3 no
+    connection or missing privilege.
     """
     from kms_schema import roots as roots_of_trust
 

@@ -45,7 +45,7 @@ def rewrap_command(*, source: str, target: str, batch: int, dry_run: bool, verif
     REF is the name of a root key, KEY_ID:VERSION a version of a key encryption key. Other sessions continue to work. An
     interrupted command can be repeated. Each envelope is opened with its new key before it is committed.
 
-    Exit status: 0 nothing is left under --from, 1 something is, or refused, 2 usage, 3 no connection or missing
+    Exit status: 0 nothing is left under --from, 1 some rows are left, or refused, 2 usage, 3 no connection or missing
     privilege.
     """
     if verify and not dry_run:
