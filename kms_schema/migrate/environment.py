@@ -51,7 +51,7 @@ def migrate(
     """
     if not isinstance(connection, sa.Connection):
         raise MigrationUsageError(
-            f"{type(connection).__name__} is not a connection to migrate over: give that of SQLAlchemy, from an"
+            f"{type(connection).__name__} is not a connection to migrate over: give a connection of SQLAlchemy, from an"
             " asynchronous one by `await connection.run_sync(...)`"
         )
     # SQLAlchemy reflects no expression index on SQLite, and warns each time; the validator compares these.
@@ -159,7 +159,7 @@ def _create_schema(connection: sa.Connection, schema: str) -> None:
     query = sa.text("SELECT pg_catalog.to_regnamespace(:schema) IS NULL")
     if connection.scalar(query, {"schema": schema}):
         if getattr(context.get_context()._migrations_fn, "__name__", "") == "do_stamp":  # Alembic's own, of `stamp`
-            raise CannotMigrateError(f"there is no schema {schema}: name that of the tables, or run an upgrade")
+            raise CannotMigrateError(f"there is no schema {schema}: name the schema of the tables, or run an upgrade")
         connection.execute(sa.schema.CreateSchema(schema))
 
 

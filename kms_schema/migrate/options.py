@@ -52,8 +52,8 @@ class MigrationOptions:
         # PostgreSQL takes both in milliseconds.
         if not (0 <= self.lock_wait <= _MOST_MS // 1000 and 0 < self.lock_timeout_ms <= _MOST_MS):
             raise MigrationUsageError(
-                f"lock-wait is a number of seconds from 0 to {_MOST_MS // 1000}, and lock-timeout-ms one of "
-                f"milliseconds from 1 to {_MOST_MS}"
+                f"lock-wait is a number of seconds from 0 to {_MOST_MS // 1000}, and lock-timeout-ms a "
+                f"number of milliseconds from 1 to {_MOST_MS}"
             )
 
     @classmethod

@@ -30,7 +30,9 @@ def recorded(context: MigrationContext) -> Iterator[list[PlannedStatement]]:
         text = str(compiled).replace("%%", "%")
         declaration = declared()
         if declaration is None:
-            raise UndeclaredError(f"a revision does not declare what this does: {text[:100]}", reason="statement")
+            raise UndeclaredError(
+                f"a revision does not declare the effect of this statement: {text[:100]}", reason="statement"
+            )
         planned.append(PlannedStatement(text, declaration))
 
     context.impl._exec = record  # type: ignore[method-assign]  # where all of Alembic's statements pass

@@ -159,7 +159,7 @@ def test_a_statement_without_a_declaration_is_refused(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "execute", lambda statement, _declaration: op.execute(statement))
-    with raises(UndeclaredError, "statement", match="a revision does not declare what this does: "):
+    with raises(UndeclaredError, "statement", match="a revision does not declare the effect of this statement: "):
         preflight(empty_database.url)
 
 

@@ -53,12 +53,12 @@ class CachePolicy:
     def __post_init__(self) -> None:
         """Check the values."""
         if not 0 < self.max_age <= LONGEST_AGE:
-            raise ValueError(f"max_age is more than 0 and at most {LONGEST_AGE:.0f} seconds, not {self.max_age!r}")
+            raise ValueError(f"max_age must be more than 0 and at most {LONGEST_AGE:.0f} seconds, not {self.max_age!r}")
         if not 0 <= self.stale_decrypt < float("inf"):
-            raise ValueError(f"stale_decrypt is a number of seconds, not {self.stale_decrypt!r}")
+            raise ValueError(f"stale_decrypt must be a number of seconds, not {self.stale_decrypt!r}")
         for name in ("max_messages", "max_bytes", "max_keys"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
 
 
 @dataclass(eq=False, repr=False, slots=True)

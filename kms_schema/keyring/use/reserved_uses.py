@@ -93,7 +93,7 @@ class Reservations:
             # A state or a limit does not allow it, or others have used more than was known.
             current = self._storage.read_tag(version.tag, state.key_id)
             if current is None:
-                raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
+                raise UnknownKeyError(f"key {state.key_id!r} does not exist any more", key_id=state.key_id)
             uses_now = current.check_encrypting(time.monotonic()).uses
             left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
             if current.left(uses_now) == 0:
@@ -104,7 +104,8 @@ class Reservations:
                     version=version.number,
                 )
         raise DatabaseUnavailableError(
-            f"no use of key {state.key_id!r} could be reserved: others reserve all that is left", key_id=state.key_id
+            f"no use of key {state.key_id!r} could be reserved: other sessions reserve all uses that are left",
+            key_id=state.key_id,
         )
 
     def bytes(self, state: KeyState, version: Version, more: int) -> None:
@@ -114,6 +115,6 @@ class Reservations:
             return
         current = self._storage.read_tag(version.tag, key_id)
         if current is None:
-            raise UnknownKeyError(f"key {key_id!r} is not there any more", key_id=key_id)
+            raise UnknownKeyError(f"key {key_id!r} does not exist any more", key_id=key_id)
         current.check_decrypting()
         self._storage.add_bytes(key_id, version.id, more)

@@ -103,7 +103,7 @@ class Rotator:
             live = live_version(key)
             if live is None:
                 raise KeyStateError(
-                    f"key {key_id!r} is {key.status} and has no live version: what its old versions wrap stays there",
+                    f"key {key_id!r} is {key.status} and has no live version: keys under its old versions stay there",
                     key_id=key_id,
                     reason="no_live_version",
                 )

@@ -36,7 +36,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         """Raises `ValueError` for a number that is out of range. The queue checks the name and the lease."""
         if self.jobs < 1 or not self.interval > 0:
-            raise ValueError("jobs is at least 1, and interval more than 0 seconds")
+            raise ValueError("jobs must be at least 1, and interval more than 0 seconds")
 
 
 NEEDS = "kms_rotator"
