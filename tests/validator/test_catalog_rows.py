@@ -218,3 +218,18 @@ def test_a_log_that_cannot_be_read_is_a_finding(database: Database, name: str) -
         except psycopg.Error as error:
             pytest.fail(str(error))
         assert ("KMS453", name) in found
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("oldest and newest")
+def test_a_foreign_key_of_a_host_to_partitions_is_no_change_of_the_catalog(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        connection.execute(
+            "CREATE TABLE regions (id integer PRIMARY KEY) PARTITION BY RANGE (id);"
+            "CREATE TABLE region PARTITION OF regions DEFAULT;"
+            "ALTER TABLE key_masters ADD COLUMN region integer REFERENCES regions;"
+            "CREATE TABLE uses (at integer, key_id uuid REFERENCES key_masters) PARTITION BY RANGE (at);"
+            "CREATE TABLE use PARTITION OF uses DEFAULT"
+        )
+        assert not [each for each in posture(validate(connection)) if each[0] == "KMS453"]

@@ -26,8 +26,10 @@ WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND N
   AND (t.tgparentid <> 0 AND NOT c.relispartition OR t.tgconstraint = 0 AND (t.tgconstrrelid <> 0 OR t.tgconstrindid <> 0))
 UNION ALL
 SELECT 'KMS453', 'constraint ' || c.relname || '.' || k.conname, format('enforced by %%s of the 4 triggers of a foreign key', count(t.oid)), NULL
-FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' LEFT JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal
+FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f' JOIN pg_class o ON o.oid = k.confrelid
+LEFT JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgisinternal
 WHERE c.oid = ANY (%(ours)s) AND c.relnamespace = %(schema)s::regnamespace AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
+  AND o.relkind <> 'p' AND NOT o.relispartition -- a host's: each partition has two of them
 GROUP BY c.relname, k.oid, k.conname HAVING count(t.oid) <> 4
 UNION ALL
 -- The operators by which a foreign key compares: those of equality of the index that it refers to.
