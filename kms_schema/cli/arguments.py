@@ -42,8 +42,7 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
         shown = error.format_message()
     elif (shown := error.format_message()).startswith("Got unexpected extra argument"):
         return click.UsageError(
-            f"unexpected extra arguments: quote a value with blanks, and give a database URL after {_OPTION}",
-            error.ctx,
+            f"unexpected extra arguments: quote a value with blanks, and give a database URL after {_OPTION}", error.ctx
         )
     if type(error) is click.BadParameter and isinstance(error.param, click.Option) and error.param_hint is None:
         error.param_hint = f"'{name_given(error.param, error.ctx)}'"  # click names the variable in any case

@@ -162,10 +162,7 @@ def engine_at(url: str, *, schema: str, writing: bool = True, pooled: bool = Fal
             if sqlstate_of(error) != LOCKED:
                 raise error.orig from None
             engine.dispose()  # the transaction that has failed holds locks as well
-            with (
-                closing(_connect(target, _application(), LOCK_WAIT_SECONDS, writing=True)) as idle,
-                holder_named(idle),
-            ):
+            with closing(_connect(target, _application(), LOCK_WAIT_SECONDS, writing=True)) as idle, holder_named(idle):
                 raise error.orig from None
         finally:
             engine.dispose()

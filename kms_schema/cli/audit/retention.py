@@ -120,10 +120,7 @@ def retain_command(*, folder: Path, key: Path | None, publish: str | None, dry_r
         if publish is not None and not published(made, publish, connection, common.schema):
             unpublished.append(made.number)
 
-    with (
-        opened(as_connection(), common, writing=True) as connection,
-        _refusals(folder),
-    ):
+    with opened(as_connection(), common, writing=True) as connection, _refusals(folder):
         trail = open_trail(connection, common.schema, common.lock_wait)
         done = list(_reported(retain.retain(trail, signer, folder, progress.show_count, sealed)))
     if common.style == "json":

@@ -45,10 +45,7 @@ key_option: Decorator = click.option(
 )  # fmt: skip
 
 
-@click.command(
-    "keygen",
-    epilog="\b\nExample:\n  kms-schema audit keygen kms.example/audit --output /etc/kms/seal.key",
-)
+@click.command("keygen", epilog="\b\nExample:\n  kms-schema audit keygen kms.example/audit --output /etc/kms/seal.key")
 @click.argument("name")
 @click.option(
     "--output", type=OutputFile(only_files=True), default=Path("seal.key"), show_default=True,

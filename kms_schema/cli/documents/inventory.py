@@ -47,13 +47,7 @@ _IN_MEMORY = 16 * 2**20
 @click.option("--no-names", is_flag=True, help="Leave out the names of keys, roots, HSMs and columns.")
 @with_common(actor_option, where)
 def inventory_command(
-    *,
-    cyclonedx_version: str | None,
-    output: Path | None,
-    force: bool,
-    no_record: bool,
-    no_names: bool,
-    common: Common,
+    *, cyclonedx_version: str | None, output: Path | None, force: bool, no_record: bool, no_names: bool, common: Common
 ) -> None:
     """Write an inventory of all keys and versions.
 

@@ -4,9 +4,7 @@ import click
 
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
-IN_PROGRAM = {
-    "handover": Lazy("kms_schema.cli.handover:handover", "Hand a key version to somebody else"),
-}
+IN_PROGRAM = {"handover": Lazy("kms_schema.cli.handover:handover", "Hand a key version to somebody else")}
 _COMMANDS = {
     "import": Lazy("kms_schema.cli.handover.receiving:import_command", "Create a key from a handover file"),
     "new-key": Lazy("kms_schema.cli.handover.key_pairs:new_key_command", "Make the key pair of a receiver"),

@@ -25,11 +25,7 @@ def new_key_command(*, file: Path, style: str) -> None:
     """
     from kms_schema.keyring.handover import receiver_keys
 
-    with (
-        usage_errors(file),
-        receiver_keys.HandoverKey.generate() as key,
-        public_file(file, str(key.public)) as public,
-    ):
+    with usage_errors(file), receiver_keys.HandoverKey.generate() as key, public_file(file, str(key.public)) as public:
         key.write(file)
     fingerprint = key.public.fingerprint
     document = {"fingerprint": fingerprint, "private_key_file": str(file), "public_key_file": str(public)}

@@ -72,10 +72,7 @@ def import_command(*, key_id: str, file: Path, key: Path, sha256: str, under: st
     Exit status: 0 created, 1 refused or it does not open, 2 usage, 3 no connection or missing privilege.
     """
     content = read_file(file)
-    with (
-        private_key(key) as private,
-        opened(as_ring(), common) as ring,
-    ):
+    with private_key(key) as private, opened(as_ring(), common) as ring:
         described = ring.take_over(key_id, content, key=private, sha256=sha256, under=under, actor=common.actor)
     print_change(described, common.style)
     if described.next_step is not None:

@@ -4,9 +4,7 @@ import click
 
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
-IN_PROGRAM = {
-    "hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs"),
-}
+IN_PROGRAM = {"hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs")}
 _COMMANDS = {
     "add": Lazy("kms_schema.cli.hsm.changes:add_command", "Add an HSM, and encrypt its PIN"),
     "check": Lazy("kms_schema.cli.hsm.checking:check_command", "Check the health of HSMs and their keys"),

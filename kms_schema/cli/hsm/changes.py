@@ -61,10 +61,7 @@ def add_command(
 
     if (pin_source is None) != (under is None):
         raise click.UsageError("a PIN is stored with both --pin-source and --under REF, or not at all")
-    with (
-        wrapping_with(common.roots) as wrapping,
-        opened(as_session(), common, writing=True) as session,
-    ):
+    with wrapping_with(common.roots) as wrapping, opened(as_session(), common, writing=True) as session:
         if under is not None:
             wrappers.require_same_root_for_credentials(session, wrapping, under)
         configuration = configurations.add_hsm(

@@ -52,10 +52,7 @@ def rewrap_command(*, source: str, target: str, batch: int, dry_run: bool, verif
         raise click.UsageError("--verify requires --dry-run: without it each envelope is opened anyway")
     progress = _Progress()
     try:
-        with (
-            wrapping_with(common.roots) as wrapping,
-            opened(as_engine(), common, writing=True) as engine,
-        ):
+        with wrapping_with(common.roots) as wrapping, opened(as_engine(), common, writing=True) as engine:
             if dry_run:
                 outcome = crypto.plan(engine, wrapping, source, target, verify=verify, progress=progress)
             else:

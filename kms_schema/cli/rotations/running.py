@@ -84,10 +84,7 @@ def run_command(
     from kms_schema import keyring
 
     cache = keyring.CachePolicy(max_age=max_age)
-    with (
-        opened(as_ring(cache=cache), common) as ring,
-        interrupts.stopped_by_signals() as stop,
-    ):
+    with opened(as_ring(cache=cache), common) as ring, interrupts.stopped_by_signals() as stop:
         done = ring.run_rotations(
             worker=worker,
             once=once,
