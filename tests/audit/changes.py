@@ -67,7 +67,7 @@ CHANGES: dict[str, tuple[str, str]] = {
     ),
     "an origin of two lines": (
         "UPDATE key_audit_seals SET origin = 'a\nb' WHERE seal_number = 2",
-        "seal 2 cannot be read: the origin and the extensions of a checkpoint are lines",
+        "seal 2 cannot be read: the origin and the extensions of a checkpoint must be lines",
     ),
     "a root of others": (
         "UPDATE key_audit_seals SET root_hash = previous_seal_hash WHERE seal_number = 2",
