@@ -19,7 +19,7 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.applying import apply
 from support.engines import Database, Engine, Engines
 from support.statements import execute
-from tests.audit.retaining import Retaining
+from tests.audit.retaining import Retaining, retaining
 from tests.audit.sealers import (
     FILE_STEPS,
     SECONDS,
@@ -35,21 +35,25 @@ from tests.migrations.interruption.wire import Moment, Wire
 
 KEPT = 3
 ENDS = ("killed", "terminated", "lost")
-SLICE = 12
+SLICE = 24
 """Without --full, one in so many statements is one at which it ends."""
 
 
-@pytest.fixture
-def template(place: Retaining, engine: Engine, engines: Engines) -> Iterator[Retaining]:
+@pytest.fixture(scope="module")
+def template(engine_name: str, engines: Engines) -> Iterator[Retaining]:
     """A trail whose beginning is past its period, in a database that nobody is connected to: it is for copies."""
-    database = engine.create(engines.migrated(engine.name, "template"))
-    with closing(database.connect()) as connection:
-        if isinstance(connection, psycopg.Connection):
-            apply(connection, prefix=place.prefix)
-    made = moved(place, database)
-    made.write(expired=5, kept=KEPT)
-    yield made
-    engine.drop(database)
+    engine, migrated = engines[engine_name], engines.migrated(engine_name, "template")
+    home = engine.create(migrated)
+    with retaining(home) as place:
+        database = engine.create(migrated)
+        with closing(database.connect()) as connection:
+            if isinstance(connection, psycopg.Connection):
+                apply(connection, prefix=place.prefix)
+        made = moved(place, database)
+        made.write(expired=5, kept=KEPT)
+        yield made
+        engine.drop(database)
+    engine.drop(home)
 
 
 def moved(place: Retaining, database: Database) -> Retaining:

@@ -70,6 +70,7 @@ def both_find_the_same(scene: Scene, *statements: str) -> VerificationResult:
     return by_one
 
 
+@pytest.mark.full_on("postgresql")
 @pytest.mark.parametrize("change", SEALED)
 def test_workers_find_the_faults_of_one_process(scene: Scene, change: str) -> None:
     statements, message = CHANGES[change]

@@ -1,5 +1,6 @@
 """The owner can change the trail, but not unnoticed: each change is found, and its row is named."""
 
+import os
 import sqlite3
 
 import psycopg
@@ -35,7 +36,11 @@ PLACES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=int(os.environ.get("KMS_TEST_EXAMPLES", "40")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(PLACES, st.integers(0, 4095))
 def test_a_bit_that_is_flipped_is_found(scene: Scene, place: tuple[str, str, int], bit: int) -> None:
     table, column, key = place

@@ -1,5 +1,6 @@
 """The sums of the trail are what it says: while it is written, sealed and cut, on the way up and at the same time."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -95,7 +96,7 @@ def writers(database: Database) -> Iterator[Writers]:
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=40,
+    max_examples=int(os.environ.get("KMS_TEST_EXAMPLES", "12")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_sums_and_what_is_not_sealed_are_the_trail(writers: Writers, steps: list[tuple[str, Any]]) -> None:

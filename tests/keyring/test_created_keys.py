@@ -31,6 +31,7 @@ from tests.keyring.rings import AAD, ADMIN, BOTH, DATA, ROTATOR, change, ring_as
 from tests.roles.granted import Granted
 
 
+@pytest.mark.full_on("postgresql")
 @pytest.mark.parametrize(
     ("error", "options"),
     [

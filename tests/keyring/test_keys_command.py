@@ -113,6 +113,7 @@ def test_show_has_versions_and_no_material(
     assert (unknown.status, "'no-such-key'; kms-schema keys list shows the names" in unknown.error) == (1, True)
 
 
+@pytest.mark.full_on("postgresql")
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

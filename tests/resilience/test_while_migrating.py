@@ -17,7 +17,7 @@ from support.reports import found
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-SECONDS = 5
+SECONDS = 2
 PATIENCE_SECONDS = 55
 """How much longer a busy machine may take for as many verdicts as tell something."""
 AT_A_REVISION = {"", "KMS001", "KMS002"}

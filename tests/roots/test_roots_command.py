@@ -139,6 +139,7 @@ def test_a_wrong_pin_is_refused_once_and_reset_by_a_check(
     assert check(database, hsm.uri("kms", "root")).status == 0
 
 
+@pytest.mark.full_on("postgresql")
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

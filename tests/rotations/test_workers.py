@@ -95,7 +95,7 @@ import sqlite3, sys, time, datetime, psycopg
 from kms_schema.rotations import open_queue
 url = sys.argv[1]
 connection = sqlite3.connect(url[10:]) if url.startswith("sqlite") else psycopg.connect(url.replace("+psycopg", ""))
-claim = open_queue(connection).claim("worker-1", datetime.timedelta(seconds=5))
+claim = open_queue(connection).claim("worker-1", datetime.timedelta(seconds=3))
 print(claim.claimed_by, flush=True)
 time.sleep(600)
 """
