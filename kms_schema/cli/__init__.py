@@ -28,6 +28,7 @@ _KERNEL = {
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "preflight": Lazy("kms_schema.cli.migrations:preflight_command", "Check whether an upgrade can run"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),
+    "snapshot": Lazy("kms_schema.cli.snapshot:snapshot_command", "Write the schema of a database to a file"),
     "sql": Lazy("kms_schema.cli.migrations:sql", "Write the SQL of an upgrade or downgrade"),
     "stamp": Lazy("kms_schema.cli.migrations:stamp", "Record a revision without running it"),
     "upgrade": Lazy("kms_schema.cli.migrations:upgrade", "Upgrade the database to a revision"),

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,10 @@ import click
 
 from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
+from kms_schema.cli.expectations import expected_from
 from kms_schema.cli.options import OutputFile, database_url_option, schema_option, waivers_option
 from kms_schema.cli.recording import record
+from kms_schema.cli.scope import scope_of, scope_options
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write, width
 from kms_schema.files.outputs import replaced_file
@@ -23,6 +25,7 @@ from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
 from kms_schema.vocabulary import RecordedOperation
 
 if TYPE_CHECKING:
+    from kms_schema.validator.host.scope import Scope
     from kms_schema.validator.waivers import Waiver
 
 _EXAMPLES = """
@@ -31,6 +34,7 @@ Examples:
   kms-schema validate
   kms-schema validate --database-url postgresql://auditor@db.example/kms
   kms-schema validate --format json --output report.json
+  kms-schema validate --expect-from schema.json --exclude 'tmp_*'
   kms-schema validate --ignore KMS305,KMS306 --fail-on warning
   kms-schema validate --waivers waivers.toml --format html --output it.html
 
@@ -83,6 +87,11 @@ def _rule_codes(_context: click.Context, _parameter: click.Parameter, begun: str
 )  # fmt: skip
 @click.option("--record", "recording", is_flag=True, help="Record the result in the database, for metrics and alerts.")
 @click.option("--strict", is_flag=True, help="Also report unmanaged objects in the schema.")
+@click.option(
+    "--expect-from", metavar="SOURCE",
+    help="Compare the tables of an application with a file of `snapshot`, or with the database of a URL.",
+)  # fmt: skip
+@scope_options
 def validate_command(
     *,
     database_url: str | None,
@@ -99,6 +108,9 @@ def validate_command(
     docs_url: str,
     recording: bool,
     strict: bool,
+    expect_from: str | None,
+    schemas: tuple[str, ...],
+    exclude: tuple[str, ...],
 ) -> int:
     """Compare a database with the expected schema, and report the differences.
 
@@ -106,30 +118,56 @@ def validate_command(
     With --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that is
     rolled back. With --record it writes one row, as a member of kms_auditor. If no consistent read is possible, there
     is no verdict (exit status 3).
+
+    With --expect-from it compares the tables of your application, wherever they come from; `snapshot` writes a file to
+    compare with. Tables of this package in the same database are compared with its own definitions.
     """
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in RULES):
             raise click.UsageError(f"there is no code {code!r}")
     url = connections.url_of(database_url)
     layout = _layout(Severity(fail_on), docs_url)
-    with connections.connected(url, writing=probe) as connection:
-        report = validate(
-            connection,
-            schema=schema,
-            version_table=version_table,
-            strict=strict,
-            level=level,
-            probe=probe,
-            progress=_show_progress if progress.on_terminal() else None,
-            waivers=waivers,
-        )
-        progress.clear()
+    if expect_from is not None:
+        _refuse_beside_a_host(level, {"--probe": probe, "--strict": strict, "--record": recording})
+        report = _of_host(url, expect_from, scope_of(schema, schemas, exclude), version_table, waivers)
+    else:
+        if schemas or exclude:
+            raise click.UsageError("--schemas and --exclude are for the tables of an application: give --expect-from")
+        with connections.connected(url, writing=probe) as connection:
+            report = validate(
+                connection,
+                schema=schema,
+                version_table=version_table,
+                strict=strict,
+                level=level,
+                probe=probe,
+                progress=_show_progress if progress.on_terminal() else None,
+                waivers=waivers,
+            )
+            progress.clear()
     _refuse_to_select_nothing(report, select, ignore)
     if recording:
         _record(report, url, schema, level)
     report = report.only(select, ignore)
     _write(report, style, output, layout)
     return int(report.fails(Severity(fail_on)))
+
+
+def _refuse_beside_a_host(level: Level, options: Mapping[str, bool]) -> None:
+    """Refuse what needs the tables of this package; raises `UsageError`."""
+    given = [name for name, is_set in options.items() if is_set] + ["--level data"] * (level == "data")
+    if given:
+        raise click.UsageError(f"{given[0]} is about the tables of this package: run it without --expect-from")
+
+
+def _of_host(url: str, source: str, scope: "Scope", version_table: str, waivers: "Sequence[Waiver]") -> Report:
+    """Compare the objects of an application with a source; both databases are only read."""
+    from kms_schema.validator.host.comparison import validate_host
+    from kms_schema.validator.host.snapshots import SnapshotError
+
+    expected = expected_from(source, scope)
+    with connections.connected(url, refusals=(SnapshotError,)) as connection:
+        return validate_host(connection, expected, scope, version_table=version_table, waivers=waivers)
 
 
 def _refuse_to_select_nothing(report: Report, select: tuple[str, ...], ignore: tuple[str, ...]) -> None:

@@ -47,6 +47,10 @@ class Report:
     """How many attempts of a probe went as expected; None without a probe."""
     evidence_checked: bool = False
     """True if seals, leaves and entries were compared by their numbers."""
+    of_host: bool = False
+    """True if the objects of a host were compared with a file or a database, which `compared_with` names."""
+    not_compared: tuple[str, ...] = ()
+    """Objects of a host that are there, and of a kind that is not compared."""
 
     def count(self, severity: Severity) -> int:
         """Return the number of findings with this severity, without waived ones."""
@@ -100,6 +104,8 @@ class Report:
         more += f"; {self.probed} attempts of the probe as expected" if self.probed is not None else ""
         more += "; indexes not compared" if "KMS518" in self.not_checked else ""
         more += "; only kms-schema audit verify verifies the content of sealed entries" if self.evidence_checked else ""
+        left = len(self.not_compared)
+        more += f"; {left} object{'s' if left > 1 else ''} not compared" if left else ""
         more += f"; {len(self.waived)} waived" if self.waived else ""
         more += f"; {len(self.left_out)} left out by --select or --ignore" if self.left_out else ""
         return f"{self.state}: {counts or 'no findings'}{more}"

@@ -20,7 +20,19 @@ def test_every_entry_point_names_a_table_and_every_command_has_one_place() -> No
     assert set(entries()) == named
     of_groups = [*Commands({})]
     assert len(of_groups) == sum(len(load(place)) for place in named)
-    kernel = {"audit", "current", "downgrade", "harden", "history", "preflight", "roles", "sql", "stamp", "upgrade"}
+    kernel = {
+        "audit",
+        "current",
+        "downgrade",
+        "harden",
+        "history",
+        "preflight",
+        "roles",
+        "snapshot",
+        "sql",
+        "stamp",
+        "upgrade",
+    }
     assert sorted({*of_groups, *kernel, "validate"}) == program.list_commands(click.Context(program))
     assert {*of_groups} & {*kernel, "validate"} == set()
 

@@ -47,7 +47,7 @@ LATE = (
     "kms_schema.engine", "kms_schema.hsm", "kms_schema.keyring", "kms_schema.migrate", "kms_schema.models",
     "kms_schema.monitoring.exposition", "kms_schema.preflight", "kms_schema.roles.applying", "kms_schema.roots",
     "kms_schema.rotations.opening", "kms_schema.rotations.policies", "kms_schema.snapshots",
-    "kms_schema.validator.waivers",
+    "kms_schema.validator.host.comparison", "kms_schema.validator.host.snapshots", "kms_schema.validator.waivers",
 )  # fmt: skip
 """Modules, with those below them, that the commands import in the functions that use them, and nowhere else.
 

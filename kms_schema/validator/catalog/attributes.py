@@ -4,17 +4,20 @@ An object's key is its kind and name, `column key_masters.status`; its attribute
 values. An attribute at its default is left out. `needs` names the objects that this one depends on.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from kms_schema.errors import KmsSchemaError
 from kms_schema.snapshots import Attributes, Objects
+from kms_schema.text.identifiers import always_quoted, unquoted
 
 __all__ = [
     "RELATION_KINDS",
     "ROUTINE_KINDS",
     "STAMPS",
+    "TYPE_KINDS",
     "Attributes",
     "Catalog",
     "Names",
@@ -22,17 +25,23 @@ __all__ = [
     "Revisions",
     "UnreadableError",
     "ValidationError",
+    "attached",
     "in_order",
     "kind_and_name",
     "names_of",
     "own_name",
+    "split_name",
     "without_defaults",
 ]  # fmt: skip
 
 RELATION_KINDS = ("table", "partitioned table", "foreign table", "view", "materialized view")
 ROUTINE_KINDS = ("function", "procedure", "aggregate")
 _ON_A_TABLE = frozenset({"column", "constraint", "trigger", "rule", "policy"})
-_KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
+TYPE_KINDS = ("extension", "enum", "domain", "composite type")
+"""Types, and extensions, whose members they are as often: other objects need them first."""
+_QUOTE = '"'
+_QUOTED_TABLE = re.compile(r'("(?:[^"]|"")*")\.')
+_KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, *TYPE_KINDS, "incoming reference", "child table")
 
 
 STAMPS = 100
@@ -108,9 +117,22 @@ def kind_and_name(key: str) -> tuple[str, str]:
 
 
 def own_name(key: str) -> str:
-    """Return an object's name without its table. The object's name may have dots; the names of our tables have none."""
+    """Return an object's name without its table."""
     kind, name = kind_and_name(key)
-    return name.partition(".")[2] if kind in _ON_A_TABLE else name
+    return split_name(name)[1] if kind in _ON_A_TABLE else name
+
+
+def attached(table: str, name: str) -> str:
+    """Return the name in the key of what is attached to a table; a table whose name has a dot is in quotes there."""
+    return f"{always_quoted(table) if '.' in table or table.startswith(_QUOTE) else table}.{name}"
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split a name that `attached` returned into the table, and the name of what is attached to it."""
+    if match := _QUOTED_TABLE.match(name):
+        return unquoted(match[1]), name[match.end() :]
+    table, _, own = name.partition(".")
+    return table, own
 
 
 def names_of(*expected: Mapping[str, Attributes]) -> Names:

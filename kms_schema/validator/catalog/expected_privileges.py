@@ -50,7 +50,7 @@ def _grantees(objects: Objects) -> Iterator[str]:
         for line in attributes.get("grants", ()):
             yield unquoted(role_and_privileges(line)[0])
         if attributes.get("permissive"):  # a policy
-            yield from attributes["roles"]
+            yield from map(unquoted, attributes["roles"])
 
 
 def _policy(policy: Policy, prefix: str) -> Attributes:
@@ -58,7 +58,7 @@ def _policy(policy: Policy, prefix: str) -> Attributes:
         "table": policy.table,
         "command": policy.command,
         "permissive": True,
-        "roles": sorted(prefix + role for role in policy.roles),
+        "roles": sorted(quoted(prefix + role) for role in policy.roles),
         "needs": [f"table {policy.table}"],
     }
     conditions = {"using": policy.using, "check": policy.check}

@@ -7,8 +7,6 @@ server renders every other name with its schema, and no object can shadow one of
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -35,18 +33,9 @@ from kms_schema.validator.catalog.audit_sequence import with_sequence
 from kms_schema.validator.catalog.grants import grants
 from kms_schema.validator.catalog.loaders import register
 from kms_schema.validator.catalog.normalized_expressions import normalized
+from kms_schema.validator.catalog.query_texts import object_query, posture_query, sql
 from kms_schema.validator.checks.posture import Observed
 
-# importlib.resources would take longer to import than all these files to read.
-_FOLDER = Path(__file__).parent / "queries"
-_OBJECT_QUERIES = (
-    "relation", "column", "constraint", "index", "trigger", "function", "sequence", "rule", "policy",
-    "child_table", "incoming_reference", "statistics",
-)  # fmt: skip
-_POSTURE_QUERIES = (
-    "posture_settings", "posture_roles", "posture_objects", "posture_distributed", "posture_hardening",
-    "posture_builtins", "posture_catalog", "posture_names", "posture_parameters",
-)  # fmt: skip
 FIRST_WITH_PARAMETER_PRIVILEGES = 150000
 # Attributes that the server renders from a parsed expression, and that are normalized.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
@@ -63,13 +52,7 @@ _FIRST_WITH_TRANSACTION_TIMEOUT = 170000
 # Errors of objects that were dropped or altered during the read: the server renders the current state, not that of the
 # snapshot. 40001 is a standby that removed a row of the snapshot.
 _MOVED = frozenset({"XX000", "42P01", "42703", "42704", "40001"})
-_OURS = """WITH ours AS MATERIALIZED (
-    SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
-      AND (%(relations)s::text[] IS NULL OR c.relname = ANY (%(relations)s))
-)
-"""
-
+_CHILD = "child table"
 _Address = tuple[int, int, int]
 
 
@@ -85,7 +68,7 @@ class PostgresqlReader:
         self.schema = schema
         self.identifier: str
         self._ours: list[int] = []
-        cursor.execute(_sql("database"), {"schema": schema})
+        cursor.execute(sql("database"), {"schema": schema})
         [(self._version, self._schema_oid, self.identifier)] = cursor.fetchall()
         if self._schema_oid is None:
             raise ValidationError(
@@ -100,13 +83,17 @@ class PostgresqlReader:
         port = "" if info.host.startswith("/") else f":{info.port}"
         return f"{info.dbname} at {info.host}{port}"
 
+    def of_schema(self, schema: str) -> "PostgresqlReader":
+        """Return a reader of another schema in the same snapshot; raises `ValidationError` if it does not exist."""
+        return PostgresqlReader(self._cursor, schema, self._misleading)
+
     def revisions(self, schema: str, table: str) -> Revisions:
         """Return the content of Alembic's table, or the reason why it was not read.
 
         No code of the table's owner runs with the privileges of the validating role: no policy, view, child table,
         generated column or cast.
         """
-        self._cursor.execute(_sql("version_table"), {"schema": schema, "table": table})
+        self._cursor.execute(sql("version_table"), {"schema": schema, "table": table})
         row = self._cursor.fetchone()
         if row is None:
             return Revisions(stamped=(), table_exists=False)
@@ -123,7 +110,7 @@ class PostgresqlReader:
     def migration(self) -> str | None:
         """Return the process that currently migrates this database, if there is one."""
         key = {"high": LOCK_KEY >> 32, "low": LOCK_KEY & 0xFFFF_FFFF, "schema": self._schema_oid}
-        row = self._cursor.execute(_sql("migration"), key).fetchone()
+        row = self._cursor.execute(sql("migration"), key).fetchone()
         return None if row is None else f"process {row[0]}"
 
     def objects(self, names: Names | None) -> Objects:
@@ -136,9 +123,10 @@ class PostgresqlReader:
             "functions": list(names.functions) if names else None,
             "sequences": list(names.sequences) if names else None,
         }
-        self._cursor.execute(_object_query(), parameters)
+        self._cursor.execute(object_query(), parameters)
         found: dict[_Address, tuple[str, Attributes]] = {}
-        for kind, name, class_oid, object_oid, part, attributes in self._cursor:
+        rows = sorted(self._cursor, key=lambda row: row[0] != _CHILD)  # one in the schema is a table like the others
+        for kind, name, class_oid, object_oid, part, attributes in rows:
             found[class_oid, object_oid, part] = (f"{kind} {name}", _finish(attributes))
         self._add_needs(found)
         self._ours = sorted({address[1] for address in found})
@@ -184,7 +172,7 @@ class PostgresqlReader:
             "hardening": hardening_schema(self.schema),
             "builtins": builtins.keys(),
         }
-        query = _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES)
+        query = posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES)
         self._cursor.execute(query, parameters)
         rows = [*builtins.without_usual(self._cursor, self._version // 10000), *self._misleading]
         return sorted(with_sequence(self._cursor, rows), key=lambda row: row[:3])
@@ -193,15 +181,15 @@ class PostgresqlReader:
         """Return the keys of the unmanaged objects in the schema, without objects of extensions."""
         if not self._ours:
             self.objects(names)
-        self._cursor.execute(_sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
+        self._cursor.execute(sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
         return sorted(row[0] for row in self._cursor)
 
     def views_of_host(self) -> list[tuple[str, str | None, str]]:
         """Return the views of others that read our relations: relation, column or None, and view."""
-        return self._cursor.execute(_sql("views_of_host"), {"ours": self._ours}).fetchall()
+        return self._cursor.execute(sql("views_of_host"), {"ours": self._ours}).fetchall()
 
     def _add_needs(self, found: dict[_Address, tuple[str, Attributes]]) -> None:
-        self._cursor.execute(_sql("dependency"), {"objects": sorted({address[1] for address in found})})
+        self._cursor.execute(sql("dependency"), {"objects": sorted({address[1] for address in found})})
         needs: dict[_Address, set[str]] = {
             address: {key for key in (_table_key(found, address),) if key} for address in found
         }
@@ -229,7 +217,7 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
     with rolled_back(connection, _begin(connection.info)) as cursor:
         misleading: list[Observed] = []
         try:
-            misleading.extend(name_resolution.read(cursor, _sql("name_resolution"), schema))
+            misleading.extend(name_resolution.read(cursor, sql("name_resolution"), schema))
             yield PostgresqlReader(cursor, schema, misleading)
         except psycopg.Error as error:
             first = str(error).strip().partition("\n")[0]
@@ -281,19 +269,3 @@ def _finish(attributes: Attributes) -> Attributes:
 def _table_key(found: dict[_Address, tuple[str, Attributes]], address: _Address) -> str | None:
     """Return the key of the table that a column is attached to: the catalog numbers columns under their table."""
     return found[address[0], address[1], 0][0] if address[2] else None
-
-
-@cache
-def _object_query() -> bytes:
-    return (_OURS + "\nUNION ALL\n".join(_sql(name).decode() for name in _OBJECT_QUERIES)).encode()
-
-
-@cache
-def _posture_query(*, with_parameters: bool) -> bytes:
-    parts = _POSTURE_QUERIES if with_parameters else _POSTURE_QUERIES[:-1]
-    return _sql("posture") + b"\nUNION ALL\n".join(map(_sql, parts))
-
-
-@cache
-def _sql(name: str) -> bytes:
-    return (_FOLDER / f"{name}.sql").read_bytes()

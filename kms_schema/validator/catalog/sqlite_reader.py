@@ -21,6 +21,7 @@ from kms_schema.validator.catalog.attributes import (
     Revisions,
     UnreadableError,
     ValidationError,
+    attached,
     in_order,
     kind_and_name,
     without_defaults,
@@ -60,6 +61,10 @@ class SqliteReader:
         """The path of the file."""
         files = {name: file for _, name, file in self._cursor.execute("PRAGMA database_list").fetchall()}
         return files["main"] or "in memory"
+
+    def of_schema(self, _schema: str) -> "SqliteReader":
+        """Return this reader: SQLite has one schema."""
+        return self
 
     def revisions(self, _schema: str, table: str) -> Revisions:
         """Return the content of Alembic's table; SQLite has one schema."""
@@ -184,9 +189,12 @@ class SqliteReader:
         yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
         for column, attributes in columns.items():
             definition = text.columns.get(column)
-            yield f"column {table}.{column}", without_defaults({"table": table, **attributes, "definition": definition})
+            yield (
+                f"column {attached(table, column)}",
+                without_defaults({"table": table, **attributes, "definition": definition}),
+            )
         for name, definition in text.constraints.items():
-            yield f"constraint {table}.{name}", {"table": table, "definition": definition}
+            yield f"constraint {attached(table, name)}", {"table": table, "definition": definition}
 
     def _with_needs(self, found: list[tuple[str, Attributes]]) -> Iterator[tuple[str, Attributes]]:
         """Add the needs of each object: its table, the tables and views that it reads, and their columns."""
@@ -199,7 +207,7 @@ class SqliteReader:
                 named = relations.keys() & words
                 needs |= {relations[name] for name in named}
                 for relation in named | ({table} if table else set()):
-                    needs |= {f"column {relation}.{name}" for name in self._columns(relation).keys() & words}
+                    needs |= {f"column {attached(relation, name)}" for name in self._columns(relation).keys() & words}
             yield key, {**attributes, "needs": sorted(needs - {key})} if needs - {key} else attributes
 
     def _columns(self, table: str) -> dict[str, Attributes]:
@@ -262,7 +270,7 @@ def _column(kind: str, not_null: int, default: str | None, key_position: int, hi
 
 def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Attributes]:
     table = relation.partition(" ")[2]
-    key = f"index {name}" if kind == "index" else f"{kind} {table}.{name}"
+    key = f"index {name}" if kind == "index" else f"{kind} {attached(table, name)}"
     return key, {"table": table, "definition": _without_name(sql, name)}
 
 

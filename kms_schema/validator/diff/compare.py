@@ -11,7 +11,16 @@ from enum import StrEnum
 from typing import Any
 
 from kms_schema.text.identifiers import literal, quoted
-from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Attributes, Objects, kind_and_name
+from kms_schema.validator.catalog.attributes import (
+    RELATION_KINDS,
+    ROUTINE_KINDS,
+    TYPE_KINDS,
+    Attributes,
+    Objects,
+    kind_and_name,
+    own_name,
+    split_name,
+)
 
 
 class Kind(StrEnum):
@@ -42,7 +51,9 @@ _SHOWING = frozenset({"type", "collation", "definition", "columns", "arguments",
 # Attributes that an object inherits from what it belongs to.
 _HANDED_DOWN = frozenset({"owner", "persistence"})
 # Of two missing objects that need each other (a column and its sequence) the first kind here is the cause.
-_ORDER = (*ROUTINE_KINDS, *RELATION_KINDS, "child table", "column", "sequence", "constraint", "index")
+_ORDER = (
+    *TYPE_KINDS, *ROUTINE_KINDS, *RELATION_KINDS, "child table", "column", "sequence", "constraint", "index",
+)  # fmt: skip
 
 
 def compare(expected: Objects, actual: Objects) -> tuple[Difference, ...]:
@@ -197,7 +208,7 @@ def _changes_others(cause: Difference) -> bool:
 
 def _new_name(difference: Difference) -> str:
     _, actual = difference.attributes["name"]
-    return str(actual).rpartition(".")[2]
+    return own_name(f"{kind_and_name(difference.key)[0]} {actual}")
 
 
 def _all_needs(key: str, needs: Mapping[str, frozenset[str]], differences: Mapping[str, Difference]) -> Iterable[str]:
@@ -206,7 +217,7 @@ def _all_needs(key: str, needs: Mapping[str, frozenset[str]], differences: Mappi
     while unread:
         for needed in needs.get(unread.pop(), frozenset()):
             kind, name = kind_and_name(needed)
-            reached = {needed, f"table {name.partition('.')[0]}"} if kind == "column" else {needed}
+            reached = {needed, f"table {split_name(name)[0]}"} if kind == "column" else {needed}
             unread += reached - seen
             seen |= reached
     return sorted((seen - {key}) & differences.keys())

@@ -8,7 +8,7 @@ differs is read again, and counts only if the second read is the same and no mig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kms_schema import snapshots
 from kms_schema.database.driver_connections import DatabaseConnection
@@ -138,20 +138,45 @@ def _has_the_same(expected: Objects, objects: Objects) -> bool:
     return all(key in objects and key.startswith("policy ") for key in odd)
 
 
+class Read(Protocol):
+    """One read of a database, which may be compared with the next one."""
+
+    @property
+    def catalog(self) -> object:
+        """The objects that were read: equal to that of another read if nothing changed between them."""
+
+    @property
+    def is_certain(self) -> bool:
+        """True if no second read is needed."""
+
+
+ReadOnce = TypeVar("ReadOnce", bound=Read)
+
+
 def in_stable_read(
     connection: DatabaseConnection, schema: str, version_table: str, then: "Callable[[Reader, Compared], Result]"
 ) -> Result:
-    """Return the result of `then`, which is called in the snapshot of the read.
+    """Return the result of `then`, which is called in the snapshot of the read; raises as `read_until_stable` does."""
+    return read_until_stable(connection, schema, lambda reader: _compared(reader, schema, version_table), then)
+
+
+def read_until_stable(
+    connection: DatabaseConnection,
+    schema: str,
+    compared_by: "Callable[[Reader], ReadOnce]",
+    then: "Callable[[Reader, ReadOnce], Result]",
+) -> Result:
+    """Return the result of `then`, which is called in the snapshot of a read that is certain, or was read twice.
 
     Raises `ValidationError` if every read differs from the one before, or fails, or a migration is running.
     """
-    before: Catalog | None = None
+    before: object = None
     moved, failures = "every read was different", list[str]()
     for read in range(READS):
         time.sleep(PAUSE_SECONDS if read > 1 else 0)
         try:
             with on_demand.reading(connection, schema) as reader:
-                compared = _compared(reader, schema, version_table)
+                compared = compared_by(reader)
                 if compared.is_certain:
                     return then(reader, compared)
                 if compared.catalog == before:

@@ -65,10 +65,18 @@ def _summary(report: Report) -> Iterator[tuple[str, str]]:
         yield "Database", report.database
     yield "Engine", f"{report.engine} {report.version}"
     yield "Schema", report.schema
-    head = " (the newest)" if report.compared_with == report.head else f"; the newest is {report.head}"
-    yield "Compared with", f"revision {report.compared_with}{head}" if report.compared_with else "nothing"
+    yield "Compared with", _compared_with(report)
     if report.checked_at is not None:
         yield "Checked", report.checked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _compared_with(report: Report) -> str:
+    if report.compared_with is None:
+        return "nothing"
+    if report.of_host:
+        return report.compared_with
+    newest = " (the newest)" if report.compared_with == report.head else f"; the newest is {report.head}"
+    return f"revision {report.compared_with}{newest}"
 
 
 def _findings(report: Report, layout: Layout) -> Iterator[str]:

@@ -28,6 +28,7 @@ def write(report: Report, layout: Layout) -> str:
         "checked": len(report.checked),
         "left_out": len(report.left_out),
         "probed": report.probed,
+        "not_compared": list(report.not_compared),
         "findings": [_finding(finding, layout) for finding in report.findings],
         "waived": [
             {**_finding(waived.finding, layout), "reason": waived.reason, "expires": waived.expires.isoformat()}

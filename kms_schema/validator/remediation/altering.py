@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kms_schema.text.identifiers import literal, quoted
-from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, kind_and_name, own_name
+from kms_schema.validator.catalog.attributes import own_name, split_name
+from kms_schema.validator.remediation.target import Changes, Target, word_of
+from kms_schema.validator.remediation.types import TYPE_ALTERATIONS
 
 # The quoted name of a column, at the beginning of `name: comment`.
 _COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')
@@ -16,48 +17,6 @@ _NAME_OF_NOT_NULL = re.compile(r'(?!NOT VALID|NO INHERIT)(?:"(?:[^"]|"")*"|[^",]
 _OPTIONS = re.compile(r" WITH \((\w+='?[\w.]+'?(?:, \w+='?[\w.]+'?)*)\)")
 
 TRIGGER_STATES = {"ORIGIN": "ENABLE", "ALWAYS": "ENABLE ALWAYS", "REPLICA": "ENABLE REPLICA", "DISABLED": "DISABLE"}
-Changes = Mapping[str, tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class Target:
-    """An object that is altered: its key, its schema, and its expected attributes."""
-
-    key: str
-    schema: str
-    expected: Mapping[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """The kind of the object."""
-        return kind_and_name(self.key)[0]
-
-    @property
-    def last(self) -> str:
-        """The quoted name without its table."""
-        return quoted(own_name(self.key))
-
-    @property
-    def table(self) -> str:
-        """The qualified table of the object."""
-        return f"{quoted(self.schema)}.{quoted(self.expected['table'])}"
-
-    @property
-    def named(self) -> str:
-        """The kind and name as in ALTER, COMMENT and DROP."""
-        kind, name = kind_and_name(self.key)
-        if kind in {"constraint", "trigger", "rule", "policy"}:
-            return f"{kind.upper()} {self.last} ON {self.table}"
-        if kind == "column":
-            return f"COLUMN {self.table}.{self.last}"
-        if kind in ROUTINE_KINDS:
-            return f"{kind.upper()} {quoted(self.schema)}.{name}"
-        return f"{kind.upper()} {quoted(self.schema)}.{quoted(name)}"
-
-    @property
-    def alter(self) -> str:
-        """The beginning of the ALTER statement."""
-        return f"ALTER TABLE {self.table} ALTER COLUMN {self.last}" if self.kind == "column" else f"ALTER {self.named}"
 
 
 def altered(target: Target, changes: Changes) -> list[str] | None:
@@ -77,7 +36,10 @@ def altered(target: Target, changes: Changes) -> list[str] | None:
         alter = _ALTERATIONS.get((target.kind, attribute)) or _ALTERATIONS.get(("*", attribute))
         if alter is None:
             return None
-        statements += [f"{statement};" for statement in alter(target, should, does)]
+        more = alter(target, should, does)
+        if more is None:
+            return None
+        statements += [f"{statement};" for statement in more]
     return list(dict.fromkeys(statements))
 
 
@@ -99,7 +61,7 @@ def _comment(target: Target, should: str | None, _does: str | None) -> list[str]
 
 
 def _column_comments(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
-    relation = target.named.removeprefix(f"{target.kind.upper()} ")
+    relation = target.named.removeprefix(f"{word_of(target.kind)} ")
     texts: dict[str, str | None] = dict.fromkeys(match[0] for line in does or () if (match := _COLUMN.match(line)))
     texts |= {match[0]: line[match.end() + 2 :] for line in should or () if (match := _COLUMN.match(line))}
     return [f"COMMENT ON COLUMN {relation}.{column} IS {constant(text)}" for column, text in texts.items()]
@@ -204,7 +166,7 @@ def index_options(alter: str, expected: str, actual: str) -> str | None:
 
 def sequence_words(schema: str, attributes: Mapping[str, Any]) -> str:
     """Return all options of CREATE and ALTER SEQUENCE."""
-    table, _, column = attributes.get("owned_by", "").partition(".")
+    table, column = split_name(attributes.get("owned_by", ""))
     owned_by = f"{quoted(schema)}.{quoted(table)}.{quoted(column)}" if table else "NONE"
     return " ".join([
         f"AS {attributes['type']} INCREMENT {attributes['increment']}",
@@ -219,7 +181,8 @@ def constant(text: str | None) -> str:
     return "NULL" if text is None else literal(text)
 
 
-_ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str]]] = {
+_ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str] | None]] = {
+    **TYPE_ALTERATIONS,
     ("*", "comment"): _comment,
     ("*", "column_comments"): _column_comments,
     ("*", "options"): _options,

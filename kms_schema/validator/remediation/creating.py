@@ -1,19 +1,34 @@
 """CREATE statements for objects that PostgreSQL's catalog has in parts, and SQL that rebuilds a table of SQLite."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from kms_schema.text.identifiers import always_quoted, literal, quoted
-from kms_schema.validator.catalog.attributes import Attributes, Objects, kind_and_name
+from kms_schema.validator.catalog.attributes import (
+    ROUTINE_KINDS,
+    Attributes,
+    Objects,
+    attached,
+    kind_and_name,
+    own_name,
+    split_name,
+)
 from kms_schema.validator.remediation.altering import sequence_words
+from kms_schema.validator.remediation.types import (
+    create_composite_type,
+    create_domain,
+    create_enum,
+    create_extension,
+)
 
 _USUAL_COST = 100
+_USUAL_ROWS = 1000
 
 
 def create_sequence(schema: str, name: str, attributes: Attributes) -> str:
     """Return SQL that creates a sequence that continues after the numbers in use."""
     sequence = f"{quoted(schema)}.{quoted(name)}"
     create = f"CREATE SEQUENCE {sequence} {sequence_words(schema, attributes)};"
-    table, _, column = attributes.get("owned_by", "").partition(".")
+    table, column = split_name(attributes.get("owned_by", ""))
     if not table:
         return create
     last = f"SELECT coalesce(max({quoted(column)}), 0) + 1 FROM {quoted(schema)}.{quoted(table)}"
@@ -22,29 +37,56 @@ def create_sequence(schema: str, name: str, attributes: Attributes) -> str:
 
 def create_policy(schema: str, name: str, attributes: Attributes) -> str:
     """Return SQL that creates a policy of row-level security."""
-    roles = ", ".join(map(quoted, attributes["roles"]))
+    roles = ", ".join(attributes["roles"])
     conditions = (("USING", attributes.get("using")), ("WITH CHECK", attributes.get("check")))
     clauses = "".join(f" {word} ({condition})" for word, condition in conditions if condition is not None)
     table = f"{quoted(schema)}.{quoted(attributes['table'])}"
-    return f"CREATE POLICY {quoted(name.partition('.')[2])} ON {table} FOR {attributes['command']} TO {roles}{clauses};"
+    return f"CREATE POLICY {quoted(split_name(name)[1])} ON {table} FOR {attributes['command']} TO {roles}{clauses};"
 
 
 def create_function(schema: str, name: str, attributes: Attributes) -> str:
-    """Return SQL that creates or replaces a function."""
+    """Return SQL that creates or replaces a function, or a procedure, which returns nothing."""
     if "definition" in attributes:
         return f"{attributes['definition']};"
-    words = [
-        attributes["volatility"],
-        "SECURITY DEFINER" if attributes["security_definer"] else "",
-        "STRICT" if attributes.get("strict") else "",
-        "LEAKPROOF" if attributes.get("leakproof") else "",
-        "" if attributes["parallel"] == "UNSAFE" else f"PARALLEL {attributes['parallel']}",
-        "" if attributes["cost"] == _USUAL_COST else f"COST {attributes['cost']}",
-    ]
+    returns = attributes.get("returns")
+    words = [f"LANGUAGE {attributes['language']}", *(_behavior(attributes) if returns else ())]
+    words += ["SECURITY DEFINER"] * attributes["security_definer"]
     words += [_set(setting) for setting in attributes.get("settings", ())]
-    head = f"CREATE OR REPLACE FUNCTION {quoted(schema)}.{quoted(name.partition('(')[0])}({attributes['arguments']})"
-    options = " ".join([f"LANGUAGE {attributes['language']}", *(word for word in words if word)])
-    return f"{head} RETURNS {attributes['returns']} {options} AS $kms${attributes['body']}$kms$;"
+    kind = f"FUNCTION {quoted(schema)}" if returns else f"PROCEDURE {quoted(schema)}"
+    head = f"CREATE OR REPLACE {kind}.{quoted(name.partition('(')[0])}({attributes['arguments']})"
+    options = " ".join([f"RETURNS {returns}", *words] if returns else words)
+    return f"{head} {options} AS $kms${attributes['body']}$kms$;"
+
+
+def _behavior(attributes: Attributes) -> Iterator[str]:
+    """Yield the words that only a function has."""
+    yield attributes["volatility"]
+    yield from ["STRICT"] * bool(attributes.get("strict"))
+    yield from ["LEAKPROOF"] * bool(attributes.get("leakproof"))
+    yield from [] if attributes["parallel"] == "UNSAFE" else [f"PARALLEL {attributes['parallel']}"]
+    yield from [] if attributes["cost"] == _USUAL_COST else [f"COST {attributes['cost']}"]
+    if attributes.get("rows", _USUAL_ROWS) != _USUAL_ROWS:
+        yield f"ROWS {attributes['rows']}"
+    if "support" in attributes:
+        yield f"SUPPORT {attributes['support']}"
+
+
+def create_aggregate(schema: str, name: str, attributes: Attributes) -> str:
+    """Return SQL that creates an aggregate; `name` has its arguments."""
+    return f"CREATE OR REPLACE AGGREGATE {quoted(schema)}.{name} ({attributes['definition']});"
+
+
+CREATE: Mapping[str, Callable[[str, str, Attributes], str]] = {
+    **dict.fromkeys(ROUTINE_KINDS, create_function),
+    "aggregate": create_aggregate,
+    "sequence": create_sequence,
+    "policy": create_policy,
+    "enum": create_enum,
+    "domain": create_domain,
+    "composite type": create_composite_type,
+    "extension": create_extension,
+}
+"""The function that creates an object of each kind of which the catalog has parts: of schema, name and attributes."""
 
 
 def _set(setting: str) -> str:
@@ -66,24 +108,27 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
     names of renamed columns, by their expected names.
     """
     columns = expected[f"table {table}"]["columns"]
-    kept = {column: column for column in columns if f"column {table}.{column}" in actual} | dict(renamed or {})
+    stored = [each for each in columns if "generated" not in expected[f"column {attached(table, each)}"]]
+    kept = {each: each for each in stored if f"column {attached(table, each)}" in actual} | dict(renamed or {})
     into, source = (", ".join(map(always_quoted, names)) for names in (kept, kept.values()))
-    lines = [f'"{column}" {expected[f"column {table}.{column}"]["definition"]}' for column in columns]
-    attached: list[str] = []
+    lines = [
+        f"{always_quoted(column)} {expected[f'column {attached(table, column)}']['definition']}" for column in columns
+    ]
+    more: list[str] = []
     for key, attributes in expected.items():
         kind, name = kind_and_name(key)
         if attributes.get("table") == table and kind == "constraint":
-            lines.append(_constraint(name.partition(".")[2], attributes["definition"]))
+            lines.append(_constraint(split_name(name)[1], attributes["definition"]))
         elif attributes.get("table") == table and kind in {"index", "trigger"}:
-            attached.append(_named(attributes["definition"], name.rpartition(".")[2]))
-    options = expected[f"table {table}"].get("options", "")
+            more.append(_named(attributes["definition"], own_name(key)))
+    options, old = expected[f"table {table}"].get("options", ""), always_quoted(table)
     return " ".join(
         [
             "PRAGMA foreign_keys = off; BEGIN IMMEDIATE;",
             f"CREATE TABLE {_NEW} ({', '.join(lines)}) {options};",
-            f'INSERT INTO {_NEW} ({into}) SELECT {source} FROM "{table}"; DROP TABLE "{table}";',
-            f'PRAGMA legacy_alter_table = on; ALTER TABLE {_NEW} RENAME TO "{table}";',
-            *attached,
+            f"INSERT INTO {_NEW} ({into}) SELECT {source} FROM {old}; DROP TABLE {old};",
+            f"PRAGMA legacy_alter_table = on; ALTER TABLE {_NEW} RENAME TO {old};",
+            *more,
             "PRAGMA legacy_alter_table = off; COMMIT;",
         ]
     )
@@ -91,7 +136,7 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
 
 def _constraint(name: str, definition: str) -> str:
     """Return the text of a constraint; one without a name has its text as key."""
-    return definition if name.startswith("(") else f'CONSTRAINT "{name}" {definition}'
+    return definition if name.startswith("(") else f"CONSTRAINT {always_quoted(name)} {definition}"
 
 
 def _named(definition: str, name: str) -> str:

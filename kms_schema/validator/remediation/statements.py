@@ -1,15 +1,25 @@
 """The SQL that fixes a difference, where a few statements can. Nothing in the package runs it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kms_schema.text.identifiers import quoted as _quoted
-from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, Attributes, Objects, kind_and_name, own_name
-from kms_schema.validator.catalog.grants import grants_and_revokes
+from kms_schema.validator.catalog.attributes import (
+    ROUTINE_KINDS,
+    TYPE_KINDS,
+    Attributes,
+    Objects,
+    kind_and_name,
+    own_name,
+    split_name,
+)
 from kms_schema.validator.diff.compare import Difference, Kind, changed_attributes
-from kms_schema.validator.remediation.altering import TRIGGER_STATES, Target, altered, index_options, sequence_words
-from kms_schema.validator.remediation.creating import create_function, create_policy, create_sequence, rebuild
+from kms_schema.validator.remediation.altering import altered, index_options
+from kms_schema.validator.remediation.by_code import BY_CODE, FOREIGN_KEY_NOT_ENFORCED, enable_trigger, set_grants
+from kms_schema.validator.remediation.creating import CREATE, rebuild
 from kms_schema.validator.remediation.order import dependents_of, made_in_order, of_a_constraint
+from kms_schema.validator.remediation.target import Target
+from kms_schema.validator.remediation.types import drop_type
 
 _Change = Mapping[str, tuple[Any, Any]]
 
@@ -25,8 +35,10 @@ class Remediator:
         """Return SQL for the share of a difference that `code` names; None if a few statements cannot fix it."""
         if self._engine == "sqlite":
             return self._fix_on_sqlite(difference, attributes)
-        special = _BY_CODE.get(code)
-        return special(self, difference.key, attributes) if special else self._fix(difference, attributes)
+        if code == FOREIGN_KEY_NOT_ENFORCED:  # a new one also checks the rows that were written meanwhile
+            return self._drop_and_create(difference.key)
+        special = BY_CODE.get(code)
+        return special(self._target(difference.key), attributes) if special else self._fix(difference, attributes)
 
     def _fix_on_sqlite(self, difference: Difference, attributes: _Change) -> str | None:
         if table := self._table_to_rebuild(difference):
@@ -82,13 +94,13 @@ class Remediator:
         attributes = self._expected[key]
         rest = [create]
         if attributes.get("enabled", "ORIGIN") != "ORIGIN":
-            rest.append(self.enable_trigger(key, {"enabled": (attributes["enabled"], "ORIGIN")}))
+            rest.append(enable_trigger(self._target(key), {"enabled": (attributes["enabled"], "ORIGIN")}))
         if "grants" in attributes:
-            rest.append(self.set_grants(key, {"grants": (attributes["grants"], None)}))
+            rest.append(set_grants(self._target(key), {"grants": (attributes["grants"], None)}))
         comments: _Change = {
             name: (attributes[name], None) for name in ("comment", "column_comments") if name in attributes
         }
-        return " ".join([*rest, *(altered(Target(key, self._schema, attributes), comments) or ())])
+        return " ".join([*rest, *(altered(self._target(key), comments) or ())])
 
     def _index_in_the_way(self, key: str) -> bool:
         """Return whether an index has the name of the index of a missing constraint."""
@@ -100,8 +112,8 @@ class Remediator:
         kind, name = kind_and_name(key)
         attributes = self._expected[key]
         definition = attributes.get("definition")
-        if kind in ROUTINE_KINDS:
-            return create_function(self._schema, name, attributes)
+        if kind in CREATE:
+            return CREATE[kind](self._schema, name, attributes)
         if kind == "constraint" and self._engine == "postgresql":
             constraint = _quoted(own_name(key))
             return f"ALTER TABLE {self._table(attributes)} ADD CONSTRAINT {constraint} {definition};"
@@ -110,8 +122,6 @@ class Remediator:
         if kind in {"view", "materialized view"}:
             options = f" WITH ({', '.join(attributes['options'])})" if "options" in attributes else ""
             return f"CREATE {kind.upper()} {self._qualified(name)}{options} AS {definition}"
-        if kind in {"sequence", "policy"}:
-            return (create_sequence if kind == "sequence" else create_policy)(self._schema, name, attributes)
         return str(definition) if kind in {"rule", "statistics"} else None
 
     def _drop_alone(self, key: str) -> str | None:
@@ -142,6 +152,8 @@ class Remediator:
             return f"DROP STATISTICS {'' if 'schema' in attributes else _quoted(self._schema) + '.'}{name};"
         if kind in {"column", "constraint"}:
             return f"ALTER TABLE {table} DROP {kind.upper()} {last};"
+        if kind in TYPE_KINDS:
+            return drop_type(kind, self._schema, name)
         if kind in {"index", "view", "materialized view", "sequence"}:
             return f"DROP {kind.upper()} {self._qualified(name)};"
         on = f" ON {table}" if self._engine == "postgresql" else ""
@@ -151,7 +163,7 @@ class Remediator:
         kind, _ = kind_and_name(key)
         if self._engine == "sqlite":
             return self._drop_and_create(key) if kind in {"index", "trigger", "view"} else None
-        statements = altered(Target(key, self._schema, self._expected[key]), attributes)
+        statements = altered(self._target(key), attributes)
         if statements is not None:
             return self._around(key, statements) if attributes.keys() & {"type", "collation"} else " ".join(statements)
         if kind in ROUTINE_KINDS:
@@ -187,8 +199,8 @@ class Remediator:
 
     def _rename_column_of_sqlite(self, difference: Difference) -> str:
         """Rebuild the table: SQLite refuses to rename a column while a view names a missing one."""
-        table, _, column = kind_and_name(difference.key)[1].partition(".")
-        renamed = {column: difference.attributes["name"][1].partition(".")[2]}
+        table, column = split_name(kind_and_name(difference.key)[1])
+        renamed = {column: split_name(difference.attributes["name"][1])[1]}
         statements = [rebuild(table, self._expected, self._actual, renamed)]
         with_it = [key for key in difference.also if key in self._expected]
         rebuilt = {self._expected[key]["table"] for key in with_it if key.startswith("constraint ")} - {table}
@@ -221,79 +233,14 @@ class Remediator:
             return f"ALTER {kind.upper()} {old} ON {self._table(attributes)} RENAME TO {new};"
         return None
 
+    def _target(self, key: str) -> Target:
+        return Target(key, self._schema, self._expected[key])
+
     def _table(self, attributes: Attributes) -> str:
         return self._qualified(attributes["table"]) if "table" in attributes else ""
 
     def _qualified(self, name: str) -> str:
         return _quoted(name) if self._engine == "sqlite" else f"{_quoted(self._schema)}.{_quoted(name)}"
 
-    def _owned(self, key: str) -> str:
-        kind, name = kind_and_name(key)
-        return (
-            f"{kind.upper()} {_quoted(self._schema)}.{name}"
-            if kind in ROUTINE_KINDS
-            else f"{kind.upper()} {self._qualified(name)}"
-        )
 
-    def validate_constraint(self, key: str, _attributes: _Change) -> str:
-        """Fix a constraint that is NOT VALID."""
-        name = _quoted(own_name(key))
-        return f"ALTER TABLE {self._table(self._expected[key])} VALIDATE CONSTRAINT {name};"
-
-    def recreate_foreign_key(self, key: str, _attributes: _Change) -> str | None:
-        """Fix a foreign key with disabled triggers: a new one also checks the rows that were written meanwhile."""
-        return self._drop_and_create(key)
-
-    def enable_trigger(self, key: str, attributes: _Change) -> str:
-        """Fix the enablement of a trigger."""
-        name, state = _quoted(own_name(key)), TRIGGER_STATES[attributes["enabled"][0]]
-        return f"ALTER TABLE {self._table(self._expected[key])} {state} TRIGGER {name};"
-
-    def rebuild_index(self, key: str, _attributes: _Change) -> str:
-        """Fix an index that is not valid."""
-        return f"REINDEX INDEX CONCURRENTLY {self._qualified(kind_and_name(key)[1])};"
-
-    def populate(self, key: str, _attributes: _Change) -> str:
-        """Fix a materialized view that is not populated."""
-        return f"REFRESH MATERIALIZED VIEW {self._qualified(kind_and_name(key)[1])};"
-
-    def set_owner(self, key: str, attributes: _Change) -> str:
-        """Fix an owner; a sequence has the owner of its table."""
-        owned_by = self._expected[key].get("owned_by")
-        if kind_and_name(key)[0] == "sequence" and owned_by:
-            name, again = self._owned(key), sequence_words(self._schema, self._expected[key]).partition(" OWNED BY ")[2]
-            return (
-                f"ALTER {name} OWNED BY NONE; ALTER {name} OWNER TO {_quoted(attributes['owner'][0])};"
-                f" ALTER {name} OWNED BY {again};"
-            )
-        return f"ALTER {self._owned(key)} OWNER TO {_quoted(attributes['owner'][0])};"
-
-    def set_logged(self, key: str, attributes: _Change) -> str | None:
-        """Return the SQL that makes an unlogged relation permanent again; None for another change."""
-        return f"ALTER {self._owned(key)} SET LOGGED;" if attributes["persistence"][0] == "permanent" else None
-
-    def set_row_security(self, key: str, attributes: _Change) -> str:
-        """Fix the enablement of row-level security."""
-        choices = {"row_security": ("DISABLE", "ENABLE"), "row_security_forced": ("NO FORCE", "FORCE")}
-        words = [choice[bool(attributes[name][0])] for name, choice in choices.items() if name in attributes]
-        return f"ALTER {self._owned(key)} " + ", ".join(f"{word} ROW LEVEL SECURITY" for word in words) + ";"
-
-    def set_grants(self, key: str, attributes: _Change) -> str:
-        """Return the SQL that grants and revokes privileges, as expected."""
-        kind, _ = kind_and_name(key)
-        on = self._owned(key) if kind in ROUTINE_KINDS or kind == "sequence" else self._qualified(kind_and_name(key)[1])
-        return grants_and_revokes(on, *attributes["grants"])
-
-
-_BY_CODE: Mapping[str, Callable[[Remediator, str, _Change], str | None]] = {
-    "KMS125": Remediator.validate_constraint,
-    "KMS126": Remediator.recreate_foreign_key,
-    "KMS135": Remediator.rebuild_index,
-    "KMS145": Remediator.enable_trigger,
-    "KMS175": Remediator.populate,
-    "KMS301": Remediator.set_owner,
-    "KMS302": Remediator.set_grants,
-    "KMS303": Remediator.set_row_security,
-    "KMS304": Remediator.set_logged,
-}
 _RECREATED = frozenset({"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"})

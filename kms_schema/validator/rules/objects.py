@@ -14,9 +14,9 @@ DIFFERENCES = ("missing", "unexpected", "changed", "renamed")
 """The kinds of difference, in the order of the last digits of the codes."""
 HELP = MappingProxyType(
     {
-        "missing": "create it as the finding expects it; kms-schema sql prints every definition",
+        "missing": "create it as the finding expects it",
         "unexpected": "ask its owner; drop it if it is not needed",
-        "changed": "drop it and create it as the finding expects it; kms-schema sql prints every definition",
+        "changed": "drop it and create it as the finding expects it",
         "renamed": "give it back the expected name",
     }
 )
@@ -73,7 +73,7 @@ KINDS = (
     ),
     kind("11", ("column",),
         missing="its values are lost, and programs that name it fail",
-        unexpected="its values are not protected, sealed or documented",
+        unexpected="no documented rule covers its values",
         changed="it accepts, defaults to or stores other values than documented",
         help={
             **HELP,
@@ -124,8 +124,9 @@ KINDS = (
         changed="numbers have another order or gaps: a reader can miss entries",
     ),
     kind("19", ("rule",),
+        missing="statements that it rewrote are run as they are written",
         unexpected="it rewrites statements before any trigger fires, and can discard writes",
-        renamed=NOT_USED,
+        changed="it rewrites statements in another way than documented",
     ),
     kind("20", ("policy",),
         missing="other roles than documented can read or write rows",
@@ -139,8 +140,9 @@ KINDS = (
         help={"unexpected": "ask its owner; end the inheritance with ALTER TABLE … NO INHERIT"},
     ),
     kind("22", ("statistics",),
+        missing="the planner may choose other plans",
         unexpected="the planner may choose other plans",
-        renamed=NOT_USED,
+        changed="the planner may choose other plans",
         unexpected_is=INFO,
     ),
     kind("23", ("incoming reference",),
@@ -150,6 +152,17 @@ KINDS = (
         unexpected_is=INFO,
         page="hosting",
         manual=("unexpected",),
+    ),
+    kind("24", ("enum", "domain", "composite type"),
+        missing="columns and functions of this type cannot be created",
+        unexpected="columns and functions can use a type that is not expected",
+        changed="columns of this type accept other values than expected",
+    ),
+    kind("25", ("extension",),
+        missing="its functions, types and operators are missing: all that needs them fails",
+        unexpected="its functions and operators can be used, and calls can resolve to them",
+        changed="its functions and types are those of another version",
+        renamed=NOT_USED,
     ),
 )
 """Each kind of object: its names, the first for titles, and its codes in the order of `DIFFERENCES`."""
@@ -236,8 +249,8 @@ ATTRIBUTES = (
             ("index", "clustered"),
         ),
     ),
-    Rule("KMS309", "tuning of the package changed", WARNING, SQL,
-        "the package has measured its own setting; no rule is weakened",
+    Rule("KMS309", "expected tuning changed", WARNING, SQL,
+        "a setting of the expected schema was changed or removed; no rule is weakened",
     ),
     Rule("KMS310", "the roles are not applied to all objects", ERROR, MANUAL,
         "programs that log in as members of the group roles are refused, or read other rows than documented",

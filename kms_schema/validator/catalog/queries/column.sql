@@ -1,5 +1,5 @@
 -- Columns of tables. On PostgreSQL 18 NOT NULL is a constraint too: its differences from the default are an attribute of the column.
-SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid, a.attnum::integer,
+SELECT 'column', c.place || a.attname, 'pg_class'::regclass::oid, c.oid, a.attnum::integer,
        jsonb_build_object(
            'table', c.relname,
            'type', format_type(a.atttypid, a.atttypmod),

@@ -1,6 +1,6 @@
 -- Constraints of our tables. NOT VALID is taken out of the definition, since validity is an attribute of its own. A foreign key is enforced
 -- by internal triggers on both tables, which DISABLE TRIGGER ALL disables while the constraint still looks valid.
-SELECT 'constraint', c.relname || '.' || k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
+SELECT 'constraint', c.place || k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
        jsonb_build_object(
            'table', c.relname,
            'definition', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),

@@ -9,7 +9,7 @@ FROM unnest(%(objects)s::oid[]) AS o (oid)
 CROSS JOIN LATERAL (
     SELECT classid, objid, objsubid, refclassid, refobjid, refobjsubid FROM pg_depend
     WHERE refobjid = o.oid
-      AND refclassid = ANY (ARRAY['pg_class', 'pg_constraint', 'pg_proc', 'pg_trigger', 'pg_rewrite', 'pg_policy']::regclass[])
+      AND refclassid = ANY (ARRAY['pg_class', 'pg_constraint', 'pg_proc', 'pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_type', 'pg_extension']::regclass[])
     OFFSET 0
 ) d
 LEFT JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- Rewrite rules other than those that make a view a view: a rule can discard or redirect a write before any trigger fires.
-SELECT 'rule', c.relname || '.' || r.rulename, 'pg_rewrite'::regclass::oid, r.oid, 0,
+SELECT 'rule', c.place || r.rulename, 'pg_rewrite'::regclass::oid, r.oid, 0,
        jsonb_build_object(
            'table', c.relname,
            'definition', pg_get_ruledef(r.oid),

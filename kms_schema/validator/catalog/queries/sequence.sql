@@ -4,7 +4,7 @@ SELECT 'sequence', s.relname::text, 'pg_class'::regclass::oid, s.oid, 0,
            'type', format_type(q.seqtypid, NULL),
            'start', q.seqstart, 'increment', q.seqincrement, 'minimum', q.seqmin, 'maximum', q.seqmax,
            'cache', q.seqcache, 'cycle', q.seqcycle,
-           'owned_by', (SELECT c.relname || '.' || a.attname
+           'owned_by', (SELECT {place} || a.attname
                         FROM pg_depend d JOIN pg_class c ON c.oid = d.refobjid
                         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.objsubid = 0

@@ -1,5 +1,5 @@
 -- Triggers on our tables and views. ALWAYS fires under session_replication_role = replica too; ORIGIN (the default) does not.
-SELECT 'trigger', c.relname || '.' || t.tgname, 'pg_trigger'::regclass::oid, t.oid, 0,
+SELECT 'trigger', c.place || t.tgname, 'pg_trigger'::regclass::oid, t.oid, 0,
        jsonb_build_object(
            'table', c.relname,
            'definition', replace(pg_get_triggerdef(t.oid), ' TRIGGER ' || quote_ident(t.tgname) || ' ', ' TRIGGER {name} '),

@@ -7,6 +7,7 @@ SELECT CASE c.relkind
        END || ' ' || c.relname
 FROM pg_class c
 WHERE c.relnamespace = %(schema)s::oid AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND c.oid <> ALL (%(ours)s::oid[])
+  AND (c.relkind <> 'c' OR c.reltype <> ALL (%(ours)s::oid[]))
   AND NOT EXISTS (
       SELECT FROM pg_depend d
       WHERE d.deptype = 'e' AND (
@@ -31,5 +32,6 @@ WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = %(schema)s::oid
   AND NOT (d.classid = 'pg_type'::regclass
            AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typelem <> 0)))
   AND NOT (d.classid = 'pg_constraint'::regclass)
+  AND NOT (d.classid IN ('pg_type'::regclass, 'pg_extension'::regclass) AND d.objid = ANY (%(ours)s::oid[]))
   AND identified.type IS NOT NULL
 ORDER BY 1
