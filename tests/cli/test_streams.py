@@ -88,8 +88,14 @@ def test_a_reader_that_has_gone_gets_no_message(sealed: Database, command: str) 
 
 
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("locale", ["PYTHONIOENCODING=latin-1", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"])
-@pytest.mark.parametrize("command", ["validate --strict", "rotations due", "preflight"])
+@pytest.mark.parametrize(
+    ("command", "locale"),
+    [
+        ("validate --strict", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"),
+        ("rotations due", "PYTHONIOENCODING=latin-1"),
+        pytest.param("preflight", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0", marks=pytest.mark.full),
+    ],
+)
 def test_a_terminal_with_few_characters(sealed: Database, command: str, locale: str) -> None:
     done = in_a_shell(f'{locale} "$@"', words(command, sealed))
     assert done.returncode in {0, 1}, done.stderr

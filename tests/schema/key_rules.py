@@ -8,7 +8,6 @@ from support.rows.smallest import Row, now
 from support.statements import adapt, dialect_of, execute, refused
 
 CHECK_VIOLATION = "23514"
-NOT_NULL_VIOLATION = "23502"
 RESTRICT_VIOLATION = "23001"
 FOREIGN_KEY_VIOLATION = "23503"
 SQLSTATES = {
