@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kms_schema.cli.connections import connected
 from kms_schema.crypto import RootKeys
 from kms_schema.database.url import parse_database_url
-from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRing
+from kms_schema.keyring import AsyncKeyRing, CachePolicy, DatabaseUnavailableError, KeyRing, KeyRingError
 from kms_schema.keyring.waiting import notices
 from support.engines import Database, Engines
 from support.engines.pgbouncer import pgbouncer
@@ -56,7 +56,7 @@ def test_a_ring_and_its_commands(proxied: Database, roots: RootKeys, kek: str) -
             key = ring.key(name)
             try:
                 return "".join(key.decrypt(key.encrypt(DATA, aad=AAD), aad=AAD).decode() for _ in range(24))
-            except DatabaseUnavailableError as error:
+            except KeyRingError as error:
                 return str(error)
 
         assert list(pool.map(work, names)) == 4 * [24 * DATA.decode()]
