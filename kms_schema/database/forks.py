@@ -211,7 +211,7 @@ def _take(connection: Any, record: Any, _fairy: Any) -> None:
 
 def _check_taken(connection: Any) -> None:
     """Refuse a child what a hook of the application has attached, which no event of the engine shows."""
-    if any(_is_inherited(file) for _, file in _files_of(connection)):
+    if any(schema != "main" and _is_inherited(file) for schema, file in _files_of(connection)):
         raise sqlite3.OperationalError(REFUSAL)
 
 
