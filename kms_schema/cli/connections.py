@@ -75,7 +75,7 @@ def _warn_of_similar_variables(given: str | None) -> None:
         for name in os.environ:
             # Most environments have none of this length, and need no comparison.
             if name.startswith("KMS") and 14 <= len(name) <= 18 and similar(name, ["kms-database-url"], 0.85):
-                click.echo(in_a_line(f"Warning: {name} is not read: the variable is {ENVIRONMENT_VARIABLE}"), err=True)
+                messages.warn(f"{name} is not read: the variable is {ENVIRONMENT_VARIABLE}")
 
 
 def print_target(url: str) -> None:

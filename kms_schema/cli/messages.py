@@ -5,6 +5,7 @@ Errors and warnings are neither: they are always shown.
 
 import time
 from functools import partial
+from typing import ClassVar
 
 import click
 from click.core import ParameterSource
@@ -20,11 +21,14 @@ class _Shown:
 
     notes = True
     details = False
+    once: ClassVar[set[str]] = set()
+    """Warnings and details, which are not repeated where a command opens its database twice."""
 
 
 def reset() -> None:
     """Show notes, and no details: the state at the start of the program."""
     _Shown.notes, _Shown.details = True, False
+    _Shown.once.clear()
 
 
 def notes_shown() -> bool:
@@ -52,6 +56,17 @@ def note_result(text: str) -> None:
 def detail(text: str) -> None:
     """Print a message with `--verbose` only. It never has the value of an option: that could be a secret."""
     if _Shown.details:
+        _print_once(text)
+
+
+def warn(text: str) -> None:
+    """Print a warning."""
+    _print_once(f"Warning: {text}")
+
+
+def _print_once(text: str) -> None:
+    if text not in _Shown.once:
+        _Shown.once.add(text)
         click.echo(in_a_line(text), err=True)
 
 

@@ -78,10 +78,13 @@ def opened(
 
 
 @opener
-def as_connection(opening: Opening) -> "Iterator[Connection]":
-    """Open the database with its driver; on SQLite, triggers can write only what the triggers of the schema write."""
+def as_connection(opening: Opening, *, any_trigger: bool = False) -> "Iterator[Connection]":
+    """Open the database with its driver; on SQLite, triggers can write only what the triggers of the schema write.
+
+    With `any_trigger` they write what they want, for a transaction that is rolled back.
+    """
     with opening.connected() as connection:
-        if opening.writing and isinstance(connection, sqlite3.Connection):
+        if opening.writing and not any_trigger and isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         yield connection
 

@@ -65,7 +65,7 @@ def _apply(common: Common, prefix: str, *, owner: bool) -> None:
     with opened(as_postgresql(_ON_SQLITE), common, writing=True) as connection:
         applied = roles_of.apply(connection, schema=common.schema, prefix=prefix, owner=owner, waiting=report)
     for warning in applied.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        messages.warn(warning)
     if common.style == "json":
         changes = {"granted": applied.granted, "revoked": applied.revoked, "unchanged": applied.unchanged}
         print_json(changes)

@@ -1,7 +1,6 @@
 """`kms-schema validate`: compare a database with the expected schema."""
 
 import os
-import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connections, messages, progress
+from kms_schema.cli import messages, progress
 from kms_schema.cli.arguments import codes
 from kms_schema.cli.expectations import expected_from
-from kms_schema.cli.options import OutputFile, database_url_option, schema_option, waivers_option
+from kms_schema.cli.openers import as_connection, opened
+from kms_schema.cli.options import Common, OutputFile, database_url_option, schema_option, waivers_option, with_common
 from kms_schema.cli.recording import record
 from kms_schema.cli.scope import scope_of, scope_options
-from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.cli.streams import cannot_write, width
 from kms_schema.files.outputs import replaced_file
 from kms_schema.text.printable import in_a_line
@@ -92,16 +91,14 @@ def _rule_codes(_context: click.Context, _parameter: click.Parameter, begun: str
     help="Compare the tables of an application with a file of `snapshot`, or with the database of a URL.",
 )  # fmt: skip
 @scope_options
+@with_common()
 def validate_command(
     *,
-    database_url: str | None,
-    style: str,
     output: Path | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     waivers: "Sequence[Waiver]",
     fail_on: str,
-    schema: str,
     version_table: str,
     level: Level,
     probe: bool,
@@ -111,6 +108,7 @@ def validate_command(
     expect_from: str | None,
     schemas: tuple[str, ...],
     exclude: tuple[str, ...],
+    common: Common,
 ) -> int:
     """Compare a database with the expected schema, and report the differences.
 
@@ -125,18 +123,18 @@ def validate_command(
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in RULES):
             raise click.UsageError(f"there is no code {code!r}")
-    url = connections.url_of(database_url)
     layout = _layout(Severity(fail_on), docs_url)
     if expect_from is not None:
         _refuse_beside_a_host(level, {"--probe": probe, "--strict": strict, "--record": recording})
-        report = _of_host(url, expect_from, scope_of(schema, schemas, exclude), version_table, waivers)
+        scope = scope_of(common.schema, schemas, exclude)
+        report = _of_host(common, expect_from, scope, version_table, waivers)
     else:
         if schemas or exclude:
             raise click.UsageError("--schemas and --exclude are for the tables of an application: give --expect-from")
-        with connections.connected(url, writing=probe) as connection:
+        with opened(as_connection(any_trigger=probe), common, writing=probe) as connection:
             report = validate(
                 connection,
-                schema=schema,
+                schema=common.schema,
                 version_table=version_table,
                 strict=strict,
                 level=level,
@@ -147,9 +145,9 @@ def validate_command(
             progress.clear()
     _refuse_to_select_nothing(report, select, ignore)
     if recording:
-        _record(report, url, schema, level)
+        _record(report, common, level)
     report = report.only(select, ignore)
-    _write(report, style, output, layout)
+    _write(report, common.style, output, layout)
     return int(report.fails(Severity(fail_on)))
 
 
@@ -160,13 +158,13 @@ def _refuse_beside_a_host(level: Level, options: Mapping[str, bool]) -> None:
         raise click.UsageError(f"{given[0]} is about the tables of this package: run it without --expect-from")
 
 
-def _of_host(url: str, source: str, scope: "Scope", version_table: str, waivers: "Sequence[Waiver]") -> Report:
+def _of_host(common: Common, source: str, scope: "Scope", version_table: str, waivers: "Sequence[Waiver]") -> Report:
     """Compare the objects of an application with a source; both databases are only read."""
     from kms_schema.validator.host.comparison import validate_host
     from kms_schema.validator.host.snapshots import SnapshotError
 
     expected = expected_from(source, scope)
-    with connections.connected(url, refusals=(SnapshotError,)) as connection:
+    with opened(as_connection(), common, refusals=(SnapshotError,)) as connection:
         return validate_host(connection, expected, scope, version_table=version_table, waivers=waivers)
 
 
@@ -180,14 +178,12 @@ def _refuse_to_select_nothing(report: Report, select: tuple[str, ...], ignore: t
         )
 
 
-def _record(report: Report, url: str, schema: str, level: Level) -> None:
+def _record(report: Report, common: Common, level: Level) -> None:
     """Record the findings of all codes, whatever the report shows; a record that fails is a warning."""
     errors, warnings, infos = (report.count(each) for each in (Severity.ERROR, Severity.WARNING, Severity.INFO))
     findings = (errors, warnings, infos, report.unchecked)
-    with connections.connected(url, writing=True) as connection:
-        if isinstance(connection, sqlite3.Connection):
-            only_write_what_is_asked(connection)
-        record(connection, schema, RecordedOperation.VALIDATION, str(level), findings=findings)
+    with opened(as_connection(), common, writing=True) as connection:
+        record(connection, common.schema, RecordedOperation.VALIDATION, str(level), findings=findings)
 
 
 def _write(report: Report, style: str, output: Path | None, layout: Layout) -> None:
