@@ -22,7 +22,7 @@ from support.statements import execute
 from support.unmanaged_objects import add_foreign_tables
 
 OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
-FOR_DIFFERENCES = {"remediation", "diff.impact", "formats.changed_lines"}
+FOR_DIFFERENCES = {"remediation", "formats.changed_lines"}
 FOR_OPTIONS = {"checks.rows", "waivers", "probe", "formats.github", "formats.html", "formats.json", "formats.junit"}
 NOT_NEEDED = {f"kms_schema.validator.{name}" for name in FOR_DIFFERENCES | FOR_OPTIONS} | {
     "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrate.lock", "kms_schema.sql",
