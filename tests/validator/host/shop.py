@@ -110,6 +110,7 @@ DRIFTS: Mapping[str, tuple[Drift, ...]] = {
         # without SQL that fixes them
         Drift("CREATE TABLE extra (id integer)", "KMS102", "table public.extra", fixed=False),
         Drift("ALTER TYPE mood ADD VALUE 'angry'", "KMS243", "enum public.mood", fixed=False),
+        Drift("ALTER TYPE mood RENAME VALUE 'busy' TO 'idle'", "KMS243", "enum public.mood", fixed=False),
         Drift("ALTER TYPE place ADD ATTRIBUTE country text", "KMS243", "composite type public.place", fixed=False),
         Drift("DROP TABLE events_2026", "KMS101", "table public.events_2026", fixed=False),
         Drift("ALTER TABLE customers DROP name", "KMS111", "column public.customers.name", fixed=False),
