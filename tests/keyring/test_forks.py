@@ -114,7 +114,8 @@ def test_a_child_of_a_connection_that_no_fork_closes_is_refused(
         connection.execute(notes.insert().values(note=1))
         for work in (lambda: connection.execute(notes.insert().values(note=2)), connection.commit):
             assert REFUSAL in child(answered(work)).read_within(AT_ONCE).decode()
-    assert REFUSAL in child(answered(write)).read_within(AT_ONCE).decode()
+    for work in (write, engine.raw_connection):
+        assert REFUSAL in child(answered(work)).read_within(AT_ONCE).decode()
     write()
     engine.dispose()
 
