@@ -17,7 +17,8 @@ _EXAMPLES = """
 \b
 Examples:
   kms-schema snapshot --output schema.json
-  kms-schema snapshot --schemas public,sales --exclude 'tmp_*' --output it.json
+  kms-schema snapshot --schemas public,sales --exclude 'tmp_*' \\
+    --output schema.json
   kms-schema snapshot --database-url postgresql://ci@db.example/app15 \\
     --add --output schema.json
   kms-schema validate --expect-from schema.json

@@ -161,6 +161,7 @@ def test_each_command_has_its_result_as_json_or_in_a_format_of_its_own() -> None
     own = {
         "sql", "audit checkpoint", "audit prove", "audit consistency", "audit record", "keys encrypt", "keys decrypt",
         "check", "metrics export", "metrics rules", "metrics alertmanager", "metrics dashboard",
+        "snapshot",
     }  # fmt: skip
     assert without == own
 
