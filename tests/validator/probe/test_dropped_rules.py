@@ -56,7 +56,7 @@ def drop(connection: psycopg.Connection[tuple[object, ...]], protection: str, ho
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize("how", ["dropped", "disabled"])
+@pytest.mark.parametrize("how", ["dropped", pytest.param("disabled", marks=pytest.mark.full)])
 def test_every_guard_that_is_gone_is_noticed_on_postgresql(database: Database, how: str) -> None:
     version = int(database.engine_name.removeprefix("postgresql-"))
     expected = expected_of("postgresql", REVISIONS[-1], version)
