@@ -14,7 +14,8 @@ from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS
 from kms_schema.engine import BEGIN_OPTION
 from kms_schema.hsm.configurations import find_hsm, record_health, refuse_dual_auth
 from kms_schema.hsm.errors import HsmError, MissingObjectError
-from kms_schema.hsm.hsms import Handle, Hsms, learn_stored_pin
+from kms_schema.hsm.handles import Handle
+from kms_schema.hsm.hsms import Hsms, learn_stored_pin
 from kms_schema.models import KeyMaster, KeyVersion, acting_for
 from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenRefusedError
 from kms_schema.vocabulary import HsmHealth

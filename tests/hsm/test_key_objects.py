@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pkcs11 import Attribute
 
 from kms_schema.hsm import HsmError, MissingObjectError, key_objects
-from kms_schema.hsm.hsms import Handle, Hsms, hsm_of_key
+from kms_schema.hsm.handles import Handle, hsm_of_key
+from kms_schema.hsm.hsms import Hsms
 from kms_schema.pkcs11 import TokenLostError, TokenNotFoundError, TokenUriError
 from support.engines.softhsm import PIN, SoftHsm
 from support.errors import raises

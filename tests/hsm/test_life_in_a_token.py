@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Session
 
 from kms_schema.hsm.configurations import set_active
-from kms_schema.hsm.hsms import Handle, key_reference
+from kms_schema.hsm.handles import Handle, key_reference
 from kms_schema.keyring import (
     DatabaseUnavailableError,
     DecryptionError,

@@ -4,7 +4,7 @@ from typing import Any
 
 from pkcs11 import Attribute, KeyType, ObjectClass
 
-from kms_schema.hsm.hsms import Handle
+from kms_schema.hsm.handles import Handle
 from kms_schema.pkcs11 import Pkcs11Uri
 from kms_schema.pkcs11.token import Token
 from support.engines import Database

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import CryptoError, KeyWrapping, NoMaterialError, RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.hsm.configurations import UsableHsm, usable_hsm
-from kms_schema.hsm.hsms import Handle, Hsms, hsm_of_key, key_reference, learn_stored_pin
+from kms_schema.hsm.handles import Handle, hsm_of_key, key_reference
+from kms_schema.hsm.hsms import Hsms, learn_stored_pin
 from kms_schema.keyring.database.storage import Storage
 from kms_schema.keyring.errors import MaterialUnavailableError, UnsupportedKeyError
 from kms_schema.keyring.formats.messages import Gcm, MessageCipher, message_cipher
