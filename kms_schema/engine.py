@@ -23,7 +23,7 @@ from kms_schema.database.begun_transactions import (
 )
 from kms_schema.database.lock_holders import durable
 from kms_schema.database.messages import is_busy
-from kms_schema.database.pinned_path import IS_DURABLE, is_pinned
+from kms_schema.database.pinned_path import IS_DURABLE, is_pinned, listen_to_begin
 from kms_schema.database.url import parse_database_url
 
 BUSY_TIMEOUT_MS = 30_000
@@ -152,7 +152,7 @@ def committed_durably(engine: sa.Engine) -> sa.Engine:
         return engine
     own, statement = engine.execution_options(**{IS_DURABLE: True}), durable()
     if not is_pinned(engine):  # else the statement that pins the path does it
-        sa.event.listen(own, "begin", lambda begun: begun.exec_driver_sql(statement))
+        listen_to_begin(own, lambda begun: begun.exec_driver_sql(statement))
     return own
 
 

@@ -1,8 +1,10 @@
 """Engines whose transactions find operators, functions and types in pg_catalog only, on PostgreSQL."""
 
+from collections.abc import Callable
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.event.registry import _EventKey
 
 from kms_schema.text.identifiers import SEARCH_PATH
 
@@ -45,8 +47,19 @@ def with_pinned_path(engine: sa.Engine, schema: str | None = None) -> sa.Engine:
         if schema is None:
             return engine
     pinned = engine.execution_options(schema_translate_map={**names, None: schema}, **{_IS_PINNED: True})
-    sa.event.listen(pinned, "begin", _pin_path)
+    listen_to_begin(pinned, _pin_path)
     return pinned
+
+
+def listen_to_begin(engine: sa.Engine, listener: Callable[[sa.Connection], object]) -> None:
+    """Have `listener` called at the beginning of each transaction of `engine`. Raises nothing. Example::
+
+    listen_to_begin(engine.execution_options(**options), listener)
+    """
+    try:
+        sa.event.listen(engine, "begin", listener)
+    except sa.exc.InvalidRequestError:  # before SQLAlchemy 2.0.39: it has options, and is made of one that has some
+        _EventKey(engine, "begin", listener, engine).listen()
 
 
 def _pin_path(connection: sa.Connection) -> None:
