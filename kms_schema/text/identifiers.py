@@ -55,6 +55,14 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
 
 
+def dollar_quoted(text: str) -> str:
+    """Return a literal between dollar quotes of which `text` has none."""
+    tag = "$kms$"
+    while tag in text or text.endswith(tag[:-1]):
+        tag = f"${tag[1:-1]}s$"
+    return f"{tag}{text}{tag}"
+
+
 def unquoted(identifier: str) -> str:
     """Return the name of an identifier that `quoted` returned."""
     return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier

@@ -26,10 +26,12 @@ __all__ = [
     "UnreadableError",
     "ValidationError",
     "attached",
+    "identifier_of",
     "in_order",
     "kind_and_name",
     "names_of",
     "own_name",
+    "routine",
     "split_name",
     "without_defaults",
 ]  # fmt: skip
@@ -39,6 +41,7 @@ ROUTINE_KINDS = ("function", "procedure", "aggregate")
 _ON_A_TABLE = frozenset({"column", "constraint", "trigger", "rule", "policy"})
 TYPE_KINDS = ("extension", "enum", "domain", "composite type")
 """Types, and extensions, whose members they are as often: other objects need them first."""
+_IN_QUOTES = re.compile(r'"(?:[^"]|"")*"')
 _QUOTE = '"'
 _QUOTED_TABLE = re.compile(r'("(?:[^"]|"")*")\.')
 _KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, *TYPE_KINDS, "incoming reference", "child table")
@@ -135,6 +138,17 @@ def split_name(name: str) -> tuple[str, str]:
     return table, own
 
 
+def routine(name: str) -> str:
+    """Return the identifier at the beginning of a routine's name, which ends with its arguments."""
+    return identifier_of(name, "(")
+
+
+def identifier_of(text: str, end: str = " ") -> str:
+    """Return the identifier at the beginning of a text: in quotes, or until the character `end`."""
+    match = _IN_QUOTES.match(text)
+    return match[0] if match else text.partition(end)[0]
+
+
 def names_of(*expected: Mapping[str, Attributes]) -> Names:
     """Return the names of the relations, functions and sequences of one or more snapshots."""
     relations: set[str] = set()
@@ -145,7 +159,7 @@ def names_of(*expected: Mapping[str, Attributes]) -> Names:
         if kind in RELATION_KINDS:
             relations.add(name)
         elif kind in ROUTINE_KINDS:
-            functions.add(name.partition("(")[0])
+            functions.add(unquoted(routine(name)))
         elif kind == "sequence":
             sequences.add(name)
     return Names(*(tuple(sorted(names)) for names in (relations, functions, sequences)))

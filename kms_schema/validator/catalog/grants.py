@@ -55,16 +55,19 @@ def grants(
 def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable[str] | None) -> str:
     """Return SQL that revokes additional privileges on an object, and grants missing privileges."""
     should, does = _single(expected), _single(actual)
-    words: dict[tuple[bool, str, str], list[str]] = {}
+    words: dict[tuple[bool, str, str, str], list[str]] = {}
     for line in sorted(should ^ does):
         role, privilege = role_and_privileges(line)
         privilege, bracket, column = privilege.partition(" (")
         gained = (line[0] == "+") == (line in does)
-        words.setdefault((not gained, role, bracket + column), []).append(privilege.replace(" WITH GRANT OPTION", ""))
+        privilege, option, _ = privilege.partition(" WITH GRANT OPTION")
+        granted = option if not gained else ""
+        words.setdefault((not gained, role, bracket + column, granted), []).append(privilege)
     # REVOKE first: revoking a grant option from a role revokes the privilege, too.
     return " ".join(
-        f"{'GRANT' if lost else 'REVOKE'} {', '.join(privileges)}{column} ON {on} {'TO' if lost else 'FROM'} {role};"
-        for (lost, role, column), privileges in sorted(words.items())
+        f"{'GRANT' if lost else 'REVOKE'} {', '.join(privileges)}{column} ON {on}"
+        f" {'TO' if lost else 'FROM'} {role}{option};"
+        for (lost, role, column, option), privileges in sorted(words.items())
     )
 
 
@@ -74,7 +77,8 @@ def _single(lines: Iterable[str] | None) -> frozenset[str]:
         f"{line[0]} {role}: {privilege}"
         for line in lines or ()
         for role, privileges in [role_and_privileges(line)]
-        for privilege in privileges.split(", ")
+        # A privilege on a column has a line of its own, and the name of the column may have a comma.
+        for privilege in ([privileges] if " (" in privileges else privileges.split(", "))
     )
 
 

@@ -263,6 +263,8 @@ def _finish(attributes: Attributes) -> Attributes:
     for name in _EXPRESSIONS & attributes.keys():
         if isinstance(attributes[name], str):
             attributes[name] = normalized(attributes[name])
+    if "checks" in attributes:
+        attributes["checks"] = [normalized(check) for check in attributes["checks"] or ()] or None
     return without_defaults(attributes)
 
 

@@ -1,5 +1,6 @@
 """A database is compared with the expected objects of a host."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _RENDERED_BY_MAJOR = frozenset({"view", "materialized view", "rule"})
 """Kinds whose definition each major version of PostgreSQL renders in its way: it is the text of a query."""
+_MAINTAIN = re.compile(r"(?<=: )MAINTAIN(?: WITH GRANT OPTION)?(?:, )?|, MAINTAIN(?: WITH GRANT OPTION)?")
 _NOT_COMPARED = "not compared"
 _NO_REVISION = Revisions(stamped=(), table_exists=False)
 
@@ -141,7 +143,7 @@ def _compared(reader: "Reader", available: Iterable[Snapshot], scope: Scope) -> 
 def _of_any_major(objects: Objects) -> Objects:
     """Return the objects without what another major version renders differently.
 
-    The text of queries; and names of NOT NULL constraints, which only 18 and later have.
+    The text of queries; the privilege MAINTAIN, which 17 and later have; names of NOT NULL constraints, which 18 has.
     """
     return {key: _of_any_version(kind_and_name(key)[0], each) for key, each in objects.items()}
 
@@ -149,6 +151,9 @@ def _of_any_major(objects: Objects) -> Objects:
 def _of_any_version(kind: str, attributes: Attributes) -> Attributes:
     if kind in _RENDERED_BY_MAJOR:
         return {**attributes, "definition": _NOT_COMPARED}
+    if "grants" in attributes:
+        lines = [_MAINTAIN.sub("", line) for line in attributes["grants"]]
+        return {**attributes, "grants": [line for line in lines if not line.endswith(": ")] or None}
     return {name: value for name, value in attributes.items() if name != "not_null_constraint"}
 
 

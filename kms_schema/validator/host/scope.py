@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from kms_schema import snapshots
+from kms_schema.text.identifiers import unquoted
 from kms_schema.validator.catalog.attributes import (
     RELATION_KINDS,
     ROUTINE_KINDS,
@@ -13,6 +14,7 @@ from kms_schema.validator.catalog.attributes import (
     Objects,
     kind_and_name,
     names_of,
+    routine,
 )
 
 _SEEN_FROM_THE_OTHER_SIDE = frozenset({"incoming reference", "child table"})
@@ -44,7 +46,8 @@ class Scope:
             return True
         if str(attributes.get("extension", "")).startswith("member of "):
             return True
-        name = attributes.get("table") or kind_and_name(key)[1].partition("(")[0]
+        kind, own = kind_and_name(key)
+        name = attributes.get("table") or (unquoted(routine(own)) if kind in ROUTINE_KINDS else own)
         return any(fnmatchcase(each, glob) for each in (name, f"{schema}.{name}") for glob in self.exclude)
 
 
@@ -68,7 +71,7 @@ def _tables(objects: Iterable[str]) -> set[str]:
 def _is_ours(key: str, attributes: Attributes, names: Names) -> bool:
     kind, name = kind_and_name(key)
     if kind in ROUTINE_KINDS:
-        return name.partition("(")[0] in names.functions
+        return unquoted(routine(name)) in names.functions
     if kind == "sequence":
         return name in names.sequences
     return (name if kind in RELATION_KINDS else attributes.get("table")) in names.relations

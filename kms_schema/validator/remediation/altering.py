@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kms_schema.text.identifiers import literal, quoted
+from kms_schema.text.identifiers import dollar_quoted, literal, quoted
 from kms_schema.validator.catalog.attributes import own_name, split_name
 from kms_schema.validator.remediation.target import Changes, Target, word_of
 from kms_schema.validator.remediation.types import TYPE_ALTERATIONS
@@ -44,7 +44,7 @@ def altered(target: Target, changes: Changes) -> list[str] | None:
 
 
 def _tablespace(target: Target, should: str | None, _does: str | None) -> list[str]:
-    return [f"{target.alter} SET TABLESPACE {should or 'pg_default'}"]
+    return [f"{target.alter} SET TABLESPACE {quoted(should or 'pg_default')}"]
 
 
 def _no_extension(target: Target, should: str | None, does: str | None) -> list[str]:
@@ -86,7 +86,7 @@ def _replica_identity(target: Target, should: str | None, _does: str | None) -> 
 
 
 def _access_method(target: Target, should: str | None, _does: str | None) -> list[str]:
-    return [f"{target.alter} SET ACCESS METHOD {should or 'heap'}"]
+    return [f"{target.alter} SET ACCESS METHOD {quoted(should or 'heap')}"]
 
 
 def _no_parents(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
@@ -97,6 +97,16 @@ def _type(target: Target, _should: object, _does: object) -> list[str]:
     expected = target.expected
     collation = f" COLLATE {expected['collation']}" if "collation" in expected else ""
     return [f"{target.alter} TYPE {expected['type']}{collation} USING {target.last}::text::{expected['type']}"]
+
+
+def keeps_values(target: Target, does: str) -> str:
+    """Return SQL that fails where a new type would change a value: a cast cuts and rounds without an error."""
+    value, expected = f"{target.last}::text", target.expected["type"]
+    changed = f"({value}::{expected})::text::{does}::text IS DISTINCT FROM {value}"
+    message = literal(f"{target.named}: values would change as {expected}; convert them, then run this again")
+    raises = f"RAISE EXCEPTION USING MESSAGE = {message}"
+    body = f"BEGIN IF EXISTS (SELECT FROM {target.table} WHERE {changed}) THEN {raises}; END IF; END"
+    return f"DO {dollar_quoted(body)};"
 
 
 def _collation(target: Target, should: str | None, _does: str | None) -> list[str]:
@@ -113,6 +123,8 @@ def _default(target: Target, should: str | None, _does: str | None) -> list[str]
 
 
 def _identity(target: Target, should: str | None, does: str | None) -> list[str]:
+    if should is not None and does is not None:
+        return [f"{target.alter} SET GENERATED {should}"]
     statements = [] if does is None else [f"{target.alter} DROP IDENTITY"]
     if should is not None:
         statements.append(f"{target.alter} ADD GENERATED {should} AS IDENTITY")

@@ -56,6 +56,8 @@ def set_row_security(target: Target, changes: Changes) -> str:
 def set_grants(target: Target, changes: Changes) -> str:
     """Return the SQL that grants and revokes privileges, as expected."""
     on_kind = target.kind in {*ROUTINE_KINDS, *TYPE_KINDS, "sequence"}
+    if target.kind == "aggregate":  # GRANT calls it a function, and * is none of its arguments
+        return grants_and_revokes(f"FUNCTION {target.named.partition(' ')[2].replace('(*)', '()')}", *changes["grants"])
     return grants_and_revokes(target.named if on_kind else target.qualified, *changes["grants"])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from kms_schema.text.identifiers import always_quoted, literal, quoted
+from kms_schema.text.identifiers import always_quoted, dollar_quoted, literal, quoted
 from kms_schema.validator.catalog.attributes import (
     ROUTINE_KINDS,
     Attributes,
@@ -10,6 +10,7 @@ from kms_schema.validator.catalog.attributes import (
     attached,
     kind_and_name,
     own_name,
+    routine,
     split_name,
 )
 from kms_schema.validator.remediation.altering import sequence_words
@@ -32,7 +33,7 @@ def create_sequence(schema: str, name: str, attributes: Attributes) -> str:
     if not table:
         return create
     last = f"SELECT coalesce(max({quoted(column)}), 0) + 1 FROM {quoted(schema)}.{quoted(table)}"
-    return f"{create} SELECT setval('{sequence}', ({last}), false);"
+    return f"{create} SELECT setval({literal(sequence)}, ({last}), false);"
 
 
 def create_policy(schema: str, name: str, attributes: Attributes) -> str:
@@ -49,13 +50,13 @@ def create_function(schema: str, name: str, attributes: Attributes) -> str:
     if "definition" in attributes:
         return f"{attributes['definition']};"
     returns = attributes.get("returns")
-    words = [f"LANGUAGE {attributes['language']}", *(_behavior(attributes) if returns else ())]
+    words = [f"LANGUAGE {quoted(attributes['language'])}", *(_behavior(attributes) if returns else ())]
     words += ["SECURITY DEFINER"] * attributes["security_definer"]
     words += [_set(setting) for setting in attributes.get("settings", ())]
     kind = f"FUNCTION {quoted(schema)}" if returns else f"PROCEDURE {quoted(schema)}"
-    head = f"CREATE OR REPLACE {kind}.{quoted(name.partition('(')[0])}({attributes['arguments']})"
+    head = f"CREATE OR REPLACE {kind}.{routine(name)}({attributes['arguments']})"
     options = " ".join([f"RETURNS {returns}", *words] if returns else words)
-    return f"{head} {options} AS $kms${attributes['body']}$kms$;"
+    return f"{head} {options} AS {dollar_quoted(attributes['body'])};"
 
 
 def _behavior(attributes: Attributes) -> Iterator[str]:

@@ -14,7 +14,7 @@ from kms_schema.validator.catalog.attributes import (
     split_name,
 )
 from kms_schema.validator.diff.compare import Difference, Kind, changed_attributes
-from kms_schema.validator.remediation.altering import altered, index_options
+from kms_schema.validator.remediation.altering import altered, index_options, keeps_values
 from kms_schema.validator.remediation.by_code import BY_CODE, FOREIGN_KEY_NOT_ENFORCED, enable_trigger, set_grants
 from kms_schema.validator.remediation.creating import CREATE, rebuild
 from kms_schema.validator.remediation.order import dependents_of, made_in_order, of_a_constraint
@@ -125,15 +125,16 @@ class Remediator:
         return str(definition) if kind in {"rule", "statistics"} else None
 
     def _drop_alone(self, key: str) -> str | None:
-        """Drop an unexpected object; expected ones that need it are dropped before, and created again as expected."""
-        between = [other for other in dependents_of(key, self._actual) if other in self._expected]
+        """Drop an unexpected object after what needs it; of that, expected objects are created again as expected."""
+        dependents = dependents_of(key, self._actual)
+        between = [other for other in dependents if other in self._expected]
         needed = {each for other in between for each in self._expected[other].get("needs", ())}
         missing = needed - self._actual.keys() - {*between}  # one may have been renamed to this, which has the data
         drop = None if missing else self._drop(key)
         creates = [self._create_whole(other) for other in made_in_order(between, self._expected)]
         if drop is None or None in creates:
             return drop
-        drops = [self._drop(other) for other in reversed(between)]
+        drops = [self._drop(other) for other in reversed(dependents)]
         return " ".join(part for part in (*drops, drop, *creates) if part)
 
     def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (a statement form for each kind of object)
@@ -165,7 +166,10 @@ class Remediator:
             return self._drop_and_create(key) if kind in {"index", "trigger", "view"} else None
         statements = altered(self._target(key), attributes)
         if statements is not None:
-            return self._around(key, statements) if attributes.keys() & {"type", "collation"} else " ".join(statements)
+            if kind != "column" or not attributes.keys() & {"type", "collation"}:
+                return " ".join(statements)
+            checked = keeps_values(self._target(key), attributes["type"][1]) if "type" in attributes else ""
+            return f"{checked} {around}".strip() if (around := self._around(key, statements)) else None
         if kind in ROUTINE_KINDS:
             return None if attributes.keys() & {"arguments", "returns"} else self._create(key)
         if kind == "index":  # that of a constraint cannot be recreated alone

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kms_schema.text.identifiers import literal, quoted
-from kms_schema.validator.catalog.attributes import Attributes
+from kms_schema.validator.catalog.attributes import Attributes, identifier_of
 from kms_schema.validator.remediation.target import Target, word_of
 
 
@@ -68,7 +68,7 @@ def _nullable(target: Target, should: bool, _does: bool) -> list[str]:
 
 def _checks(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
     expected, actual = should or [], does or []
-    names = (check.partition(" CHECK ")[0] for check in actual if check not in expected)
+    names = (identifier_of(check) for check in actual if check not in expected)
     return [
         *(f"{target.alter} DROP CONSTRAINT {name}" for name in names),
         *(f"{target.alter} ADD CONSTRAINT {check}" for check in expected if check not in actual),

@@ -35,6 +35,15 @@ CREATE POLICY all_of_them ON customers USING (true);
 CREATE TABLE events (at date NOT NULL, what text) PARTITION BY RANGE (at);
 CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 COMMENT ON TABLE events IS 'all that happened';
+CREATE TRIGGER of_events AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION touch();
+GRANT ALL ON events TO pg_monitor;
+CREATE DOMAIN size AS varchar(30) CONSTRAINT sizes CHECK (VALUE IN ('s', 'm'));
+CREATE TYPE span AS RANGE (SUBTYPE = float8);
+CREATE TABLE kept (at date, place text, PRIMARY KEY (at, place)) PARTITION BY RANGE (at);
+CREATE TABLE kept_2026 PARTITION OF kept FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE kept_2027 PARTITION OF kept FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+CREATE TABLE refers (at date, place text, FOREIGN KEY (at, place) REFERENCES kept, wide size);
+ALTER TABLE refers ADD CONSTRAINT later CHECK (place <> '') NOT VALID;
 CREATE SCHEMA sales;
 CREATE TABLE sales.goals (id integer PRIMARY KEY, customer bigint REFERENCES customers);
 """

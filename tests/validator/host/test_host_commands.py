@@ -27,7 +27,7 @@ def test_a_database_is_compared_with_a_file_of_an_earlier_state(shop: Database, 
     assert "objects of" in taken.stderr
     clean = kms_schema("validate", "--expect-from", str(file), KMS_DATABASE_URL=shop.url)
     assert (clean.returncode, clean.stderr) == (0, "")
-    assert clean.stdout.splitlines()[-1] == "no drift: no findings"
+    assert clean.stdout.splitlines()[-1].startswith("no drift: no findings")
     with closing(shop.connect()) as connection:
         run(connection, "DROP INDEX big_orders")
     drifted = kms_schema("validate", "--expect-from", str(file), "--format", "json", KMS_DATABASE_URL=shop.url)

@@ -118,8 +118,8 @@ def test_kinds_that_are_not_compared_are_named(shop: Database) -> None:
         expected = snapshot_of(connection, SCOPE)
         run(connection, "CREATE COLLATION words (locale = 'C')")
         report = validate_host(connection, [expected], SCOPE)
-    assert (report.findings, report.not_compared) == ((), ("collation words",))
-    assert "1 object not compared" in report.verdict
+    assert (report.findings, report.not_compared) == ((), ("collation words", "type span"))
+    assert "2 objects not compared" in report.verdict
 
 
 def test_the_nearest_major_version_of_the_engine_is_chosen() -> None:

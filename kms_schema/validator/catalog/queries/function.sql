@@ -1,7 +1,7 @@
 -- Functions and procedures by their names, each overload one object.
 SELECT CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
-       -- 14 and later write IN before the arguments of a procedure.
-       f.proname || '(' || CASE f.prokind WHEN 'p' THEN regexp_replace(pg_get_function_identity_arguments(f.oid), '(^|, )IN ', '\1', 'g')
+       -- 14 and later write IN before the arguments of a procedure; an aggregate without any is called with *.
+       quote_ident(f.proname) || '(' || CASE WHEN f.prokind = 'a' AND f.pronargs = 0 THEN '*' WHEN f.prokind = 'p' THEN regexp_replace(pg_get_function_identity_arguments(f.oid), '(^|, )IN ', '\1', 'g')
                            ELSE pg_get_function_identity_arguments(f.oid) END || ')', 'pg_proc'::regclass::oid, f.oid, 0,
        jsonb_build_object(
            'arguments', CASE f.prokind WHEN 'p' THEN regexp_replace(pg_get_function_arguments(f.oid), '(^|, )IN ', '\1', 'g')
@@ -37,7 +37,9 @@ SELECT CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE '
                    'INITCOND = ' || quote_literal(a.agginitval),
                    CASE WHEN a.aggmtransfn <> 0 THEN 'MSFUNC = ' || a.aggmtransfn || ', MINVFUNC = ' || a.aggminvtransfn
                        || ', MSTYPE = ' || format_type(a.aggmtranstype, NULL) END,
-                   CASE WHEN a.aggmfinalfn <> 0 THEN 'MFINALFUNC = ' || a.aggmfinalfn END,
+                   CASE WHEN a.aggmtransspace <> 0 THEN 'MSSPACE = ' || a.aggmtransspace END,
+                   CASE WHEN a.aggmfinalfn <> 0 THEN 'MFINALFUNC = ' || a.aggmfinalfn || CASE WHEN a.aggmfinalextra THEN ', MFINALFUNC_EXTRA' ELSE '' END
+                       || ', MFINALFUNC_MODIFY = ' || CASE a.aggmfinalmodify WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END END,
                    'MINITCOND = ' || quote_literal(a.aggminitval),
                    CASE WHEN a.aggsortop <> 0 THEN 'SORTOP = ' || a.aggsortop::regoper END,
                    'PARALLEL = ' || CASE f.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
@@ -52,4 +54,6 @@ SELECT CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE '
 FROM pg_proc f
 JOIN pg_namespace n ON n.oid = f.pronamespace
 WHERE n.nspname = %(schema)s
+  -- The functions of a range type come and go with it.
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE (d.classid, d.objid, d.deptype, d.refclassid) = ('pg_proc'::regclass, f.oid, 'i', 'pg_type'::regclass))
   AND (%(functions)s::text[] IS NULL OR f.proname = ANY (%(functions)s))

@@ -12,5 +12,7 @@ SELECT 'trigger', c.place || t.tgname, 'pg_trigger'::regclass::oid, t.oid, 0,
        )
 FROM ours c
 JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+-- Partitions have the triggers of their table; 13 and 14 hide them.
+AND (t.tgparentid = 0 OR NOT c.relispartition)
 JOIN pg_proc p ON p.oid = t.tgfoid
 JOIN pg_namespace pn ON pn.oid = p.pronamespace
