@@ -10,6 +10,9 @@ from kms_schema.cli.streams import CannotUseFile
 from kms_schema.text.printable import LIKE_A_KEY
 
 _OPTION = "--database-url"
+_OPTIONS = (_OPTION, "--expect-from")
+"""The options that take a URL."""
+_WITH_VALUE = tuple(f"{each}=" for each in _OPTIONS)
 _PASSWORDS = re.compile(
     r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)|[?&;](?:\w*key|\w*token|pin-value)=(.*)"
 )
@@ -126,9 +129,11 @@ class RelativeCommand(click.Command):
 def _misplaced(arguments: Sequence[str]) -> Iterator[str]:
     """Yield what is like a connection outside of the option for it, or the rest of one that a shell has split."""
     for number, argument in enumerate(arguments):
-        if arguments[max(number - 2, 0)] == _OPTION and "@" in argument:
+        if arguments[max(number - 2, 0)] in _OPTIONS and "@" in argument:
             yield f":{argument}"
-        elif arguments[max(number - 1, 0)] != _OPTION and not argument.startswith(f"{_OPTION}="):
+        elif arguments[max(number - 1, 0)] not in _OPTIONS and not argument.startswith(
+            tuple(f"{each}=" for each in _OPTIONS)
+        ):
             yield argument
 
 

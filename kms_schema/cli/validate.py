@@ -164,6 +164,10 @@ def _of_host(common: Common, source: str, scope: "Scope", version_table: str, wa
     from kms_schema.validator.host.snapshots import SnapshotError
 
     expected = expected_from(source, scope)
+    there = {each for snapshot in expected for each in snapshot.schemas if snapshot.engine != "sqlite"}
+    if unnamed := sorted(there - {*scope.schemas}):
+        names = ",".join(sorted(there))
+        raise click.UsageError(f"{source} has the schema {unnamed[0]} as well: compare all with --schemas {names}")
     with opened(as_connection(), common, refusals=(SnapshotError,)) as connection:
         return validate_host(connection, expected, scope, version_table=version_table, waivers=waivers)
 

@@ -69,7 +69,9 @@ def _begin_briefly(connection: sa.Connection, statement: str) -> None:
         except sa.exc.OperationalError as error:
             if not is_busy(error):
                 raise
-            raise sa.exc.OperationalError(statement, None, sqlite3.OperationalError(LOCKED_BY_ITSELF)) from None
+            busy = sqlite3.OperationalError(LOCKED_BY_ITSELF)
+            busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise sa.exc.OperationalError(statement, None, busy) from None
 
 
 def _file_of(connection: sqlite3.Connection) -> Path:

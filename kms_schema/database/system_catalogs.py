@@ -9,7 +9,7 @@ FIRST_OF_USERS: Final = 16384
 CATALOGS: Final = (
     "pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_attrdef", "pg_attribute", "pg_auth_members",
     "pg_cast", "pg_class", "pg_collation", "pg_constraint", "pg_database", "pg_db_role_setting",
-    "pg_default_acl", "pg_depend", "pg_description", "pg_event_trigger", "pg_extension", "pg_index",
+    "pg_default_acl", "pg_depend", "pg_description", "pg_enum", "pg_event_trigger", "pg_extension", "pg_index",
     "pg_inherits", "pg_language", "pg_namespace", "pg_opclass", "pg_operator", "pg_policy", "pg_proc",
     "pg_rewrite", "pg_seclabel", "pg_sequence", "pg_statistic_ext", "pg_subscription_rel", "pg_tablespace",
     "pg_trigger", "pg_type",

@@ -8,7 +8,7 @@ import pytest
 from kms_schema.audit.formats.encoding import COLUMNS, EncodingError, columns, identity, leaf_hash
 from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
 from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
-from kms_schema.audit.storage.sqlite.session import text_as_stored
+from kms_schema.audit.storage.sqlite_values import text_as_stored
 from support.rows.smallest import audit_entry, insert, key_master
 from support.shared import SharedDatabase
 from support.statements import execute

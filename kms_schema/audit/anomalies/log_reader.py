@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from kms_schema.audit.anomalies import rules
 from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.row_security import going_by_policies
-from kms_schema.audit.storage.sqlite.session import text_as_stored
+from kms_schema.audit.storage.sqlite_values import text_as_stored
 from kms_schema.database.driver_connections import DatabaseConnection, PostgresqlConnection
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.reading.queries import Queries

@@ -7,7 +7,7 @@ The text of the newest seals is recomputed, for their chain and their signatures
 
 from collections.abc import Iterator
 
-from kms_schema.audit.storage.sqlite.session import AGAINST_TIME, TOLERATED_SECONDS
+from kms_schema.audit.storage.sqlite_values import AGAINST_TIME, TOLERATED_SECONDS
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.reading.queries import Queries
 from kms_schema.validator.checks.row_reader import RowReader

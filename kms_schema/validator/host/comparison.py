@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kms_schema.database.driver_connections import DatabaseConnection
+from kms_schema.errors import KmsSchemaError
 from kms_schema.validator import on_demand, validate
 from kms_schema.validator.catalog.attributes import (
     Attributes,
@@ -20,7 +21,16 @@ from kms_schema.validator.diff.compare import Difference, compare, usual_owner
 from kms_schema.validator.diff.findings import Finding, manual_remediation
 from kms_schema.validator.diff.stable_read import read_until_stable
 from kms_schema.validator.host.scope import Scope
-from kms_schema.validator.host.snapshots import OWNER, Snapshot, chosen, major_of, observed, taken, with_owner
+from kms_schema.validator.host.snapshots import (
+    OWNER,
+    Snapshot,
+    SnapshotError,
+    chosen,
+    major_of,
+    observed,
+    taken,
+    with_owner,
+)
 from kms_schema.validator.report import Report
 
 if TYPE_CHECKING:
@@ -30,6 +40,10 @@ if TYPE_CHECKING:
 _RENDERED_BY_MAJOR = frozenset({"view", "materialized view", "rule"})
 """Kinds whose definition each major version of PostgreSQL renders in its way: it is the text of a query."""
 _MAINTAIN = re.compile(r"(?<=: )MAINTAIN(?: WITH GRANT OPTION)?(?:, )?|, MAINTAIN(?: WITH GRANT OPTION)?")
+_NOT_UNDERSTOOD = (
+    "an attribute of the expected objects is not as kms-schema snapshot writes it: write the file again. If that does"
+    " not help, it is a fault of this program"
+)
 _NOT_COMPARED = "not compared"
 _NO_REVISION = Revisions(stamped=(), table_exists=False)
 
@@ -116,9 +130,14 @@ def validate_host(
         )
         return report, tuple(each.name for each in compared.schemas if each.has_ours)
 
-    report, with_ours = read_until_stable(
-        connection, scope.schemas[0], lambda reader: _compared(reader, expected, scope), report_on
-    )
+    try:
+        report, with_ours = read_until_stable(
+            connection, scope.schemas[0], lambda reader: _compared(reader, expected, scope), report_on
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, KmsSchemaError):
+            raise
+        raise SnapshotError(_NOT_UNDERSTOOD) from error
     for schema in with_ours:
         ours = validate(connection, schema=schema, version_table=version_table)
         report = replace(report, findings=(*report.findings, *ours.findings), checked=(*report.checked, *ours.checked))
@@ -129,6 +148,9 @@ def validate_host(
 
 def _compared(reader: "Reader", available: Iterable[Snapshot], scope: Scope) -> _Compared:
     snapshot = chosen(available, reader.engine, reader.version)
+    if reader.engine == "postgresql" and (lacking := [each for each in scope.schemas if each not in snapshot.schemas]):
+        has = ", ".join(sorted(snapshot.schemas))
+        raise SnapshotError(f"{snapshot.source} has no schema {lacking[0]!r}: it has {has}; name them with --schemas")
     same_major = snapshot.major == major_of(reader.engine, reader.version)
     schemas, not_compared = [], list[str]()
     for each in observed(reader, scope):

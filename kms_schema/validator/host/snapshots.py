@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kms_schema.validator.on_demand import Reader
 
 FORMAT = "kms-schema snapshot 1"
-LONGEST = 256 * 1024 * 1024
+LONGEST = 32 * 1024 * 1024
 """The most bytes of a file. A schema of 1,000 objects takes about 1 MB."""
 OWNER = "{owner}"
 _ANY = Names((), (), ())
@@ -93,11 +93,15 @@ def taken(reader: "Reader", scope: Scope) -> Snapshot:
 def with_owner(objects: Objects, role: str, other: str) -> Objects:
     """Return the objects with another role for one of them, as the owner and in lists of privileges."""
 
+    old, new = (each if each == OWNER else quoted(each) for each in (role, other))
+
     def changed(name: str, value: Any) -> Any:
         if name == "owner":
             return other if value == role else value
         if name == "grants":
             return [_line_with(line, role, other) for line in value]
+        if name == "roles":
+            return sorted(new if each == old else each for each in value)
         return value
 
     return {
@@ -145,7 +149,7 @@ def read_snapshots(path: str | Path) -> tuple[Snapshot, ...]:
         raise SnapshotError(f"{path} is no snapshot of this version; kms-schema snapshot writes one")
     try:
         found = tuple(_snapshot(each, str(path)) for each in document["servers"])
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         raise SnapshotError(f"{path} is damaged; write it again with kms-schema snapshot") from None
     if not found:
         raise SnapshotError(f"{path} has no objects; write it again with kms-schema snapshot")

@@ -12,8 +12,10 @@ FOREIGN_KEY_NOT_ENFORCED = "KMS126"
 """A foreign key is created again, with what needs it."""
 
 
-def validate_constraint(target: Target, _changes: Changes) -> str:
-    """Fix a constraint that is NOT VALID."""
+def validate_constraint(target: Target, changes: Changes) -> str | None:
+    """Fix a constraint that is NOT VALID; None for a valid one that need not be."""
+    if not changes["validated"][0]:
+        return None
     return f"ALTER TABLE {target.table} VALIDATE CONSTRAINT {target.last};"
 
 

@@ -1,6 +1,6 @@
 """CREATE statements for objects that PostgreSQL's catalog has in parts, and SQL that rebuilds a table of SQLite."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kms_schema.text.identifiers import always_quoted, dollar_quoted, literal, quoted
 from kms_schema.validator.catalog.attributes import (
@@ -23,6 +23,10 @@ from kms_schema.validator.remediation.types import (
 
 _USUAL_COST = 100
 _USUAL_ROWS = 1000
+_LISTS = frozenset({
+    "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries",
+})  # fmt: skip
+_EMPTY_LIST = '""'
 
 
 def create_sequence(schema: str, name: str, attributes: Attributes) -> str:
@@ -42,7 +46,9 @@ def create_policy(schema: str, name: str, attributes: Attributes) -> str:
     conditions = (("USING", attributes.get("using")), ("WITH CHECK", attributes.get("check")))
     clauses = "".join(f" {word} ({condition})" for word, condition in conditions if condition is not None)
     table = f"{quoted(schema)}.{quoted(attributes['table'])}"
-    return f"CREATE POLICY {quoted(split_name(name)[1])} ON {table} FOR {attributes['command']} TO {roles}{clauses};"
+    restrictive = "" if attributes["permissive"] else " AS RESTRICTIVE"
+    head = f"CREATE POLICY {quoted(split_name(name)[1])} ON {table}{restrictive}"
+    return f"{head} FOR {attributes['command']} TO {roles}{clauses};"
 
 
 def create_function(schema: str, name: str, attributes: Attributes) -> str:
@@ -56,7 +62,12 @@ def create_function(schema: str, name: str, attributes: Attributes) -> str:
     kind = f"FUNCTION {quoted(schema)}" if returns else f"PROCEDURE {quoted(schema)}"
     head = f"CREATE OR REPLACE {kind}.{routine(name)}({attributes['arguments']})"
     options = " ".join([f"RETURNS {returns}", *words] if returns else words)
-    return f"{head} {options} AS {dollar_quoted(attributes['body'])};"
+    body = dollar_quoted(attributes["body"])
+    return (
+        f"{head} {options} AS {literal(attributes['binary'])}, {body};"
+        if "binary" in attributes
+        else f"{head} {options} AS {body};"
+    )
 
 
 def _behavior(attributes: Attributes) -> Iterator[str]:
@@ -91,30 +102,44 @@ CREATE: Mapping[str, Callable[[str, str, Attributes], str]] = {
 
 
 def _set(setting: str) -> str:
-    """Return the SET clause of a setting: `search_path` is a list, anything else one value."""
+    """Return the SET clause of a setting: a list of identifiers, or one value; an empty list is a string."""
     name, _, value = setting.partition("=")
-    if name != "search_path":
-        value = literal(value)
+    if name not in _LISTS or value == _EMPTY_LIST:
+        value = literal("" if value == _EMPTY_LIST else value)
     return f"SET {name} = {value}"
 
 
 _NEW = "kms_made_anew"
+_NUMBER = (
+    "DELETE FROM sqlite_sequence WHERE name = {new};"
+    " INSERT INTO sqlite_sequence (name, seq) SELECT {new}, seq FROM sqlite_sequence WHERE name = {old};"
+)
+"""The last number of AUTOINCREMENT, which goes with its table."""
 
 
-def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str, str] | None = None) -> str:
+def rebuild(
+    table: str, expected: Objects, actual: Objects, renamed: Mapping[str, str], unexpected: Sequence[str]
+) -> str | None:
     """Return SQL that rebuilds a table of SQLite, whose ALTER TABLE changes neither columns nor constraints.
 
     The table is as expected afterwards, with its rows, indexes, triggers and views. The steps are those of
     https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes". `renamed` has the actual
-    names of renamed columns, by their expected names.
+    names of renamed columns, by their expected names; `unexpected` columns are kept. None for a virtual table.
     """
     columns = expected[f"table {table}"]["columns"]
-    stored = [each for each in columns if "generated" not in expected[f"column {attached(table, each)}"]]
-    kept = {each: each for each in stored if f"column {attached(table, each)}" in actual} | dict(renamed or {})
-    into, source = (", ".join(map(always_quoted, names)) for names in (kept, kept.values()))
-    lines = [
-        f"{always_quoted(column)} {expected[f'column {attached(table, column)}']['definition']}" for column in columns
-    ]
+    of_column = {each: expected[f"column {attached(table, each)}"] for each in columns}
+    of_column |= {each: actual[f"column {attached(table, each)}"] for each in unexpected}
+    if not all("definition" in each for each in of_column.values()):
+        return None
+    there = {
+        each for each in of_column if f"column {attached(table, each)}" in actual and "generated" not in of_column[each]
+    }
+    kept = {each: each for each in of_column if each in there} | dict(renamed)
+    old = always_quoted(table)
+    into = ", ".join(map(always_quoted, kept))
+    # A name in quotes that is no column would be a string, but for the name of its table before it.
+    source = ", ".join(f"{old}.{always_quoted(each)}" for each in kept.values())
+    lines = [f"{always_quoted(column)} {each['definition']}" for column, each in of_column.items()]
     more: list[str] = []
     for key, attributes in expected.items():
         kind, name = kind_and_name(key)
@@ -122,12 +147,14 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
             lines.append(_constraint(split_name(name)[1], attributes["definition"]))
         elif attributes.get("table") == table and kind in {"index", "trigger"}:
             more.append(_named(attributes["definition"], own_name(key)))
-    options, old = expected[f"table {table}"].get("options", ""), always_quoted(table)
+    numbered = any("autoincrement" in each["definition"].lower() for each in of_column.values())
     return " ".join(
         [
             "PRAGMA foreign_keys = off; BEGIN IMMEDIATE;",
-            f"CREATE TABLE {_NEW} ({', '.join(lines)}) {options};",
-            f"INSERT INTO {_NEW} ({into}) SELECT {source} FROM {old}; DROP TABLE {old};",
+            f"CREATE TABLE {_NEW} ({', '.join(lines)}) {expected[f'table {table}'].get('options', '')};",
+            f"INSERT OR ABORT INTO {_NEW} ({into}) SELECT {source} FROM {old};",
+            *([_NUMBER.format(new=literal(_NEW), old=literal(table))] if numbered else ()),
+            f"DROP TABLE {old};",
             f"PRAGMA legacy_alter_table = on; ALTER TABLE {_NEW} RENAME TO {old};",
             *more,
             "PRAGMA legacy_alter_table = off; COMMIT;",

@@ -32,7 +32,7 @@ def difference_findings(
     catalog: Catalog, expected: Objects, differences: Sequence[Difference], roles: AppliedRoles | None = None
 ) -> Iterator[Finding]:
     """Yield a finding for each code of each difference; one for all objects that lack the privileges of the roles."""
-    remediator = Remediator(catalog.engine, catalog.schema, expected, catalog.objects)
+    remediator = Remediator(catalog.engine, catalog.schema, expected, catalog.objects, differences)
     together = lacking(roles, differences) if roles else []
     if roles:
         yield from incomplete(roles, together, catalog.schema)

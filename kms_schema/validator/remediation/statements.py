@@ -1,6 +1,6 @@
 """The SQL that fixes a difference, where a few statements can. Nothing in the package runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kms_schema.text.identifiers import quoted as _quoted
@@ -27,9 +27,12 @@ _Change = Mapping[str, tuple[Any, Any]]
 class Remediator:
     """Writes SQL for one database: `expected` is filled in for it, `actual` was read from it."""
 
-    def __init__(self, engine: str, schema: str, expected: Objects, actual: Objects) -> None:
-        """Store both sides; `actual` has the tables of unexpected objects."""
+    def __init__(
+        self, engine: str, schema: str, expected: Objects, actual: Objects, differences: Sequence[Difference] = ()
+    ) -> None:
+        """Store both sides and all their differences; `actual` has the tables of unexpected objects."""
         self._engine, self._schema, self._expected, self._actual = engine, schema, expected, actual
+        self._renamed = {each.key: each.attributes["name"][1] for each in differences if each.kind is Kind.RENAMED}
 
     def remediation(self, difference: Difference, code: str, attributes: _Change) -> str | None:
         """Return SQL for the share of a difference that `code` names; None if a few statements cannot fix it."""
@@ -42,7 +45,8 @@ class Remediator:
 
     def _fix_on_sqlite(self, difference: Difference, attributes: _Change) -> str | None:
         if table := self._table_to_rebuild(difference):
-            return rebuild(table, self._expected, self._actual)
+            dropped = own_name(difference.key) if difference.kind is Kind.UNEXPECTED else None
+            return self._rebuild(table, dropped)
         if difference.kind is Kind.RENAMED and difference.key.startswith("column "):
             return self._rename_column_of_sqlite(difference)
         return self._fix(difference, attributes)
@@ -115,14 +119,14 @@ class Remediator:
         if kind in CREATE:
             return CREATE[kind](self._schema, name, attributes)
         if kind == "constraint" and self._engine == "postgresql":
-            constraint = _quoted(own_name(key))
-            return f"ALTER TABLE {self._table(attributes)} ADD CONSTRAINT {constraint} {definition};"
+            constraint, unchecked = _quoted(own_name(key)), "" if attributes.get("validated", True) else " NOT VALID"
+            return f"ALTER TABLE {self._table(attributes)} ADD CONSTRAINT {constraint} {definition}{unchecked};"
         if kind in {"index", "trigger"} or (kind == "view" and self._engine == "sqlite"):
             return str(definition).replace("{name}", _quoted(own_name(key)), 1).rstrip(";") + ";"
         if kind in {"view", "materialized view"}:
             options = f" WITH ({', '.join(attributes['options'])})" if "options" in attributes else ""
             return f"CREATE {kind.upper()} {self._qualified(name)}{options} AS {definition}"
-        return str(definition) if kind in {"rule", "statistics"} else None
+        return f"{str(definition).rstrip(';')};" if kind in {"rule", "statistics"} else None
 
     def _drop_alone(self, key: str) -> str | None:
         """Drop an unexpected object after what needs it; of that, expected objects are created again as expected."""
@@ -201,18 +205,30 @@ class Remediator:
         """Return whether the object is dropped together with its view."""
         return "table" in self._expected[key] and f"table {self._expected[key]['table']}" not in self._expected
 
-    def _rename_column_of_sqlite(self, difference: Difference) -> str:
+    def _rebuild(self, table: str, dropped: str | None = None) -> str | None:
+        """Rebuild a table of SQLite with the values of all renamed columns; unexpected columns stay, but `dropped`."""
+        columns = (kind_and_name(key)[1] for key in self._renamed if key.startswith("column "))
+        renamed = {
+            own: split_name(self._renamed[f"column {name}"])[1]
+            for name in columns
+            for of, own in [split_name(name)]
+            if of == table
+        }
+        actual = self._actual[f"table {table}"]["columns"]
+        gone = {*self._expected[f"table {table}"]["columns"], *renamed.values(), dropped}
+        return rebuild(table, self._expected, self._actual, renamed, [each for each in actual if each not in gone])
+
+    def _rename_column_of_sqlite(self, difference: Difference) -> str | None:
         """Rebuild the table: SQLite refuses to rename a column while a view names a missing one."""
-        table, column = split_name(kind_and_name(difference.key)[1])
-        renamed = {column: split_name(difference.attributes["name"][1])[1]}
-        statements = [rebuild(table, self._expected, self._actual, renamed)]
+        table, _ = split_name(kind_and_name(difference.key)[1])
+        statements = [self._rebuild(table)]
         with_it = [key for key in difference.also if key in self._expected]
         rebuilt = {self._expected[key]["table"] for key in with_it if key.startswith("constraint ")} - {table}
-        statements += [rebuild(other, self._expected, self._actual) for other in sorted(rebuilt)]
+        statements += [self._rebuild(other) for other in sorted(rebuilt)]
         for key in with_it:
             if key.startswith("view ") or self._expected[key].get("table") not in rebuilt | {table}:
                 statements.append(self._drop_and_create(key) or "")
-        return " ".join(statements)
+        return None if None in statements else " ".join(each for each in statements if each)
 
     def _rename(self, key: str, actual: str) -> str | None:
         kind, name = kind_and_name(key)

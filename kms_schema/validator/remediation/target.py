@@ -43,7 +43,10 @@ class Target:
 
     @property
     def qualified(self) -> str:
-        """The qualified name of a relation, index or sequence."""
+        """The qualified name of a relation, index, sequence or type; that of statistics is in quotes already."""
+        if self.kind == "statistics":
+            name = kind_and_name(self.key)[1]
+            return name if "schema" in self.expected else f"{quoted(self.schema)}.{name}"
         return f"{quoted(self.schema)}.{quoted(kind_and_name(self.key)[1])}"
 
     @property

@@ -11,7 +11,8 @@ from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.seals import Seals
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries, SqliteRetention
-from kms_schema.audit.storage.sqlite.session import AGAINST_TIME, SqliteSession, text_as_stored
+from kms_schema.audit.storage.sqlite.session import SqliteSession
+from kms_schema.audit.storage.sqlite_values import AGAINST_TIME, text_as_stored
 from kms_schema.audit.storage.transactions import ExportedSnapshot, OpenElsewhere, OpenTrail, Transaction
 from kms_schema.database.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.reading.times import SQLITE_NOW
