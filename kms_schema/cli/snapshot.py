@@ -44,17 +44,17 @@ def snapshot_command(
 
     The file has every object of an application but its rows: tables, constraints, indexes, triggers, functions, views,
     privileges and policies, one attribute a line. Review it like a lock file. The tables of this package and members
-    of extensions are left out. The database is only read.
+    of extensions are left out. The database is only read, and no file is replaced but such a file.
     """
     from kms_schema.validator.host.comparison import snapshot_of
     from kms_schema.validator.host.snapshots import added, written
 
     if add and output is None:
         raise click.UsageError("--add needs a file that has been written before: give it with --output")
-    before = snapshots_in(output) if add and output is not None else ()
+    before = snapshots_in(output) if output is not None and (add or output.exists()) else ()
     with opened(as_connection(), common) as connection:
         snapshot = snapshot_of(connection, scope_of(common.schema, schemas, exclude))
-    text = written(added(before, snapshot))
+    text = written(added(before if add else (), snapshot))
     if output is None:
         click.echo(text, nl=False)
         return

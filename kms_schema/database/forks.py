@@ -24,7 +24,6 @@ WAITS_SECONDS: Final = 5.0
 """The longest that a fork waits for other threads, which return their connections meanwhile."""
 _HELD_BACK_SECONDS: Final = 0.25
 """The longest that a fork holds a thread back: another one may wait for it, with a connection."""
-
 REFUSAL: Final = (
     "this process was forked while its parent had the file open, and SQLite's locks end there: fork while no connection"
     " is in use, or start it by spawn or forkserver"
@@ -50,7 +49,7 @@ class SqliteConnection(sqlite3.Connection):
     """A connection to a file, which knows its process and the thread that uses it."""
 
     used_by: int | None
-    """The thread that has it from the pool; None while it is idle, and then a fork closes it."""
+    """The thread that has it from the pool, and used it last; None while it is idle, and then a fork closes it."""
     is_open: bool = False
     is_awaited: bool = False  # by tasks of an event loop, in one thread
     changes_before: int = 0
@@ -80,6 +79,8 @@ class SqliteConnection(sqlite3.Connection):
         """Return a cursor. Raises `sqlite3.OperationalError` in a child, where it is the parent's."""
         if self._process != os.getpid():
             raise sqlite3.OperationalError(REFUSAL)
+        if self.used_by is not None and not self.is_awaited:
+            self.used_by = threading.get_ident()  # a session may go from thread to thread
         return super().cursor(*arguments, **options)
 
     def commit(self) -> None:
@@ -185,8 +186,7 @@ def _take(connection: Any, record: Any, _fairy: Any) -> None:
     """Note the thread that takes a connection from the pool, after a fork that is about to happen.
 
     Raises `DisconnectionError` for one that a fork has closed: the pool opens another one. Raises
-    `sqlite3.OperationalError` for one of another class that is the parent's, and for one of a child with an attached
-    file of its parent.
+    `sqlite3.OperationalError` for one of another class, or with an attached file, that is the parent's.
     """
     driver = _driver(connection)
     if driver is None:

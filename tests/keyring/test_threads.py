@@ -120,6 +120,33 @@ def test_a_session_that_passes_to_another_thread_does_not_wait_for_itself(
 
 
 @pytest.mark.only_on("sqlite")
+def test_a_thread_waits_for_a_transaction_that_goes_on_in_another_thread(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    with database.engine().begin() as connection:
+        notes = table(connection)
+    with ring_of(database.engine(), roots) as ring, create_engine(database.url).connect() as connection:
+        connection.execute(sa.select(notes)).all()  # this thread took the connection, and another one goes on with it
+
+        def write_and_commit() -> None:
+            connection.execute(notes.insert().values(note="written"))
+            written.set()
+            time.sleep(2)
+            connection.commit()
+
+        written = threading.Event()
+        other = threading.Thread(target=write_and_commit)
+        other.start()
+        written.wait(10)
+        try:
+            ring.key(orders).encrypt(DATA, aad=AAD)
+        except DatabaseUnavailableError as error:
+            pytest.fail(str(error))
+        finally:
+            other.join()
+
+
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("other", ["an engine that has written", "an engine that has the lock", "raw_connection"])
 def test_a_thread_does_not_wait_half_a_minute_for_another_connection_of_its_own(
     database: Database, roots: RootKeys, orders: str, other: str

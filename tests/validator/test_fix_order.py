@@ -99,3 +99,12 @@ def test_a_renamed_column_that_differs_is_not_dropped(database: Database) -> Non
         run(connection, "ALTER TABLE hsm_configurations RENAME COLUMN id TO renamed")
         fixes = {each.object: each.remediation or "" for each in validate(connection).findings}
         assert fixes["column hsm_configurations.renamed"].startswith("-- manual action: ")
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_name_of_a_host_ends_no_comment(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        connection.execute("CREATE TABLE victim (id integer); ALTER TABLE key_masters ADD zz integer")
+        connection.execute('CREATE VIEW "v\n;DROP TABLE victim; --" AS SELECT zz FROM key_masters')
+        fixes = [each.remediation for each in validate(connection).findings if each.code == "KMS112"]
+        assert [("\n" in fix, fix.startswith("-- manual action: view v")) for fix in map(str, fixes)] == [(False, True)]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kms_schema.text.printable import in_a_line
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.compare import Difference, Kind
 from kms_schema.validator.rules import OF_ATTRIBUTES, OF_OBJECTS, RULES, Severity
@@ -64,7 +65,12 @@ def finding_of(
 
 def manual_remediation(code: str) -> str:
     """Return a comment in SQL for a finding that no statement can fix."""
-    return f"{MANUAL_ACTION}{RULES[code].help or _NO_HELP}"
+    return manual_action(RULES[code].help or _NO_HELP)
+
+
+def manual_action(text: str) -> str:
+    """Return a comment in SQL that no name in it ends: it is one line."""
+    return f"{MANUAL_ACTION}{in_a_line(text)}"
 
 
 def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:

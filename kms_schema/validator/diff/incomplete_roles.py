@@ -10,7 +10,7 @@ from kms_schema.roles.definition import REMOVAL, Role
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.catalog.expected_privileges import AppliedRoles
 from kms_schema.validator.diff.compare import Difference, Kind
-from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding, finding_of
+from kms_schema.validator.diff.findings import Finding, finding_of, manual_action
 from kms_schema.validator.rules import RULES
 
 _CODE = "KMS310"
@@ -52,6 +52,6 @@ def incomplete(roles: AppliedRoles, differences: Iterable[Difference], schema: s
         f"roles {roles.prefix}{Role.APP} and others",
         "the owner, privileges and policies of kms-schema roles on each object",
         f"missing on {len(keys)} of them",
-        remediation=f"{MANUAL_ACTION}{RULES[_CODE].help}{options}",
+        remediation=manual_action(f"{RULES[_CODE].help}{options}"),
         also=tuple(keys),
     )

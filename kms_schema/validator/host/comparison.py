@@ -45,6 +45,8 @@ _NOT_UNDERSTOOD = (
     " not help, it is a fault of this program"
 )
 _NOT_COMPARED = "not compared"
+_WRITTEN_BY_MAJOR = frozenset({("column", "not_null_constraint"), ("procedure", "arguments")})
+"""Attributes that major versions write differently: the type of each argument is in the name of a procedure, too."""
 _NO_REVISION = Revisions(stamped=(), table_exists=False)
 
 
@@ -138,6 +140,8 @@ def validate_host(
         if isinstance(error, KmsSchemaError):
             raise
         raise SnapshotError(_NOT_UNDERSTOOD) from error
+    if scope.exclude and not report.checked:
+        raise SnapshotError("the patterns of --exclude leave nothing to compare")
     for schema in with_ours:
         ours = validate(connection, schema=schema, version_table=version_table)
         report = replace(report, findings=(*report.findings, *ours.findings), checked=(*report.checked, *ours.checked))
@@ -159,6 +163,8 @@ def _compared(reader: "Reader", available: Iterable[Snapshot], scope: Scope) -> 
         pair = (should, each.objects) if same_major else (_of_any_major(should), _of_any_major(each.objects))
         schemas.append(_Schema(each.schema, each.objects, should, compare(*pair), each.has_ours))
         not_compared += each.not_compared
+        if not same_major:
+            not_compared += [f"query of {key}" for key in should if kind_and_name(key)[0] in _RENDERED_BY_MAJOR]
     return _Compared(tuple(schemas), snapshot, tuple(not_compared))
 
 
@@ -173,10 +179,11 @@ def _of_any_major(objects: Objects) -> Objects:
 def _of_any_version(kind: str, attributes: Attributes) -> Attributes:
     if kind in _RENDERED_BY_MAJOR:
         return {**attributes, "definition": _NOT_COMPARED}
+    attributes = {name: value for name, value in attributes.items() if (kind, name) not in _WRITTEN_BY_MAJOR}
     if "grants" in attributes:
         lines = [_MAINTAIN.sub("", line) for line in attributes["grants"]]
-        return {**attributes, "grants": [line for line in lines if not line.endswith(": ")] or None}
-    return {name: value for name, value in attributes.items() if name != "not_null_constraint"}
+        attributes["grants"] = [line for line in lines if not line.endswith(": ")] or None
+    return attributes
 
 
 def _findings(reader: "Reader", compared: _Compared) -> Iterable[Finding]:

@@ -51,6 +51,10 @@ class Scope:
         return any(fnmatchcase(each, glob) for each in (name, f"{schema}.{name}") for glob in self.exclude)
 
 
+_AT_LEAST = 3
+"""How many names of our tables make them ours: an application may have one or two of its own."""
+
+
 def without_ours(engine: str, version: str, objects: Objects) -> tuple[Objects, bool]:
     """Return the objects without those of this package, and whether there are any.
 
@@ -58,7 +62,7 @@ def without_ours(engine: str, version: str, objects: Objects) -> tuple[Objects, 
     """
     revisions = snapshots.chain()
     head = snapshots.load(engine, revisions[-1], version)
-    if not _tables(head) & _tables(objects):
+    if len(_tables(head) & _tables(objects)) < _AT_LEAST:
         return objects, False
     names = names_of(*(snapshots.load(engine, each, version) for each in revisions))
     return {key: each for key, each in objects.items() if not _is_ours(key, each, names)}, True

@@ -11,11 +11,11 @@ from kms_schema.validator.catalog.grants import role_and_privileges
 from kms_schema.validator.diff.compare import Difference, Kind
 from kms_schema.validator.diff.findings import (
     AT_DEFAULT,
-    MANUAL_ACTION,
     SELF_EXPLAINING,
     Finding,
     codes_of,
     finding_of,
+    manual_action,
     worded,
 )
 from kms_schema.validator.diff.incomplete_roles import incomplete, lacking
@@ -178,9 +178,9 @@ def with_obstacles(
         other = taken.get(own_name(each.object)) if each in fixes else None
         reading = next((view for of, column, view in views if _replaces(each, reader.schema, of, column)), None)
         if other is not None and _share_names(reader.engine, each.object, other):
-            manual = f"{MANUAL_ACTION}{other} has this name: rename it, and validate again"
+            manual = manual_action(f"{other} has this name: rename it, and validate again")
         elif reading is not None:
-            manual = f"{MANUAL_ACTION}{reading} reads it: drop that, validate again, and create it at the end"
+            manual = manual_action(f"{reading} reads it: drop that, validate again, and create it at the end")
         else:
             yield each
             continue

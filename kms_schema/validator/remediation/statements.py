@@ -9,6 +9,7 @@ from kms_schema.validator.catalog.attributes import (
     TYPE_KINDS,
     Attributes,
     Objects,
+    attached,
     kind_and_name,
     own_name,
     split_name,
@@ -36,12 +37,29 @@ class Remediator:
 
     def remediation(self, difference: Difference, code: str, attributes: _Change) -> str | None:
         """Return SQL for the share of a difference that `code` names; None if a few statements cannot fix it."""
+        if difference.kind is Kind.UNEXPECTED and self._may_have_been_renamed(difference.key):
+            return None
+        if self._has_numbers(difference.key):
+            return None
         if self._engine == "sqlite":
             return self._fix_on_sqlite(difference, attributes)
         if code == FOREIGN_KEY_NOT_ENFORCED:  # a new one also checks the rows that were written meanwhile
             return self._drop_and_create(difference.key)
         special = BY_CODE.get(code)
         return special(self._target(difference.key), attributes) if special else self._fix(difference, attributes)
+
+    def _has_numbers(self, key: str) -> bool:
+        """Return whether it is a sequence of no column, of which one side is missing: it would begin again."""
+        sides = [objects[key] for objects in (self._expected, self._actual) if key in objects]
+        return key.startswith("sequence ") and len(sides) == 1 and "owned_by" not in sides[0]
+
+    def _may_have_been_renamed(self, key: str) -> bool:
+        """Return whether a column may have the values of an expected one of its table that is missing."""
+        kind, name = kind_and_name(key)
+        table = split_name(name)[0]
+        expected = self._expected.get(f"table {table}", {}).get("columns", ()) if kind == "column" else ()
+        keys = (f"column {attached(table, each)}" for each in expected)
+        return any(each not in self._actual and each not in self._renamed for each in keys)
 
     def _fix_on_sqlite(self, difference: Difference, attributes: _Change) -> str | None:
         if table := self._table_to_rebuild(difference):

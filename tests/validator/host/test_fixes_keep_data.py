@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from kms_schema.validator.diff.findings import MANUAL_ACTION
 from kms_schema.validator.host.comparison import snapshot_of, validate_host
 from kms_schema.validator.host.scope import Scope
 from kms_schema.validator.host.snapshots import SnapshotError
@@ -74,9 +75,19 @@ def test_an_unexpected_column_goes_by_its_own_fix_only(connection: Connection) -
     findings = {each.code: each for each in validate_host(connection, [expected], Scope()).findings}
     assert sorted(findings) == ["KMS112", "KMS121"]
     run(connection, str(findings["KMS121"].remediation))
+    assert [row[1] for row in connection.execute("PRAGMA table_info(t)")] == ["a", "precious"]
     assert connection.execute("SELECT a, precious FROM t").fetchall() == [(1, "x")]
     [left] = validate_host(connection, [expected], Scope()).findings
     assert left.code == "KMS112"
+
+
+def test_a_column_that_may_have_been_renamed_is_not_dropped(connection: Connection) -> None:
+    run(connection, "CREATE TABLE t (id int, a int, b int)")
+    expected = snapshot_of(connection, Scope())
+    run(connection, "ALTER TABLE t RENAME a TO aa; ALTER TABLE t RENAME b TO bb; INSERT INTO t VALUES (1, 2, 3)")
+    findings = validate_host(connection, [expected], Scope()).findings
+    assert sorted(each.code for each in findings) == ["KMS111", "KMS111", "KMS112", "KMS112"]
+    assert all(str(each.remediation).startswith(MANUAL_ACTION) for each in findings)
 
 
 @pytest.mark.only_on("sqlite")
@@ -94,9 +105,19 @@ def test_a_changed_virtual_table_has_a_manual_action(connection: Connection) -> 
     run(connection, "CREATE VIRTUAL TABLE t USING fts5(x, tokenize = 'porter')")
     expected = snapshot_of(connection, Scope())
     run(connection, "DROP TABLE t; CREATE VIRTUAL TABLE t USING fts5(x)")
-    assert all(
-        "manual action" in str(each.remediation) for each in validate_host(connection, [expected], Scope()).findings
-    )
+    fixes = [str(each.remediation) for each in validate_host(connection, [expected], Scope()).findings]
+    assert fixes
+    assert all(each.startswith(MANUAL_ACTION) for each in fixes)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("drift", ["DROP SEQUENCE numbers CASCADE", "CREATE SEQUENCE others"])
+def test_a_sequence_of_no_column_does_not_begin_again(drift: str, connection: Connection) -> None:
+    run(connection, "CREATE SEQUENCE numbers; CREATE TABLE t (id int DEFAULT nextval('numbers'))")
+    expected = snapshot_of(connection, Scope())
+    run(connection, drift)
+    findings = [each for each in validate_host(connection, [expected], Scope()).findings if "sequence" in each.object]
+    assert [str(each.remediation).startswith(MANUAL_ACTION) for each in findings] == [True]
 
 
 @pytest.mark.only_on("postgresql")

@@ -67,6 +67,15 @@ def test_a_second_version_is_added_to_a_file(shop: Database, tmp_path: Path) -> 
 
 
 @pytest.mark.only_on("sqlite")
+def test_no_other_file_is_replaced(shop: Database, tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text("x = 1")
+    done = kms_schema("snapshot", "--output", str(file), KMS_DATABASE_URL=shop.url)
+    assert (done.returncode, file.read_text()) == (2, "x = 1")
+    assert "model.py is no JSON" in done.stderr
+
+
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     ("options", "status", "says"),
     [

@@ -62,7 +62,7 @@ def test_no_object_of_the_package_is_in_a_file_and_ours_are_still_validated(data
 
 
 def test_excluded_objects_are_not_compared(shop: Database) -> None:
-    scope = Scope(("public",), ("Or.d*", "*big", "sums", "main.customers"))
+    scope = Scope(("public",), ("Or.d*", "*big", "sums"))
     with closing(shop.connect()) as connection:
         expected = snapshot_of(connection, scope)
         run(connection, "DROP VIEW big")

@@ -92,6 +92,19 @@ def test_no_name_runs_in_a_fix(name: str, checked: Database, engine: Engine) -> 
         engine.drop(other)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_privileges_on_a_column_are_granted_and_revoked(name: str, checked: Database) -> None:
+    it = identifier(name)
+    with closing(checked.connect()) as connection:
+        run(connection, f"ALTER TABLE victim ADD {it} integer")
+        without = snapshot_of(connection, Scope())
+        run(connection, f"GRANT SELECT ({it}) ON victim TO pg_monitor WITH GRANT OPTION")
+        run(connection, f"GRANT UPDATE ({it}) ON victim TO PUBLIC")
+        granted = snapshot_of(connection, Scope())
+        for expected in (without, granted):
+            assert apply_all(connection, expected) == []
+
+
 @pytest.mark.parametrize(
     ("expected", "there", "value"),
     [

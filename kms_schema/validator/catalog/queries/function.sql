@@ -4,8 +4,7 @@ SELECT CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE '
        quote_ident(f.proname) || '(' || CASE WHEN f.prokind = 'a' AND f.pronargs = 0 THEN '*' WHEN f.prokind = 'p' THEN regexp_replace(pg_get_function_identity_arguments(f.oid), '(^|, )IN ', '\1', 'g')
                            ELSE pg_get_function_identity_arguments(f.oid) END || ')', 'pg_proc'::regclass::oid, f.oid, 0,
        jsonb_build_object(
-           'arguments', CASE f.prokind WHEN 'p' THEN regexp_replace(pg_get_function_arguments(f.oid), '(^|, )IN ', '\1', 'g')
-                        ELSE pg_get_function_arguments(f.oid) END,
+           'arguments', pg_get_function_arguments(f.oid),
            'returns', pg_get_function_result(f.oid),
            'language', (SELECT lanname FROM pg_language l WHERE l.oid = f.prolang),
            'volatility', CASE f.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
