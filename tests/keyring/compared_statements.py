@@ -26,6 +26,15 @@ def refused(shop: Shop, dialect: str) -> dict[str, Callable[[], Any]]:
         "distinct of the other value of CASE": lambda: sa.select(sa.case((number > 1, "x"), else_=iban)).distinct(),
         "distinct of a window": lambda: sa.select(sa.func.lag(iban, type_=iban.type).over(order_by=number)).distinct(),
         "distinct of a subquery": lambda: sa.select(sa.select(iban).limit(1).scalar_subquery()).distinct(),
+        "distinct of what a subquery returns of coalesce": lambda: sa.select(
+            sa.select(sa.func.coalesce(iban, iban).label("x")).subquery().c.x
+        ).distinct(),
+        "distinct of what a CTE returns of CASE": lambda: sa.select(
+            sa.select(sa.case((number > 1, iban), else_=iban).label("x")).cte().c.x
+        ).distinct(),
+        "union of what a subquery returns": lambda: sa.union(
+            *(sa.select(sa.select(sa.func.coalesce(iban, iban).label("x")).subquery().c.x) for _ in range(2))
+        ),
         "distinct of a part of another table": lambda: (
             sa.select(customer.id, sa.func.coalesce(invoice.iban, invoice.iban)).join(invoice).distinct()
         ),

@@ -155,9 +155,11 @@ def _without_key(operator: str, select: Any) -> Iterator[tuple[str, Any]]:
         place = place_of(root)
         if place is not None and not _has_key(place.table, roots):
             yield f"{operator} without a key of the table", root
-    # A subquery in the list belongs to a row that the list may have the key of.
+    # A subquery in the list, or what one returns, belongs to a row that the list may have the key of.
     for each in values if not keyed else ():
-        if any(isinstance(part, selectable.ScalarSelect) for part in parts_of(each)):
+        parts = list(parts_of(each))
+        in_subquery = not any(isinstance(part, sa.Column) for part in (*parts, *each.base_columns))
+        if in_subquery or any(isinstance(part, selectable.ScalarSelect) for part in parts):
             yield f"{operator} without a key of the table", each
 
 
