@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from kms_schema.validator.catalog.sqlite_reader import SqliteReader
 
 
+def _is_unexpected_column(difference: Difference) -> bool:
+    return difference.kind is Kind.UNEXPECTED and difference.key.startswith("column ")
+
+
 def difference_findings(
     catalog: Catalog, expected: Objects, differences: Sequence[Difference], roles: AppliedRoles | None = None
 ) -> Iterator[Finding]:
@@ -36,7 +40,9 @@ def difference_findings(
     together = lacking(roles, differences) if roles else []
     if roles:
         yield from incomplete(roles, together, catalog.schema)
-    for difference in in_order_of_fixes(differences, expected, catalog.objects):
+    ordered = in_order_of_fixes(differences, expected, catalog.objects)
+    # A table of SQLite that is rebuilt keeps its unexpected columns: they are dropped at the end.
+    for difference in sorted(ordered, key=_is_unexpected_column) if catalog.engine == "sqlite" else ordered:
         if difference not in together:
             yield from _findings(difference, expected, catalog.objects, remediator)
 

@@ -1,8 +1,10 @@
 """The SQL that fixes a difference, where a few statements can. Nothing in the package runs it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kms_schema.text.identifiers import always_quoted
 from kms_schema.text.identifiers import quoted as _quoted
 from kms_schema.validator.catalog.attributes import (
     ROUTINE_KINDS,
@@ -34,6 +36,7 @@ class Remediator:
         """Store both sides and all their differences; `actual` has the tables of unexpected objects."""
         self._engine, self._schema, self._expected, self._actual = engine, schema, expected, actual
         self._renamed = {each.key: each.attributes["name"][1] for each in differences if each.kind is Kind.RENAMED}
+        self._rebuilt: set[str] = set()
 
     def remediation(self, difference: Difference, code: str, attributes: _Change) -> str | None:
         """Return SQL for the share of a difference that `code` names; None if a few statements cannot fix it."""
@@ -63,8 +66,12 @@ class Remediator:
 
     def _fix_on_sqlite(self, difference: Difference, attributes: _Change) -> str | None:
         if table := self._table_to_rebuild(difference):
-            dropped = own_name(difference.key) if difference.kind is Kind.UNEXPECTED else None
-            return self._rebuild(table, dropped)
+            if difference.kind is not Kind.UNEXPECTED or not difference.key.startswith("column "):
+                return self._rebuild(table)
+            column = own_name(difference.key)
+            if not _OF_A_KEY.search(self._actual[difference.key].get("definition", "")):
+                return f"ALTER TABLE {always_quoted(table)} DROP COLUMN {always_quoted(column)};"
+            return self._rebuild(table, column)
         if difference.kind is Kind.RENAMED and difference.key.startswith("column "):
             return self._rename_column_of_sqlite(difference)
         return self._fix(difference, attributes)
@@ -232,9 +239,11 @@ class Remediator:
             for of, own in [split_name(name)]
             if of == table
         }
+        sources = {own: own for own in renamed} if table in self._rebuilt else renamed  # by the SQL of a finding before
+        self._rebuilt.add(table)
         actual = self._actual[f"table {table}"]["columns"]
         gone = {*self._expected[f"table {table}"]["columns"], *renamed.values(), dropped}
-        return rebuild(table, self._expected, self._actual, renamed, [each for each in actual if each not in gone])
+        return rebuild(table, self._expected, self._actual, sources, [each for each in actual if each not in gone])
 
     def _rename_column_of_sqlite(self, difference: Difference) -> str | None:
         """Rebuild the table: SQLite refuses to rename a column while a view names a missing one."""
@@ -281,4 +290,6 @@ class Remediator:
         return _quoted(name) if self._engine == "sqlite" else f"{_quoted(self._schema)}.{_quoted(name)}"
 
 
+_OF_A_KEY = re.compile(r"\b(?:UNIQUE|PRIMARY)\b", re.IGNORECASE)
+"""Words of a column that SQLite does not drop without rebuilding its table."""
 _RECREATED = frozenset({"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"})
