@@ -7,6 +7,7 @@ token share one login and its two sessions, one that reads and one that writes; 
 import hashlib
 import hmac
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from kms_schema.crypto.secret import Secret
 from kms_schema.pkcs11.errors import PinError, Pkcs11Error, TokenLostError, TokenNotFoundError, TokenRefusedError
 from kms_schema.pkcs11.module import Module, module_at
 from kms_schema.pkcs11.uri import Pkcs11Uri, read_pin
+
+_PAUSES = (0.0, 0.05, 0.2)
+"""Seconds before each restart of a module: SoftHSM leaves out a token whose files other processes use at that time."""
 
 Result = TypeVar("Result")
 
@@ -153,9 +157,11 @@ class Token:
 
     def _opened(self, library: Any) -> _Login:
         token = self._found(library)
-        if token is None:  # many modules look for tokens only when they are initialized
-            self._module.restart()
-            token = self._found(library)
+        for pause in _PAUSES:  # many modules look for tokens only when they are initialized
+            if token is None:
+                time.sleep(pause)
+                self._module.restart()
+                token = self._found(library)
         if token is None:
             raise TokenNotFoundError(f"{self._module.path} has no token {self.uri}: is it there, and initialized?")
         identity = (token.serial, token.label, token.manufacturer_id, token.model)
