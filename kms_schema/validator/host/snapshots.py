@@ -91,15 +91,17 @@ def taken(reader: "Reader", scope: Scope) -> Snapshot:
 
 
 def with_owner(objects: Objects, role: str, other: str) -> Objects:
-    """Return the objects with another role for one of them, as the owner and in lists of privileges."""
+    """Return the objects with another role in place of one: as owner, in privileges, and in policies.
 
+    Lists write a role with quotes where it needs them, and `{owner}` without.
+    """
     old, new = (each if each == OWNER else quoted(each) for each in (role, other))
 
     def changed(name: str, value: Any) -> Any:
         if name == "owner":
             return other if value == role else value
         if name == "grants":
-            return [_line_with(line, role, other) for line in value]
+            return [_line_with(line, old, new) for line in value]
         if name == "roles":
             return sorted(new if each == old else each for each in value)
         return value
@@ -109,9 +111,8 @@ def with_owner(objects: Objects, role: str, other: str) -> Objects:
     }
 
 
-def _line_with(line: str, role: str, other: str) -> str:
-    """Return a line of privileges for another role; `{owner}` is written without quotes."""
-    old, new = (each if each == OWNER else quoted(each) for each in (role, other))
+def _line_with(line: str, old: str, new: str) -> str:
+    """Return a line of privileges with another role, as it is written there."""
     sign, rest = line[:2], line[2:]
     return f"{sign}{new}{rest.removeprefix(old)}" if rest.startswith(f"{old}: ") else line
 
@@ -173,7 +174,7 @@ def _encoded(attributes: Mapping[str, Any]) -> Any:
 def chosen(available: Iterable[Snapshot], engine: str, version: str) -> Snapshot:
     """Return the snapshot for a server: of its major version, else the nearest one of its engine.
 
-    Raises `SnapshotError` where there is none of the engine.
+    Raises `SnapshotError` if none is of the engine.
     """
     all_of_them = list(available)
     of_engine = [each for each in all_of_them if each.engine == engine]
